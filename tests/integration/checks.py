@@ -1,0 +1,79 @@
+"""Comparisons of what the module says with the truth. Each returns what differs as {name: (module, truth)}, empty if all is right."""
+
+import collections
+
+import truth
+from info import Info, keys_by_prefix, read_info
+from tenants import settled_info
+
+NOTHING = {"commands": 0, "reads": 0, "writes": 0}
+
+
+def users(server):
+    return read_info(server.admin).users
+
+
+def _differences(module, outside):
+    return {name: (module.get(name), outside.get(name)) for name in {**module, **outside} if module.get(name) != outside.get(name)}
+
+
+def wrong_connections(session):
+    """Both sides are read in one transaction: of the very same moment, quiet or not."""
+    client_list, info = session.transaction(("CLIENT", "LIST"), ("INFO", "tenants"))
+    return wrong_connections_in(client_list, info)
+
+
+def wrong_connections_in(client_list, info_text):
+    info = Info(info_text)
+    module = {user: row["connections"] for user, row in info.users.items() if row["connections"]}
+    outside = truth.connections_by_user(client_list)
+    differences = _differences(module, outside)
+    if info.status and info.status["connections"] != sum(outside.values()):
+        differences["status"] = (info.status["connections"], sum(outside.values()))
+    return differences
+
+
+Observation = collections.namedtuple("Observation", "info ledger commandstats")
+
+
+def observe(server):
+    """What module, ledger and commandstats say now. Only differences of two observations mean something, because each of the
+    three counts the observing commands themselves at another moment."""
+    ledger = server.ledger.snapshot()
+    commandstats = truth.calls_by_command(server.admin)
+    return Observation(read_info(server.admin), ledger, commandstats)
+
+
+def counted_between(before, after):
+    """{user: {"commands", "reads", "writes"}} that the module counted, without the rows of which nothing was counted."""
+    users = {}
+    for name, row in after.info.users.items():
+        old = before.info.users.get(name, NOTHING)
+        users[name] = {field: row[field] - old[field] for field in NOTHING}
+    return {name: row for name, row in users.items() if row != NOTHING}
+
+
+def wrong_commands(server, before):
+    """What was counted since `before`, against the ledger, by user. Everything must have been answered."""
+    after = observe(server)
+    counted = counted_between(before, after)
+    counted.pop("(internal)", None)
+    return _differences(counted, server.ledger.by_user(after.ledger - before.ledger))
+
+
+def sums_of_commands(server, before):
+    """(the module's sum over users, commandstats without what the module called itself) since `before`."""
+    after = observe(server)
+    counted = counted_between(before, after)
+    counted.pop("(internal)", None)
+    outside = after.commandstats - before.commandstats
+    sent = server.ledger.by_command(after.ledger - before.ledger)
+    for name in truth.OWN_COMMANDS:
+        outside[name] = sent[name]
+    return sum(row["commands"] for row in counted.values()), sum(outside.values())
+
+
+def wrong_keys(server, separators=b":"):
+    """Keys per prefix against SCAN."""
+    info = settled_info(server.admin)
+    return _differences(keys_by_prefix(info), truth.keys_by_prefix(server.admin, separators))

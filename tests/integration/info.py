@@ -1,0 +1,78 @@
+"""What the module says: its INFO sections as dicts."""
+
+import re
+
+ROW = re.compile(rb"tenants_(user|prefix|tenant)_([^:]*):(.*)")
+
+
+def unescape(name):
+    """The bytes of a name in INFO. The module's own rows, as `(other)`, become str, so that no user's name can equal them."""
+    if name.startswith(b"("):
+        return name.decode("ascii")
+    return re.sub(rb"%([0-9A-F]{2})", lambda match: bytes([int(match[1], 16)]), name)
+
+
+class Info:
+    """One INFO reply; all sections of one reply are of the same moment."""
+
+    def __init__(self, text):
+        self.text = text
+        self.status, self.users, self.prefixes, self.tenants = {}, {}, {}, {}
+        rows = {b"user": self.users, b"prefix": self.prefixes, b"tenant": self.tenants}
+        for line in text.split(b"\r\n"):
+            row = ROW.fullmatch(line)
+            if row:
+                rows[row[1]][unescape(row[2])] = _fields(row[3])
+            elif line.startswith(b"tenants_"):
+                name, value = line.split(b":", 1)
+                self.status[name[len(b"tenants_") :].decode()] = _number(value)
+
+
+def read_info(session):
+    return Info(session.call("INFO", "tenants"))
+
+
+def _fields(text):
+    fields = dict(field.split(b"=", 1) for field in text.split(b","))
+    return {
+        name.decode(): unescape(value) if name == b"owner" else _number(value) for name, value in fields.items()
+    }
+
+
+def _number(text):
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text.decode("latin-1")
+
+
+def total(rows, field):
+    return sum(row.get(field, 0) for row in rows.values())
+
+
+def keys_by_prefix(info):
+    return {name: row["keys"] for name, row in info.prefixes.items() if row["keys"]}
+
+
+def bytes_by_prefix(info):
+    return {name: row["bytes"] for name, row in info.prefixes.items() if row["keys"]}
+
+
+def rows_that_do_not_add_up(info):
+    """Texts, empty when every sum agrees. Needs an INFO that was not cut by tenants.info-rows."""
+    sums = [
+        ("connections of users", total(info.users, "connections"), info.status["connections"]),
+        ("commands of users", total(info.users, "commands"), info.status["commands"]),
+        ("connections of tenants", total(info.tenants, "connections"), info.status["connections"]),
+        ("commands of tenants", total(info.tenants, "commands"), info.status["commands"]),
+        ("reads of tenants", total(info.tenants, "reads"), total(info.users, "reads")),
+        ("writes of tenants", total(info.tenants, "writes"), total(info.users, "writes")),
+        ("keys of prefixes", total(info.prefixes, "keys"), info.status["keys"]),
+        ("keys of tenants", total(info.tenants, "keys"), info.status["keys"]),
+        ("keys of orphans", info.tenants.get("(orphans)", {}).get("keys", 0), info.status["orphan_keys"]),
+        ("bytes of prefixes", total(info.prefixes, "bytes"), info.status.get("bytes", 0)),
+        ("bytes of tenants", total(info.tenants, "bytes"), info.status.get("bytes", 0)),
+    ]
+    return [f"{what}: rows {rows}, total {whole}" for what, rows, whole in sums if rows != whole]

@@ -1,0 +1,115 @@
+"""What the tests themselves know about the commands they sent: who ran what, how often.
+
+Every Session writes here, so the ledger holds each executed command of a server's life. Its rules are those of
+docs/metrics.md: an executed command counts once, for the user the connection had when the command began; a command the
+server refused to execute (unknown, wrong arity, NOPERM, queued and then discarded ...) does not count.
+"""
+
+import collections
+import threading
+
+from redis.exceptions import ResponseError
+
+# How an error reply of a command begins that was refused before it ran. The rest ran, and failed while running.
+REFUSALS = (
+    "NOPERM", "NOAUTH", "LOADING", "MASTERDOWN", "MISCONF", "READONLY", "OOM", "NOREPLICAS", "BUSY ",
+    "ERR unknown command", "ERR unknown subcommand", "ERR Unknown subcommand", "ERR wrong number of arguments for '",
+    "ERR Command not allowed inside a transaction", "ERR Can't execute '",
+    "ERR ACL failure in script",
+)  # fmt: skip
+
+# Runs the commands listed in ARGV (a count, then that many words, and again); replies one error text, or "", for each.
+RUN_IN_LUA = b"""local replies, at = {}, 1
+while at <= #ARGV do
+  local words = tonumber(ARGV[at])
+  local reply = redis.pcall(unpack(ARGV, at + 1, at + words))
+  replies[#replies + 1] = type(reply) == 'table' and reply.err or ''
+  at = at + 1 + words
+end
+return replies"""
+
+
+def refused(reply):
+    """Whether `reply` says that its command did not run."""
+    return isinstance(reply, ResponseError) and str(reply).startswith(REFUSALS)
+
+
+def in_lua(commands):
+    """The EVAL that runs `commands` inside a script; the ledger understands it."""
+    arguments = []
+    for command in commands:
+        arguments += [b"%d" % len(command), *command]
+    return (b"EVAL", RUN_IN_LUA, b"0", *arguments)
+
+
+def words_of_lua(command):
+    """The commands inside an `in_lua` EVAL."""
+    arguments, commands = list(command[3:]), []
+    while arguments:
+        words = int(arguments[0])
+        commands.append(tuple(arguments[1 : 1 + words]))
+        del arguments[: 1 + words]
+    return commands
+
+
+class CommandTable:
+    """Full names and flags, as `COMMAND` tells them."""
+
+    def __init__(self, reply):
+        self.flags = {b"tenants.list": {b"readonly"}, b"tenants.status": {b"readonly"}}
+        self._read(reply)
+
+    def _read(self, commands):
+        for command in commands:
+            self.flags[bytes(command[0]).lower()] = {bytes(flag).lower() for flag in command[2]}
+            self._read(command[9])
+
+    def full_name(self, command):
+        """As in commandstats: `client|list`, `get`."""
+        name = command[0].lower()
+        if len(command) > 1 and name + b"|" + command[1].lower() in self.flags:
+            return name + b"|" + command[1].lower()
+        return name
+
+    def kind(self, name):
+        flags = self.flags.get(name, set())
+        return "write" if b"write" in flags else "read" if b"readonly" in flags else "other"
+
+
+class Ledger:
+    def __init__(self, table):
+        self.table = table
+        self.calls = collections.Counter()  # (user, full command name) -> executed commands
+        self._lock = threading.Lock()
+
+    def count(self, user, command, reply):
+        """Counts `command`, and what ran inside it, if it ran."""
+        if refused(reply):
+            return
+        with self._lock:
+            self.calls[user, self.table.full_name(command)] += 1
+        if command[0].upper() == b"EVAL" and command[1] == RUN_IN_LUA and isinstance(reply, list):
+            for inner, text in zip(words_of_lua(command), reply):
+                self.count(user, inner, ResponseError(text.decode("latin-1")) if text else b"OK")
+
+    def snapshot(self):
+        with self._lock:
+            return self.calls.copy()
+
+    def by_user(self, calls):
+        """{user: {"commands", "reads", "writes"}} of a snapshot, or of the difference of two."""
+        users = {}
+        for (user, name), times in calls.items():
+            row = users.setdefault(user, {"commands": 0, "reads": 0, "writes": 0})
+            kind = self.table.kind(name)
+            row["commands"] += times
+            row["reads"] += times if kind == "read" else 0
+            row["writes"] += times if kind == "write" else 0
+        return users
+
+    @staticmethod
+    def by_command(calls):
+        commands = collections.Counter()
+        for (_, name), times in calls.items():
+            commands[name] += times
+        return +commands

@@ -1,0 +1,147 @@
+"""One real server process in its own directory: started, waited for, ended by its own pid."""
+
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+
+from ledger import CommandTable, Ledger
+from session import Session
+from redis.exceptions import ConnectionError, ResponseError
+from waiting import wait_until
+
+# What a log must never hold: the server's crash report, its asserts, a sanitizer's report.
+BAD_LOG_LINES = ("=== VALKEY BUG REPORT", "=== REDIS BUG REPORT", "ASSERTION FAILED", "Sanitizer", "crashed by signal")
+START_SECONDS = 30
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """`loading` says how the module comes in: "conf" (a line of valkey.conf), "argument" (--loadmodule), or None.
+
+    `lines` are added to valkey.conf, `module_arguments` to the loadmodule line, `environment` to the process's.
+    """
+
+    def __init__(self, binary, module, directory, loading="argument", lines=(), module_arguments=(), environment=None):
+        self.binary, self.module, self.directory = str(binary), str(module), pathlib.Path(directory)
+        self.loading, self.module_arguments = loading, tuple(map(str, module_arguments))
+        self.environment = {**os.environ, **(environment or {})}
+        self.port = free_port()
+        self.expected_to_exit = False  # set by a test that wants it to refuse, or to end
+        self.process = None
+        self.ledger = None
+        self._sessions = []
+        self.log_path = self.directory / "server.log"
+        self.conf_path = self.directory / "valkey.conf"
+        self.conf_path.write_text("\n".join([*self._conf_lines(), *lines, ""]))
+
+    def _conf_lines(self):
+        lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.directory}", f"logfile {self.log_path}"]
+        lines += ['save ""', "appendonly no", "enable-module-command yes", "enable-debug-command yes"]
+        lines += ["repl-diskless-sync-delay 0"]
+        if self.loading == "conf":
+            lines.append(" ".join(["loadmodule", self.module, *self.module_arguments]))
+        return lines
+
+    def launch(self):
+        """Starts the process only."""
+        command = [self.binary, str(self.conf_path)]
+        if self.loading == "argument":
+            command += ["--loadmodule", self.module, *self.module_arguments]
+        with open(self.directory / "output.log", "ab") as output:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self.environment, cwd=self.directory
+            )
+
+    def start(self):
+        """Starts, and returns when it answers PING."""
+        self.launch()
+        wait_until(self._answers, START_SECONDS, lambda: f"the server to answer PING; its log:\n{self.log_tail()}")
+        if self.ledger is None:
+            self._begin_ledger()
+        return self
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"the server exited with {self.process.returncode}; its log:\n{self.log_tail()}")
+        try:
+            session = Session(self.port, self.ledger)
+        except ConnectionError:
+            return False
+        try:
+            return session.outcome("PING") == b"PONG"
+        finally:
+            session.close()
+
+    def _begin_ledger(self):
+        probe = Session(self.port)
+        info = probe.call("INFO", "server").decode()
+        self.version = tuple(map(int, re.search(r"valkey_version:(\d+)\.(\d+)\.(\d+)", info).groups()))
+        self.ledger = Ledger(CommandTable(probe.call("COMMAND")))
+        probe.close()
+        self.admin = self.session()
+
+    def session(self, user=None, password="secret"):
+        """A new connection, as `user` or as default."""
+        session = Session(self.port, self.ledger)
+        self._sessions.append(session)
+        if user is not None:
+            session.call("AUTH", user, password)
+        return session
+
+    def load_module(self, *arguments):
+        return self.admin.outcome("MODULE", "LOAD", self.module, *arguments)
+
+    def stop(self):
+        """Ends the process by its own pid, politely first. Returns its exit code, None if it had to be killed."""
+        for session in self._sessions:
+            session.close()
+        self._sessions.clear()
+        if self.process.poll() is None:
+            self._ask_to_shut_down()
+        try:
+            return self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.kill(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
+            return None
+
+    def _ask_to_shut_down(self):
+        try:
+            Session(self.port).outcome("SHUTDOWN", "NOSAVE")
+        except (ConnectionError, ResponseError, OSError):
+            pass
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGTERM)
+
+    def restart(self, save=False):
+        """Stops and starts with the same directory and valkey.conf; with `save`, the data set comes back from an RDB file."""
+        if save:
+            self.admin.call("SAVE")
+        self.check_health()
+        self.stop()
+        self.start()
+        self.admin = self.session()
+
+    def log(self):
+        output = self.directory / "output.log"
+        return "".join(path.read_text(errors="replace") for path in (output, self.log_path) if path.exists())
+
+    def log_tail(self, lines=40):
+        return "\n".join(self.log().splitlines()[-lines:])
+
+    def check_health(self):
+        """Fails if the process has ended by itself, or its log tells of a crash."""
+        if not self.expected_to_exit and self.process.poll() is not None:
+            raise AssertionError(f"the server died with {self.process.returncode}; its log:\n{self.log_tail(120)}")
+        log = self.log()
+        for text in BAD_LOG_LINES:
+            if text in log:
+                raise AssertionError(f"{text!r} in the server's log:\n{log[log.index(text):][:6000]}")

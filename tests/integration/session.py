@@ -1,0 +1,137 @@
+"""One real connection to a server. redis-py frames the commands; replies are read here, because redis-py 4.3 knows no RESP3
+and hides some errors behind reconnects, which a ledger must not have."""
+
+import collections
+
+import redis
+from redis.connection import PythonParser
+from redis.exceptions import ConnectionError, ResponseError
+
+
+class Parser(PythonParser):
+    """RESP2 and RESP3, bytes as they are; errors are returned as values."""
+
+    def read_response(self, disable_decoding=True):
+        line = self._buffer.readline()
+        if not line:
+            raise ConnectionError("connection closed by the server")
+        kind, rest = line[:1], line[1:]
+        if kind == b"-":
+            return ResponseError(rest.decode("latin-1"))
+        if kind == b"+":
+            return rest
+        if kind in b":(":
+            return int(rest)
+        if kind == b",":
+            return float(rest)
+        if kind == b"#":
+            return rest == b"t"
+        if kind == b"_" or rest == b"-1":
+            return None
+        if kind == b"$":
+            return self._buffer.read(int(rest))
+        if kind == b"=":
+            return self._buffer.read(int(rest))[4:]
+        values = [self.read_response() for _ in range(int(rest) * (2 if kind == b"%" else 1))]
+        if kind == b"%":
+            return {_hashable(key): value for key, value in zip(values[::2], values[1::2])}
+        return values
+
+
+def _hashable(value):
+    return tuple(value) if isinstance(value, list) else value
+
+
+def to_bytes(word):
+    return word if isinstance(word, bytes) else str(word).encode()
+
+
+class Session:
+    """Knows its user, its open transaction, and tells the ledger of each executed command."""
+
+    def __init__(self, port, ledger=None, host="127.0.0.1"):
+        self.ledger = ledger
+        self.user = b"default"
+        self._queued = None  # the commands of an open MULTI
+        self._unread = collections.deque()
+        self._connection = redis.Connection(host=host, port=port, parser_class=Parser, socket_timeout=60)
+        self._connection.connect()
+
+    def send(self, *command):
+        """Sends without reading the reply."""
+        self._send_all([command])
+
+    def _send_all(self, commands):
+        commands = [tuple(map(to_bytes, command)) for command in commands]
+        self._unread.extend(commands)
+        self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+
+    def read(self):
+        """The reply of the first command that has none yet; an error reply is returned as a ResponseError."""
+        reply = self._connection._parser.read_response()
+        command = self._unread.popleft()
+        if self.ledger:
+            self._settle(command, reply)
+        return reply
+
+    def pipeline(self, commands):
+        """Sends all, then reads all replies; errors are values."""
+        commands = list(commands)
+        self._send_all(commands)
+        return [self.read() for _ in commands]
+
+    def outcome(self, *command):
+        """The reply; an error is a value."""
+        return self.pipeline([command])[0]
+
+    def call(self, *command):
+        """The reply; an error is raised."""
+        reply = self.outcome(*command)
+        if isinstance(reply, ResponseError):
+            raise ResponseError(f"{reply} (to {b' '.join(map(to_bytes, command))[:200]!r})")
+        return reply
+
+    def transaction(self, *commands):
+        """The replies of `commands` inside one MULTI/EXEC."""
+        return self.pipeline([("MULTI",), *commands, ("EXEC",)])[-1]
+
+    def next_push(self):
+        """The next thing the server sends by itself (MONITOR lines, messages)."""
+        return self._connection._parser.read_response()
+
+    def has_input(self, timeout_seconds=0):
+        return self._connection.can_read(timeout_seconds)
+
+    def close(self):
+        self._connection.disconnect()
+
+    def _settle(self, command, reply):
+        name = command[0].upper()
+        if self._queued is not None and name not in (b"EXEC", b"DISCARD", b"RESET"):
+            if reply == b"QUEUED":
+                self._queued.append(command)
+            return  # refused: nothing ran
+        user = self.user
+        if name == b"EXEC":
+            for inner, inner_reply in zip(self._queued or (), reply if isinstance(reply, list) else ()):
+                self._count(inner, inner_reply)
+            self._queued = None
+            self.ledger.count(user, command, reply)  # EXEC began as this user
+            return
+        self._count(command, reply)
+        if name in (b"DISCARD", b"RESET"):
+            self._queued = None
+        elif name == b"MULTI":
+            self._queued = []
+
+    def _count(self, command, reply):
+        self.ledger.count(self.user, command, reply)
+        if isinstance(reply, ResponseError):
+            return
+        words = [word.upper() for word in command]
+        if words[0] == b"AUTH":
+            self.user = command[1] if len(command) == 3 else b"default"
+        elif words[0] == b"HELLO" and b"AUTH" in words[2:]:
+            self.user = command[words.index(b"AUTH", 2) + 1]
+        elif words[0] == b"RESET":
+            self.user = b"default"

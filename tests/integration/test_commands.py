@@ -1,0 +1,134 @@
+"""Commands per user against the ledger and commandstats."""
+
+import pytest
+from redis.exceptions import ResponseError
+
+from checks import observe, sums_of_commands, users, wrong_commands
+from info import read_info, rows_that_do_not_add_up
+from traffic import Traffic
+from waiting import wait_until
+
+
+def test_commands_reads_and_writes_of_each_user_equal_the_ledger(shared, seed):
+    before = observe(shared)
+    traffic = Traffic(shared, seed)
+    for _ in range(4):
+        traffic.run(100)
+        assert not wrong_commands(shared, before), f"seed {seed}: user: (module, ledger)"
+    assert not rows_that_do_not_add_up(read_info(shared.admin))
+
+
+def test_commands_of_all_users_equal_commandstats(shared, seed):
+    before = observe(shared)
+    Traffic(shared, seed).run(300)
+    module, commandstats = sums_of_commands(shared, before)
+    assert module == commandstats > 1000, f"seed {seed}"
+
+
+# What app1 sends, and what must be counted: commands, reads, writes.
+CASES = {
+    "a_read_and_a_write": ([("GET", "app1:k"), ("SET", "app1:k", "1")], (2, 1, 1)),
+    "neither_read_nor_write": ([("PING",), ("ECHO", "x"), ("CLIENT", "ID"), ("SELECT", 1)], (4, 0, 0)),
+    "an_error_at_run_time_counts": ([("SET", "app1:k", "1"), ("LPUSH", "app1:k", "x"), ("INCRBY", "app1:k", "x")], (3, 0, 3)),
+    "unknown_commands_and_wrong_arity_do_not": ([("NOSUCH", "x"), ("GET",), ("CLIENT", "NOSUCH"), ("get", "a", "b")], (0, 0, 0)),
+    "denied_commands_do_not": ([("GET", "other:k"), ("SET", "app2:k", "1"), ("FLUSHALL",)], (0, 0, 0)),
+    "a_transaction_counts_when_it_runs": ([("MULTI",), ("SET", "app1:k", "1"), ("GET", "app1:k"), ("EXEC",)], (4, 1, 1)),
+    "a_discarded_transaction_counts_two": ([("MULTI",), ("SET", "app1:k", "1"), ("GET", "app1:k"), ("DISCARD",)], (2, 0, 0)),
+    "a_reset_transaction_counts_two": ([("MULTI",), ("SET", "app1:k", "1"), ("RESET",)], (2, 0, 0)),
+    "an_aborted_transaction_counts_two": ([("MULTI",), ("SET", "app1:k", "1"), ("NOSUCH",), ("EXEC",)], (2, 0, 0)),
+    "a_denied_command_aborts_too": ([("MULTI",), ("SET", "app1:k", "1"), ("SET", "app2:k", "1"), ("EXEC",)], (2, 0, 0)),
+    "exec_without_multi_counts": ([("EXEC",), ("DISCARD",)], (2, 0, 0)),
+    "nested_multi_is_refused": ([("MULTI",), ("MULTI",), ("SET", "app1:k", "1"), ("EXEC",)], (2, 0, 0)),
+    "a_failed_auth_counts_for_who_tried": ([("AUTH", "app2", "wrong")], (1, 0, 0)),
+    "lower_case": ([("get", "app1:k"), ("sEt", "app1:k", "1")], (2, 1, 1)),
+    "a_script_and_what_it_runs": ([("EVAL", "redis.call('SET', KEYS[1], 1) return redis.call('GET', KEYS[1])", 1, "app1:k")], (3, 1, 1)),
+    "a_read_only_script": ([("EVAL_RO", "return redis.call('GET', KEYS[1])", 1, "app1:k")], (2, 2, 0)),
+    "a_script_that_fails": ([("EVAL", "redis.call('SET', KEYS[1], 'x') return redis.call('LPUSH', KEYS[1], 1)", 1, "app1:k")], (3, 0, 2)),
+    "what_a_script_may_not_run": ([("EVAL", "redis.pcall('SET', 'app2:k', 1) redis.pcall('NOSUCH') redis.pcall('GET')", 0)], (1, 0, 0)),
+    "a_script_that_does_not_compile": ([("EVAL", "(", 0)], (1, 0, 0)),
+    "a_script_in_a_transaction": ([("MULTI",), ("EVAL", "return redis.call('INCR', KEYS[1])", 1, "app1:n"), ("EXEC",)], (4, 0, 1)),
+    "a_blocking_command_that_times_out": ([("BLPOP", "app1:nothing", "0.001")], (1, 0, 1)),
+    "a_blocking_command_in_a_transaction": ([("MULTI",), ("BLPOP", "app1:nothing", 0), ("EXEC",)], (3, 0, 1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_commands(shared, case):
+    commands, expected = CASES[case]
+    session = shared.session("app1")
+    shared.admin.call("ACL", "SETUSER", "app1", "-flushall")
+    before = users(shared)[b"app1"]
+    start = observe(shared)
+    session.pipeline(commands)
+    module, commandstats = sums_of_commands(shared, start)
+    assert module == commandstats
+    after = users(shared)[b"app1"]
+    assert tuple(after[field] - before[field] for field in ("commands", "reads", "writes")) == expected
+
+
+def test_what_functions_and_cached_scripts_run_counts_for_the_caller(shared):
+    session = shared.session("app1")
+    shared.admin.call("FUNCTION", "LOAD", "#!lua name=lib\nserver.register_function('f', function(keys) return server.call('GET', keys[1]) end)")
+    sha = session.call("SCRIPT", "LOAD", "return redis.call('SET', KEYS[1], 1)")
+    before = users(shared)[b"app1"]
+    session.pipeline([("FCALL", "f", 1, "app1:k"), ("EVALSHA", sha, 1, "app1:k"), ("EVALSHA", "0" * 40, 0)])
+    after = users(shared)[b"app1"]
+    assert [after[field] - before[field] for field in ("commands", "reads", "writes")] == [5, 1, 1]
+
+
+def test_a_blocked_command_counts_once_when_it_is_served(shared):
+    session = shared.session("app1")
+    before = observe(shared)
+    session.send("BLPOP", "app1:list", 0)
+    wait_until(lambda: b"cmd=blpop" in shared.admin.call("CLIENT", "LIST"), 5, "BLPOP to block")
+    shared.admin.call("RPUSH", "app1:list", "x")
+    assert session.read() == [b"app1:list", b"x"]
+    assert not wrong_commands(shared, before)
+
+
+def test_a_blocked_command_of_a_killed_client_is_counted_as_commandstats_counts_it(shared):
+    session = shared.session("app1")
+    before = observe(shared)
+    session.send("BLPOP", "app1:list", 0)
+    wait_until(lambda: b"cmd=blpop" in shared.admin.call("CLIENT", "LIST"), 5, "BLPOP to block")
+    shared.admin.call("CLIENT", "KILL", "USER", "app1")
+    module, commandstats = sums_of_commands(shared, before)
+    assert module == commandstats
+
+
+def test_auth_inside_a_transaction_splits_its_commands_between_the_users(shared):
+    session = shared.session("app1")
+    before = observe(shared)
+    session.transaction(("SET", "app1:k", "1"), ("AUTH", "app2", "secret"), ("SET", "app2:k", "1"), ("GET", "app2:k"), ("GET", "app1:k"))
+    session.call("GET", "app2:k")
+    assert not wrong_commands(shared, before), "user: (module, ledger)"
+
+
+def test_a_pipeline_that_changes_its_user_all_the_time_is_charged_to_each(shared):
+    session = shared.session()
+    before = observe(shared)
+    for user in ("app1", "app2", "default", "app3") * 5:
+        login = [("RESET",)] if user == "default" else [("AUTH", user, "secret")]
+        session.pipeline(login + [("SET", f"{user}:k", "1"), ("MULTI",), ("GET", f"{user}:k"), ("EXEC",)])
+    commands = [word for user in ("app1", "app2") * 20 for word in (("AUTH", user, "secret"), ("SET", f"{user}:k", "1"))]
+    session.pipeline(commands)
+    assert not wrong_commands(shared, before), "user: (module, ledger)"
+
+
+def test_unauthenticated_and_failed_logins_make_no_rows_and_count_nothing(shared):
+    shared.admin.call("CONFIG", "SET", "requirepass", "hidden")
+    before = observe(shared)
+    stranger = shared.session()
+    replies = stranger.pipeline([("SET", "stranger:k", "1"), ("NOSUCH",), ("GET", "x")])
+    assert all(isinstance(reply, ResponseError) for reply in replies)
+    stranger.outcome("AUTH", "no-such-user", "x")
+    assert not wrong_commands(shared, before), "user: (module, ledger)"
+    assert b"no-such-user" not in users(shared)
+
+
+def test_renamed_commands_keep_their_kind(launch):
+    server = launch(lines=["rename-command GET FETCH", 'rename-command SET ""'])
+    before = read_info(server.admin).users[b"default"]
+    server.admin.pipeline([("FETCH", "k"), ("GET", "k"), ("SET", "k", "1")])
+    after = read_info(server.admin).users[b"default"]
+    assert [after[field] - before[field] for field in ("commands", "reads", "writes")] == [2, 1, 0]

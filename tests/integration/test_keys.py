@@ -1,0 +1,246 @@
+"""Live key counts against SCAN after everything that creates, replaces, moves or removes keys."""
+
+import re
+import threading
+
+import pytest
+
+import truth
+from checks import wrong_keys
+from info import keys_by_prefix, read_info, rows_that_do_not_add_up
+from tenants import acl_taken_in, full_pass, quick_passes, settled_info
+from traffic import Traffic, create_users
+from waiting import wait_until
+
+
+def no_passes(server):
+    """From here on only the live counts can be right, where there are such; where keys are `swept`, passes go on."""
+    acl_taken_in(server.admin)
+    if read_info(server.admin).status["keys_mode"] == "exact":
+        server.admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", "0")
+
+
+@pytest.fixture
+def counting(shared):
+    """A server with users whose background pass is not there to help."""
+    quick_passes(shared.admin)
+    no_passes(shared)
+    return shared
+
+
+def assert_right(server, why=""):
+    differences = wrong_keys(server)
+    info = read_info(server.admin)
+    assert not differences, f"{why} prefix: (module, SCAN) {differences}, status {info.status}"
+    assert info.status["drift"] == 0, why
+    assert not rows_that_do_not_add_up(info), why
+
+
+def test_live_counts_are_used_exactly_where_the_server_allows_it(server):
+    acl_taken_in(server.admin)
+    expected = "swept" if (8, 1, 0) <= server.version < (9, 1, 1) else "exact"
+    assert read_info(server.admin).status["keys_mode"] == expected
+
+
+def test_counts_equal_scan_after_each_round_of_mixed_traffic(counting, seed):
+    traffic = Traffic(counting, seed)
+    for number in range(6):
+        traffic.run(100)
+        traffic.settle()
+        assert_right(counting, f"seed {seed}, round {number}")
+
+
+def test_counts_equal_scan_with_passes_running_through_mixed_traffic(shared, seed):
+    quick_passes(shared.admin)
+    traffic = Traffic(shared, seed)
+    for number in range(3):
+        traffic.run(100)
+        traffic.settle()
+        assert_right(shared, f"seed {seed}, round {number}")
+
+
+# Commands that replace, move or remove keys; all are run after PREPARE.
+PREPARE = [
+    ("MSET", "app1:a", "1", "app1:b", "1", "app2:a", "1", "app2:b", "1", "orphan1:a", "1", "plain", "1"),
+    ("RPUSH", "app1:list", "3", "1"), ("RPUSH", "app2:list", "9"), ("SADD", "app1:set", "x"), ("SADD", "app2:set", "y"),
+    ("ZADD", "app1:zset", 1, "x"), ("HSET", "app1:hash", "f", "v"), ("SELECT", 1), ("SET", "app1:a", "1"), ("SELECT", 0),
+]  # fmt: skip
+CHANGES = {
+    "rename_over_another_prefix": [("RENAME", "app1:a", "app2:a")],
+    "rename_to_nothing_yet": [("RENAME", "app1:a", "app2:new")],
+    "rename_to_itself": [("RENAME", "app1:a", "app1:a")],
+    "renamenx_both_ways": [("RENAMENX", "app1:a", "app2:a"), ("RENAMENX", "app1:a", "app2:new")],
+    "rename_over_another_type": [("RENAME", "app1:hash", "app2:a"), ("RENAME", "app2:a", "plain")],
+    "copy_replace": [("COPY", "app1:a", "app2:a", "REPLACE"), ("COPY", "app1:a", "app2:new"), ("COPY", "app1:a", "app2:b")],
+    "copy_to_another_database": [("COPY", "app1:a", "app1:a", "DB", 1), ("COPY", "app1:a", "app1:a", "DB", 1, "REPLACE"), ("COPY", "app1:b", "app2:z", "DB", 2)],
+    "move": [("MOVE", "app1:a", 1), ("MOVE", "app1:b", 1), ("MOVE", "app2:a", 3)],
+    "sort_store": [("SORT", "app1:list", "STORE", "app2:a"), ("SORT", "app1:nothing", "STORE", "app2:list")],
+    "sinterstore_to_empty": [("SINTERSTORE", "app1:set", "app1:set", "app2:set"), ("SUNIONSTORE", "app2:b", "app2:set", "app2:set")],
+    "pops_to_empty": [("LPOP", "app1:list", 9), ("SPOP", "app1:set"), ("ZPOPMIN", "app1:zset"), ("HDEL", "app1:hash", "f")],
+    "smove_and_lmove": [("SMOVE", "app1:set", "app2:set", "x"), ("LMOVE", "app2:list", "app1:list", "LEFT", "LEFT"), ("RPOPLPUSH", "app1:list", "app2:new")],
+    "getdel_and_past_expiry": [("GETDEL", "app1:a"), ("EXPIREAT", "app1:b", 1), ("SET", "app2:a", "1", "PXAT", 1), ("PEXPIRE", "plain", 0)],
+    "overwrites": [("SET", "app1:hash", "x"), ("MSET", "app2:list", "1", "app2:a", "2"), ("SETRANGE", "app1:a", 90, "x"), ("APPEND", "app1:new", "x")],
+    "del_and_unlink": [("DEL", "app1:a", "app2:a", "app1:a"), ("UNLINK", "plain", "nothing"), ("DEL", "nothing")],
+    "swapdb": [("SWAPDB", 0, 1), ("DEL", "app1:a"), ("SET", "app2:q", "1"), ("SWAPDB", 1, 2), ("SET", "app1:w", "1"), ("SWAPDB", 0, 0)],
+    "flushdb": [("FLUSHDB",), ("SET", "app1:a", "1")],
+    "flushdb_of_another": [("SELECT", 1), ("FLUSHDB", "ASYNC"), ("SELECT", 0), ("SET", "app1:a2", "1")],
+    "flushall": [("FLUSHALL",), ("SET", "app2:a", "1")],
+    "flushall_async_in_a_transaction": [("MULTI",), ("SET", "app1:n", "1"), ("FLUSHALL", "ASYNC"), ("SET", "app2:n", "1"), ("EXEC",)],
+    "debug_reload": [("DEBUG", "RELOAD"), ("SET", "app1:n", "1")],
+    "a_transaction": [("MULTI",), ("RENAME", "app1:a", "app2:a"), ("MOVE", "app2:a", 1), ("COPY", "app2:b", "app1:b", "REPLACE"), ("EXEC",)],
+    "a_script": [("EVAL", "redis.call('RENAME','app1:a','app2:a') redis.call('SELECT',1) redis.call('SET','plain',1) redis.call('MOVE','app1:a',2)", 0)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changes(counting, change):
+    counting.admin.pipeline(PREPARE)
+    counting.admin.pipeline(CHANGES[change])
+    counting.admin.pipeline(PREPARE[:1])  # what follows must count rightly too
+    assert_right(counting)
+
+
+def test_restore_over_keys_of_other_prefixes_and_with_a_time_long_past(counting):
+    admin = counting.admin
+    admin.pipeline(PREPARE)
+    payload = admin.call("DUMP", "app1:hash")
+    for target, ttl, *options in [("app2:a", 0, "REPLACE"), ("app2:b", 0), ("plain", 1, "REPLACE", "ABSTTL"), ("app1:new", 0), ("app1:past", 1, "ABSTTL")]:
+        admin.outcome("RESTORE", target, ttl, payload, *options)
+    assert_right(counting)
+
+
+def test_the_client_stays_in_its_database_after_move_and_copy(counting):
+    """Having any keyspace subscriber, servers from 8.1.0 to 9.1.0 leave the client in the other database (valkey #4024)."""
+    session = counting.session()
+    for home in (0, 3):
+        session.pipeline([("SELECT", home), ("SET", "app1:a", "1"), ("SET", "app1:b", "1")])
+        for command in [("MOVE", "app1:a", 1), ("COPY", "app1:b", "app1:c", "DB", 2), ("COPY", "app1:b", "app1:c", "DB", 2, "REPLACE")]:
+            session.call(*command)
+            assert b" db=%d " % home in session.call("CLIENT", "INFO"), f"after {command}"
+        session.transaction(("SET", "app1:m", "1"), ("MOVE", "app1:m", 1), ("SET", "app1:here", "1"))
+        assert b" db=%d " % home in session.call("CLIENT", "INFO"), "after MOVE in a transaction"
+        assert session.call("GET", "app1:here") == b"1"
+    assert_right(counting)
+
+
+@pytest.mark.parametrize("active", ["0", "1"], ids=["lazily", "actively"])
+def test_expired_keys_are_counted_as_long_as_they_exist(counting, active):
+    admin = counting.admin
+    admin.call("DEBUG", "SET-ACTIVE-EXPIRE", active)
+    admin.pipeline([("SET", f"app{number % 3}:{number}", "x", "PX", 1 + number % 50) for number in range(2000)])
+    admin.pipeline([("SET", f"app{number % 3}:keep{number}", "x") for number in range(500)])
+    names = [f"app{number % 3}:{number}" for number in range(2000)]
+    wait_until(lambda: not any(admin.pipeline([("EXISTS", name) for name in names])), 10, "the keys to expire")
+    assert_right(counting)
+
+
+def test_hashes_that_lose_their_last_field_to_its_expiry_are_gone(counting):
+    admin = counting.admin
+    if counting.version < (9, 0, 0):
+        pytest.skip("no expiring hash fields before 9.0")
+    admin.pipeline([("HSETEX", f"app1:{number}", "PX", 1, "FIELDS", 2, "a", "1", "b", "2") for number in range(200)])
+    admin.pipeline([("HSET", f"app2:{number}", "a", "1") for number in range(50)])
+    wait_until(lambda: truth.keys_in_total(admin) == 50, 20, "the hashes to empty")
+    assert_right(counting)
+
+
+def test_evicted_keys_are_counted_off(counting):
+    admin = counting.admin
+    used = int(re.search(rb"used_memory:(\d+)", admin.call("INFO", "memory"))[1])
+    admin.call("CONFIG", "SET", "maxmemory-policy", "allkeys-random", "maxmemory", used + 2_000_000)
+    admin.pipeline([("SET", f"app{number % 3}:{number}", "x" * 500) for number in range(20000)])
+    admin.call("CONFIG", "SET", "maxmemory", 0)
+    assert int(re.search(rb"evicted_keys:(\d+)", admin.call("INFO", "stats"))[1]) > 1000
+    assert_right(counting)
+
+
+def test_counts_survive_a_restart_from_an_rdb_with_expired_keys(shared):
+    admin = shared.admin
+    quick_passes(admin)
+    admin.call("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+    admin.pipeline(PREPARE)
+    admin.pipeline([("SET", f"orphan2:{number}", "x", "PX", 1 if number % 2 else 1000000) for number in range(1000)])
+    shared.restart(save=True)
+    create_users(shared.admin)
+    no_passes(shared)
+    assert truth.keys_in_total(shared.admin) >= 500
+    assert_right(shared)
+
+
+def test_counts_are_right_after_a_restart_from_an_aof(launch, seed):
+    server = launch(lines=["appendonly yes"])
+    create_users(server.admin)
+    traffic = Traffic(server, seed)
+    traffic.run(150)
+    traffic.settle()
+    server.restart()
+    create_users(server.admin)
+    quick_passes(server.admin)
+    no_passes(server)
+    assert_right(server, f"seed {seed}")
+
+
+def test_counts_are_right_in_cluster_mode(launch):
+    server = launch(lines=["cluster-enabled yes"])
+    admin = server.admin
+    admin.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    wait_until(lambda: b"cluster_state:ok" in admin.call("CLUSTER", "INFO"), 20, "the cluster to be up")
+    create_users(admin, {"app1": "~{app1}:* ~app1:* +@all"})
+    quick_passes(admin)
+    no_passes(server)
+    admin.pipeline([("SET", f"{{app1}}:{number}", "x") for number in range(200)] + [("SET", f"app1:{number}", "x") for number in range(300)])
+    admin.pipeline([("DEL", f"app1:{number}") for number in range(50)] + [("RENAME", "{app1}:1", "{app1}:2"), ("SET", "plain", "x")])
+    assert_right(server)
+    slot = admin.call("CLUSTER", "KEYSLOT", "{app1}:1")
+    admin.call("CLUSTER", "DELSLOTS", slot)
+    assert keys_by_prefix(settled_info(admin)) is not None
+    admin.call("CLUSTER", "ADDSLOTS", slot)
+    assert_right(server)
+
+
+def test_debug_populate_is_noticed(shared):
+    quick_passes(shared.admin)
+    shared.admin.call("DEBUG", "POPULATE", 5000, "app1")
+    full_pass(shared.admin)
+    wait_until(lambda: not wrong_keys(shared), 10, lambda: f"the counts to be right again, {wrong_keys(shared)}")
+
+
+class Busy:
+    """Threads that write and delete under several prefixes until told to stop."""
+
+    def __init__(self, server, threads=2):
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._work, args=(server.session(), number)) for number in range(threads)]
+        self.rounds = 0
+
+    def _work(self, session, number):
+        while not self._stop.is_set():
+            self.rounds += 1
+            names = [f"app{step % 4}:{number}:{(self.rounds * 7 + step) % 3000}" for step in range(100)]
+            session.pipeline([("SET", name, "x") for name in names])
+            session.pipeline([("DEL", name) for name in names[::2]] + [("RENAME", names[1], names[3]), ("SPOP", names[5])])
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_a_module_loaded_into_a_full_and_busy_server_becomes_exact(launch):
+    server = launch(loading=None)
+    create_users(server.admin)
+    server.admin.call("DEBUG", "POPULATE", 200_000, "app1")
+    server.admin.call("DEBUG", "POPULATE", 50_000, "orphan1")
+    with Busy(server) as busy:
+        assert server.load_module("sweep-cpu-percent", "20", "sweep-interval", "0") == b"OK"
+        modes = [read_info(server.admin).status["keys_mode"]]
+        wait_until(lambda: modes.append(read_info(server.admin).status["keys_mode"]) or modes[-1] != "seeding", 60, "the seeding to end")
+        wait_until(lambda: busy.rounds > 20, 20, "some traffic")
+    expected = {"seeding", "exact"} if modes[-1] == "exact" else {"swept"}
+    assert set(modes) == expected
+    assert_right(server)

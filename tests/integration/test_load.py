@@ -1,0 +1,253 @@
+"""Every way to load, configure and unload the module, and every way to get it wrong."""
+
+import pathlib
+import re
+import threading
+
+import pytest
+from redis.exceptions import ResponseError
+
+from checks import wrong_connections
+from info import read_info
+from tenants import acl_taken_in
+from traffic import Traffic, create_users
+from waiting import wait_until
+
+CONFIGURATION = (pathlib.Path(__file__).resolve().parents[2] / "docs/configuration.md").read_text()
+
+
+def documented_defaults():
+    rows = re.findall(r"^\| `(tenants\.[a-z-]+)` \| (\S+) \|", CONFIGURATION, re.MULTILINE)
+    return {name: default.strip("`") for name, default in rows}
+
+
+def settings(session):
+    flat = [word.decode() for word in session.call("CONFIG", "GET", "tenants.*")]
+    return dict(zip(flat[::2], flat[1::2]))
+
+
+def loaded(session):
+    return b"tenants" in b" ".join(word for row in session.call("MODULE", "LIST") for word in row if isinstance(word, bytes))
+
+
+def used_memory(session):
+    return int(re.search(rb"used_memory:(\d+)", session.call("INFO", "memory"))[1])
+
+
+def test_the_defaults_are_those_of_the_documentation(server):
+    assert len(documented_defaults()) == 7
+    assert settings(server.admin) == documented_defaults()
+
+
+WAYS = {
+    "conf_line_with_arguments": dict(loading="conf", module_arguments=["sweep-cpu-percent", 7, "max-users", 50]),
+    "conf_line_with_long_names": dict(loading="conf", module_arguments=["tenants.sweep-cpu-percent", 7, "tenants.max-users", 50]),
+    "conf_parameters": dict(loading="conf", lines=["tenants.sweep-cpu-percent 7", "tenants.max-users 50"]),
+    "the_conf_parameter_wins": dict(loading="conf", module_arguments=["sweep-cpu-percent", 3, "max-users", 50], lines=["tenants.sweep-cpu-percent 7"]),
+    "arguments_of_the_server": dict(loading="argument", module_arguments=["sweep-cpu-percent", 7, "max-users", 50]),
+    "long_arguments_of_the_server": dict(loading="argument", module_arguments=["tenants.sweep-cpu-percent", 7, "tenants.max-users", 50]),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_settings_are_taken_at_start(launch, way):
+    server = launch(**WAYS[way])
+    assert settings(server.admin) == {**documented_defaults(), "tenants.sweep-cpu-percent": "7", "tenants.max-users": "50"}
+    assert read_info(server.admin).status["users_capacity"] == 50
+
+
+@pytest.mark.parametrize("prefix", ["", "tenants."], ids=["short_names", "long_names"])
+def test_module_load_takes_arguments(launch, prefix):
+    server = launch(loading=None)
+    assert server.load_module(prefix + "sweep-cpu-percent", "7", prefix + "separators", "/|") == b"OK"
+    assert settings(server.admin) == {**documented_defaults(), "tenants.sweep-cpu-percent": "7", "tenants.separators": "/|"}
+
+
+def test_module_loadex_takes_configs_and_they_win_over_arguments(launch):
+    server = launch(loading=None)
+    command = ("MODULE", "LOADEX", server.module, "CONFIG", "tenants.sweep-cpu-percent", 7, "CONFIG", "tenants.info-rows", 5, "ARGS", "sweep-cpu-percent", 3)
+    assert server.admin.call(*command) == b"OK"
+    assert settings(server.admin) == {**documented_defaults(), "tenants.sweep-cpu-percent": "7", "tenants.info-rows": "5"}
+
+
+BAD_ARGUMENTS = {
+    "unknown_name": (["no-such-thing", "1"], "no-such-thing"),
+    "value_too_big": (["sweep-cpu-percent", "51"], "sweep-cpu-percent"),
+    "value_too_small": (["max-users", "15"], "max-users"),
+    "value_negative": (["sweep-interval", "-1"], "sweep-interval"),
+    "value_not_a_number": (["slice-usec", "fast"], "slice-usec"),
+    "value_empty": (["info-rows", ""], "info-rows"),
+    "value_with_a_unit": (["slice-usec", "100us"], "slice-usec"),
+    "value_beyond_64_bits": (["info-rows", "99999999999999999999"], "info-rows"),
+    "separators_repeated": (["separators", "::"], "separators"),
+    "separators_too_many": (["separators", "123456789"], "separators"),
+    "separators_not_printable": (["separators", "\x01"], "separators"),
+    "odd_number": (["sweep-cpu-percent", "5", "slice-usec"], "slice-usec"),
+    "one_word": (["sweep-cpu-percent"], "sweep-cpu-percent"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", BAD_ARGUMENTS)
+def test_module_load_with_bad_arguments_is_refused_and_the_server_goes_on(launch, bad):
+    arguments, named = BAD_ARGUMENTS[bad]
+    server = launch(loading=None)
+    before = len(server.log())
+    assert isinstance(server.load_module(*arguments), ResponseError)
+    lines = [line for line in server.log()[before:].splitlines() if "tenants" in line and named in line]
+    assert lines, f"no log line names {named!r}:\n{server.log()[before:]}"
+    assert not loaded(server.admin)
+    assert server.load_module() == b"OK"
+    assert settings(server.admin) == documented_defaults()
+
+
+@pytest.mark.parametrize("loading", ["argument", "conf"])
+@pytest.mark.parametrize("bad", ["unknown_name", "value_too_big", "one_word"])
+def test_a_server_does_not_start_with_bad_arguments_and_its_log_says_why(launch, loading, bad):
+    arguments, named = BAD_ARGUMENTS[bad]
+    server = launch(start=False, loading=loading, module_arguments=arguments)
+    server.expected_to_exit = True
+    server.launch()
+    assert server.process.wait(10) != 0
+    assert [line for line in server.log().splitlines() if "tenants" in line and named in line], server.log_tail()
+
+
+BAD_SETTINGS = {
+    "sweep-cpu-percent": (["51", "-1", "x", "", "1.5"], ["0", "50"]),
+    "sweep-interval": (["-1", "86401", "1h"], ["0", "86400"]),
+    "slice-usec": (["19", "10001", "0x20"], ["20", "10000"]),
+    "info-rows": (["-1", "10001"], ["0", "10000"]),
+    "separators": (["", "::", "123456789", "a b", "\x7f", "\u20ac"], ["8"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SETTINGS)
+def test_bad_settings_are_refused_with_what_is_allowed_and_change_nothing(server, name):
+    values, allowed = BAD_SETTINGS[name]
+    for value in values:
+        reply = server.admin.outcome("CONFIG", "SET", f"tenants.{name}", value)
+        assert isinstance(reply, ResponseError), f"{value!r} was accepted"
+        text = str(reply)
+        if re.fullmatch(r"-?\d+", value) or name == "separators":
+            assert all(re.search(rf"\b{number}\b", text) for number in allowed), f"{value!r}: {text}"
+    assert settings(server.admin) == documented_defaults()
+
+
+def test_one_bad_setting_of_several_changes_none(server):
+    reply = server.admin.outcome("CONFIG", "SET", "tenants.sweep-cpu-percent", 7, "tenants.info-rows", -1, "tenants.separators", "/")
+    assert isinstance(reply, ResponseError)
+    assert settings(server.admin) == documented_defaults()
+
+
+@pytest.mark.parametrize("name", ["max-users", "max-prefixes"])
+def test_table_sizes_cannot_be_changed_at_run_time(server, name):
+    assert "immutable" in str(server.admin.outcome("CONFIG", "SET", f"tenants.{name}", 100))
+
+
+@pytest.mark.parametrize("loading", ["argument", "conf"])
+def test_config_rewrite_and_a_restart_keep_the_settings(launch, loading):
+    server = launch(loading=loading)
+    changed = {"tenants.sweep-cpu-percent": "7", "tenants.separators": "/|:", "tenants.slice-usec": "500", "tenants.info-rows": "9"}
+    server.admin.call("CONFIG", "SET", *[word for pair in changed.items() for word in pair])
+    server.admin.call("CONFIG", "REWRITE")
+    server.loading = "conf"  # REWRITE wrote the loadmodule line
+    server.restart()
+    assert settings(server.admin) == {**documented_defaults(), **changed}
+    server.admin.call("CONFIG", "REWRITE")
+    assert server.conf_path.read_text().count("loadmodule") == 1
+
+
+def test_the_largest_tables_can_be_had(launch):
+    server = launch(module_arguments=["max-users", 1_000_000, "max-prefixes", 1_000_000])
+    status = read_info(server.admin).status
+    assert (status["users_capacity"], status["prefixes_capacity"]) == (1_000_000, 1_000_000)
+
+
+def test_memory_of_the_module_is_the_servers_and_is_published(launch):
+    server = launch(loading=None)
+    server.admin.call("CONFIG", "GET", "tenants.*")
+    before = used_memory(server.admin)
+    assert server.load_module("max-users", "100000") == b"OK"
+    acl_taken_in(server.admin)
+    grown, published = used_memory(server.admin) - before, read_info(server.admin).status["memory_bytes"]
+    assert published > 100000 * 8
+    assert abs(grown - published) < 500_000, f"used_memory grew by {grown}, published {published}"
+
+
+class Threads:
+    """Traffic from another thread until the block ends."""
+
+    def __init__(self, server, seed):
+        self._traffic, self._stop = Traffic(server, seed, connections=4), threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        names = [f"app{number % 5}:{number}" for number in range(200)]
+        while not self._stop.is_set():
+            for session in self._traffic.sessions:
+                session.pipeline([("SET", name, "x") for name in names] + [("DEL", name) for name in names[::3]])
+                session.pipeline([("MULTI",), ("INCR", "app1:n"), ("EXEC",), ("EVAL", "return redis.call('PING')", 0), ("RESET",)])
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+
+def test_unloading_and_loading_under_traffic_leaks_nothing(launch, seed):
+    server = launch(loading=None)
+    create_users(server.admin)
+    with Threads(server, seed):
+        for _ in range(20):
+            assert server.load_module("sweep-cpu-percent", "20", "sweep-interval", "0") == b"OK"
+            wait_until(lambda: read_info(server.admin).status["sweep_passes"] > 0, 20, "a pass under traffic")
+            assert not wrong_connections(server.admin)
+            assert server.admin.outcome("MODULE", "UNLOAD", "tenants") == b"OK"
+    assert not loaded(server.admin)
+    assert server.admin.call("PING") == b"PONG"
+
+
+def test_memory_does_not_grow_from_unloading_and_loading(launch):
+    server = launch(loading=None)
+    server.admin.pipeline([("SET", f"app1:{number}", "x") for number in range(100)])
+
+    def cycles(number):
+        for _ in range(number):
+            assert server.load_module("sweep-cpu-percent", "50", "sweep-interval", "0") == b"OK"
+            wait_until(lambda: read_info(server.admin).status["sweep_passes"] > 0, 20, "a pass")
+            assert server.admin.outcome("MODULE", "UNLOAD", "tenants") == b"OK"
+        return used_memory(server.admin)
+
+    cycles(5)
+    first, last = cycles(5), cycles(20)
+    assert last - first < 20 * 500, f"{(last - first) / 20} bytes per cycle"
+
+
+def test_what_the_module_brought_is_gone_after_unload(server):
+    server.admin.call("MODULE", "UNLOAD", "tenants")
+    assert isinstance(server.admin.outcome("TENANTS.STATUS"), ResponseError)
+    assert settings(server.admin) == {}
+    assert b"tenants" not in server.admin.call("INFO", "everything")
+    assert server.load_module() == b"OK"
+    assert not wrong_connections(server.admin)
+
+
+def test_unload_while_an_acl_rule_names_a_command_does_not_harm_the_server(server):
+    """8.x would crash when the rule outlives the command (valkey #2797); refusing to unload is right on every version."""
+    server.admin.call("ACL", "SETUSER", "ops", "on", ">secret", "+tenants.list")
+    reply = server.admin.outcome("MODULE", "UNLOAD", "tenants")
+    server.admin.call("ACL", "LIST")
+    server.admin.call("ACL", "GETUSER", "ops")
+    assert isinstance(reply, ResponseError), "unloaded although a rule names tenants.list"
+    server.admin.call("ACL", "DELUSER", "ops")
+    assert server.admin.outcome("MODULE", "UNLOAD", "tenants") == b"OK"
+
+
+def test_the_log_names_neither_keys_nor_users(shared, seed):
+    shared.admin.call("SET", "secretkey:1", "x")
+    shared.admin.call("ACL", "SETUSER", "secretuser", "on", ">secret", "~secretprefix:*")
+    acl_taken_in(shared.admin)
+    shared.restart()
+    assert not re.search(r"secretkey|secretuser|secretprefix", shared.log())

@@ -1,0 +1,162 @@
+"""Bytes per prefix against MEMORY USAGE, and that measuring leaves no trace in the data."""
+
+import re
+
+import pytest
+
+import truth
+from filling import fill
+from info import bytes_by_prefix, read_info, rows_that_do_not_add_up
+from tenants import acl_taken_in, full_pass, quick_passes
+from waiting import wait_until
+
+KEYS = 100_000
+
+
+def stat(session, name, section="stats"):
+    return int(re.search(name.encode() + rb":(\d+)", session.call("INFO", section))[1])
+
+
+def server_milliseconds(session):
+    seconds, microseconds = session.call("TIME")
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
+def test_bytes_equal_memory_usage_after_a_full_pass(shared, seed):
+    admin = shared.admin
+    quick_passes(admin)
+    fill(admin, KEYS, seed)
+    full_pass(admin)
+    info = read_info(admin)
+    outside = truth.bytes_by_prefix(admin)
+    assert sum(outside.values()) > KEYS * 50
+    module = bytes_by_prefix(info)
+    differences = {name: (module.get(name), outside.get(name)) for name in {**module, **outside} if module.get(name) != outside.get(name)}
+    assert not differences, f"seed {seed}: prefix: (module, Σ MEMORY USAGE)"
+    rows = [row for row in info.prefixes.values() if row["keys"]]
+    assert {(row["bytes_error"], row["coverage"]) for row in rows} == {(0, 1.0)}
+    assert info.status["keys"] == KEYS
+    assert not rows_that_do_not_add_up(info)
+
+
+def test_bytes_follow_changes_from_pass_to_pass(shared):
+    admin = shared.admin
+    quick_passes(admin)
+    admin.pipeline([("SET", f"app1:{number}", "x" * 100) for number in range(1000)])
+    for command in [("APPEND", "app1:1", "x" * 100_000), ("DEL", "app1:1"), ("HSET", "app2:h", "f", "v" * 5000), ("FLUSHALL",), ("SET", "app1:x", "1")]:
+        admin.call(*command)
+        full_pass(admin)
+        assert bytes_by_prefix(read_info(admin)) == truth.bytes_by_prefix(admin), f"after {command[0]}"
+
+
+def test_the_first_pass_shows_its_coverage_and_no_bound_yet(launch, seed):
+    server = launch(module_arguments=["sweep-cpu-percent", "0"])
+    admin = server.admin
+    fill(admin, KEYS, seed)
+    assert read_info(admin).status["sweep_state"] == "off"
+    assert "bytes" not in read_info(admin).status
+    admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", 1, "tenants.slice-usec", 50)
+    info = wait_until(lambda: _in_the_middle(admin), 60, lambda: f"a pass in its middle, {read_info(admin).status}")
+    rows = [row for row in info.prefixes.values() if "bytes" in row]
+    assert rows and all(0 < row["coverage"] < 1 for row in rows), rows
+    assert not any("bytes_error" in row for row in info.prefixes.values())
+    assert "sweep_age_seconds" not in info.status
+    assert 0 < info.status["sweep_keys_measured"] < KEYS
+
+
+def _in_the_middle(session):
+    info = read_info(session)
+    assert info.status["sweep_passes"] == 0, "the first pass ended before its middle could be seen"
+    return info if 0.1 < info.status["sweep_progress"] < 0.9 else None
+
+
+def test_a_pass_during_writes_has_a_bound_that_holds(shared, seed):
+    """Keys appear and go between the passes; what INFO says then must lie within its own bound."""
+    admin = shared.admin
+    quick_passes(admin)
+    fill(admin, 5000, seed)
+    full_pass(admin)
+    admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", 0)
+    wait_until(lambda: read_info(admin).status["sweep_state"] == "off", 5, "the passes to be off")
+    before = truth.bytes_by_prefix(admin)
+    info = read_info(admin)
+    assert info.status["keys"] == 5000
+    for name, row in info.prefixes.items():
+        assert abs(row.get("bytes", 0) - before.get(name, 0)) <= row.get("bytes_error", 0), f"seed {seed}, {name}: {row}, {before.get(name)}"
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-lfu"])
+def test_a_pass_changes_neither_lru_nor_lfu_nor_ttl(shared, policy):
+    admin = shared.admin
+    admin.call("CONFIG", "SET", "maxmemory-policy", policy, "lfu-log-factor", 0, "lfu-decay-time", 0)
+    names = [f"app1:{number}" for number in range(100)]
+    admin.pipeline([("SET", name, "x", "PX", 10_000_000) for name in names[:50]])
+    admin.pipeline([("HSET", name, "f", "x") for name in names[50:]])
+    how = "FREQ" if policy.endswith("lfu") else "IDLETIME"
+    ages = lambda: admin.pipeline([("OBJECT", how, name) for name in names])  # noqa: E731
+    if how == "IDLETIME":
+        wait_until(lambda: min(ages()) >= 2, 10, "the keys to be idle")
+    before, expiry = ages(), admin.pipeline([("PEXPIRETIME", name) for name in names])
+    quick_passes(admin)
+    full_pass(admin)
+    assert all(isinstance(age, int) for age in before)
+    assert all(old <= new for old, new in zip(before, ages())) if how == "IDLETIME" else before == ages()
+    assert admin.pipeline([("PEXPIRETIME", name) for name in names]) == expiry
+
+
+def test_a_pass_does_not_remove_expired_keys_or_touch_the_hit_statistics(shared):
+    admin = shared.admin
+    admin.call("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+    admin.pipeline([("SET", f"app1:{number}", "x", "PX", 1) for number in range(100)] + [("SET", "app1:keep", "x")])
+    end = server_milliseconds(admin) + 20
+    wait_until(lambda: server_milliseconds(admin) > end, 5, "the keys to expire")
+    names = ("expired_keys", "keyspace_hits", "keyspace_misses")
+    before = [stat(admin, name) for name in names]
+    quick_passes(admin)
+    full_pass(admin)
+    assert [stat(admin, name) for name in names] == before
+    assert truth.keys_in_total(admin) == 101 == read_info(admin).status["keys"]
+
+
+def test_a_pass_pauses_while_a_client_monitors(shared):
+    admin = shared.admin
+    quick_passes(admin)
+    admin.pipeline([("SET", f"app1:{number}", "x") for number in range(1000)])
+    full_pass(admin)
+    monitor = shared.session()
+    monitor.call("MONITOR")
+    wait_until(lambda: read_info(admin).status["sweep_state"] == "paused", 5, "the pass to pause")
+    measured, end = read_info(admin).status["sweep_keys_measured"], server_milliseconds(admin) + 1000
+    wait_until(lambda: server_milliseconds(admin) > end, 5, "a second of the server's time")
+    assert read_info(admin).status["sweep_keys_measured"] == measured
+    admin.call("ECHO", "the last line")
+    seen = b""
+    while b"the last line" not in seen:
+        seen += monitor.next_push()
+    assert b"memory" not in seen.lower() and b"getuser" not in seen.lower()
+    monitor.close()
+    full_pass(admin)
+
+
+def test_passes_can_be_switched_off_and_on(shared):
+    admin = shared.admin
+    quick_passes(admin)
+    full_pass(admin)
+    admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", 0)
+    wait_until(lambda: read_info(admin).status["sweep_state"] == "off", 5, "the state off")
+    passes, end = read_info(admin).status["sweep_passes"], server_milliseconds(admin) + 500
+    wait_until(lambda: server_milliseconds(admin) > end, 5, "half a second of the server's time")
+    assert read_info(admin).status["sweep_passes"] == passes
+    quick_passes(admin)
+    full_pass(admin)
+
+
+def test_an_interval_keeps_passes_apart(shared):
+    admin = shared.admin
+    acl_taken_in(admin)
+    admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", 50, "tenants.sweep-interval", 2)
+    first = read_info(admin).status["sweep_passes"]
+    wait_until(lambda: read_info(admin).status["sweep_passes"] > first, 30, "a pass")
+    begin, passes = server_milliseconds(admin), read_info(admin).status["sweep_passes"]
+    wait_until(lambda: read_info(admin).status["sweep_passes"] >= passes + 2, 20, "two more passes")
+    assert server_milliseconds(admin) - begin >= 3500

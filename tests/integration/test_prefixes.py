@@ -1,0 +1,209 @@
+"""Which prefix a key belongs to, and who owns it."""
+
+import pytest
+
+import truth
+from checks import wrong_keys
+from info import keys_by_prefix, read_info, rows_that_do_not_add_up
+from tenants import acl_taken_in, quick_passes, settled_info
+from waiting import wait_until
+
+
+@pytest.fixture
+def admin(server):
+    quick_passes(server.admin)
+    return server.admin
+
+
+def create(session, *keys):
+    for key in keys:
+        session.call("SET", key, "x")
+
+
+def user(session, name, *rules):
+    session.call("ACL", "SETUSER", name, "on", "nopass", *rules)
+
+
+def owners(info):
+    return {prefix: row.get("owner") for prefix, row in info.prefixes.items() if row["keys"]}
+
+
+# ACL rules of the users, keys, and what is expected: {prefix: (owner, keys)}.
+RULES = {
+    "a_prefix": ({"app1": "~app1:* +@all"}, ["app1:a", "app1:b:c", "app2:a"], {b"app1:": (b"app1", 2), b"app2:": (None, 1)}),
+    "several_patterns": ({"app1": "~a:* ~b:* +@all"}, ["a:1", "b:1", "b:2"], {b"a:": (b"app1", 1), b"b:": (b"app1", 2)}),
+    "the_longest_match": (
+        {"app1": "~app1:* +@all", "app2": "~app1:sub:* +@all", "app3": "~app1:sub:deep:* +@all"},
+        ["app1:a", "app1:sub:a", "app1:sub:b", "app1:sub:deep:a", "app1:subway"],
+        {b"app1:": (b"app1", 2), b"app1:sub:": (b"app2", 2), b"app1:sub:deep:": (b"app3", 1)},
+    ),
+    "the_writer_owns_not_the_reader": (
+        {"aaa": "%R~data:* +@all", "writer": "%W~data:* +@all", "zzz": "%R~* +@all"},
+        ["data:1", "data:2"],
+        {b"data:": (b"writer", 2)},
+    ),
+    "read_and_write": ({"app1": "%RW~rw:* +@all"}, ["rw:1"], {b"rw:": (b"app1", 1)}),
+    "selectors": ({"app1": "~app1:* +@all (~sel:* +get)"}, ["sel:1", "app1:1"], {b"sel:": (b"app1", 1), b"app1:": (b"app1", 1)}),
+    "a_hash_tag": ({"app1": "~{app1}:* +@all"}, ["{app1}:1", "{app1}:2:3", "{app2}:1"], {b"{app1}:": (b"app1", 2), b"{app2}:": (None, 1)}),
+    "all_keys_own_nothing": ({"app1": "~* +@all", "app2": "allkeys +@all"}, ["foo:1", "bar"], {b"foo:": (None, 1), "(none)": (None, 1)}),
+    "an_exact_key": ({"app1": "~counter +@all"}, ["counter", "other"], {b"counter": (b"app1", 1), "(none)": (None, 1)}),
+    "no_separator_in_the_head": ({"app1": "~app1* +@all"}, ["app1:a", "app1_b", "app12", "app2"], {b"app1": (b"app1", 3), "(none)": (None, 1)}),
+    "escaped_wildcards": ({"app1": r"~a\*b:* +@all"}, ["a*b:1", "axb:1"], {b"a*b:": (b"app1", 1), b"axb:": (None, 1)}),
+    "a_wildcard_in_the_middle": ({"app1": "~app1:*:cache +@all"}, ["app1:x:cache", "app1:y"], {b"app1:": (b"app1", 2)}),
+    "a_question_mark_and_a_class": ({"a": "~q:?x +@all", "b": "~c:[ab]x +@all"}, ["q:1x", "c:ax"], {b"q:": (b"a", 1), b"c:": (b"b", 1)}),
+    "a_user_that_is_off_still_owns": ({"app1": "off ~app1:* +@all"}, ["app1:1"], {b"app1:": (b"app1", 1)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules(server, admin, rule):
+    users, keys, expected = RULES[rule]
+    for name, rules in users.items():
+        user(admin, name, *rules.split())
+    create(admin, *keys)
+    info = settled_info(admin)
+    found = {prefix: (row.get("owner"), row["keys"]) for prefix, row in info.prefixes.items() if row["keys"]}
+    assert found == expected
+    assert not rows_that_do_not_add_up(info)
+    assert not wrong_keys(server), "prefix: (module, SCAN)"
+
+
+@pytest.mark.parametrize("keys_first", [False, True], ids=["keys_after_the_rule", "keys_before_the_rule"])
+def test_a_shared_prefix_is_counted_once_and_has_one_owner(server, admin, keys_first):
+    if keys_first:
+        create(admin, "shared:1", "shared:2")
+    user(admin, "app1", "~shared:*", "+@all")
+    user(admin, "app2", "~shared:*", "+@all")
+    if not keys_first:
+        create(admin, "shared:1", "shared:2")
+    info = settled_info(admin)
+    assert keys_by_prefix(info) == {b"shared:": 2}
+    owner = owners(info)[b"shared:"]
+    assert owner in (b"app1", b"app2")
+    assert {name: row["keys"] for name, row in info.tenants.items() if row["keys"]} == {owner: 2}
+
+
+def test_acl_changes_take_effect_without_a_restart(server, admin):
+    create(admin, "app1:1", "app1:sub:1", "app1:sub:2", "new:1")
+    assert owners(settled_info(admin)) == {b"app1:": None, b"new:": None}
+    user(admin, "app1", "~app1:*", "+@all")
+    assert owners(settled_info(admin)) == {b"app1:": b"app1", b"new:": None}
+    user(admin, "app2", "~app1:sub:*", "+@all")
+    info = settled_info(admin)
+    assert keys_by_prefix(info) == {b"app1:": 1, b"app1:sub:": 2, b"new:": 1}
+    assert owners(info) == {b"app1:": b"app1", b"app1:sub:": b"app2", b"new:": None}
+    user(admin, "app1", "resetkeys", "~new:*")
+    assert owners(settled_info(admin)) == {b"app1:": None, b"app1:sub:": b"app2", b"new:": b"app1"}
+    admin.call("ACL", "DELUSER", "app1", "app2")
+    info = settled_info(admin)
+    assert keys_by_prefix(info) == {b"app1:": 3, b"new:": 1}
+    assert owners(info) == {b"app1:": None, b"new:": None}
+    assert info.status["orphan_keys"] == 4
+
+
+def test_acl_changes_inside_transactions_and_scripts_of_names_take_effect(server, admin):
+    create(admin, "app1:1", "app2:1")
+    admin.transaction(("ACL", "SETUSER", "app1", "~app1:*"), ("acl", "setuser", "app2", "~app2:*"))
+    assert owners(settled_info(admin)) == {b"app1:": b"app1", b"app2:": b"app2"}
+    admin.transaction(("ACL", "DELUSER", "app1"))
+    assert owners(settled_info(admin)) == {b"app1:": None, b"app2:": b"app2"}
+
+
+def test_acl_load_takes_effect(launch, tmp_path):
+    acl_file = tmp_path / "users.acl"
+    acl_file.write_text("user default on nopass ~* &* +@all\nuser app1 on nopass ~app1:* +@all\n")
+    server = launch(lines=[f"aclfile {acl_file}"])
+    quick_passes(server.admin)
+    create(server.admin, "app1:1", "app2:1")
+    assert owners(settled_info(server.admin)) == {b"app1:": b"app1", b"app2:": None}
+    acl_file.write_text("user default on nopass ~* &* +@all\nuser app2 on nopass ~app2:* +@all\n")
+    server.admin.call("ACL", "LOAD")
+    assert owners(settled_info(server.admin)) == {b"app1:": None, b"app2:": b"app2"}
+    assert not wrong_keys(server), "prefix: (module, SCAN)"
+
+
+def test_many_acl_changes_during_writes_end_with_right_counts(server, admin):
+    for number in range(300):
+        user(admin, f"app{number % 7}", "resetkeys", f"~p{number % 11}:*", "+@all")
+        create(admin, f"p{number % 13}:{number}")
+    assert not wrong_keys(server), "prefix: (module, SCAN)"
+    assert not rows_that_do_not_add_up(read_info(admin))
+
+
+def test_orphans_are_counted_by_their_first_segment_and_as_a_tenant(server, admin):
+    user(admin, "app1", "~app1:*", "+@all")
+    create(admin, "foo:1", "foo:2:3", "bar:1", "app1:1", "plain", "")
+    info = settled_info(admin)
+    assert keys_by_prefix(info) == {b"foo:": 2, b"bar:": 1, b"app1:": 1, "(none)": 2}
+    assert info.tenants["(orphans)"]["keys"] == 5 == info.status["orphan_keys"]
+    assert info.tenants[b"app1"]["keys"] == 1
+    assert not rows_that_do_not_add_up(info)
+
+
+HOSTILE = [
+    b"", b":", b"::", b"a\r\nb:1", b"\r\ntenants_keys:1", b"a=1,b=2:x", b"%:1", b"%41:1", b"#:1", b"\x00:1", b"\x00", b"\xff\xfe:1",
+    b'"q":1', b"(other):1", b"(none):1", b"sp ace:1", b"\\:1", b"\xe2\x82\xac:1", b"a_b:1", b"a.b:1", b"{x}:1",
+]  # fmt: skip
+
+
+def test_any_bytes_in_names_are_counted_and_come_back_unchanged(server, admin):
+    create(admin, *HOSTILE)
+    info = settled_info(admin)
+    assert keys_by_prefix(info) == truth.keys_by_prefix(admin)
+    assert info.status["keys"] == len(HOSTILE)
+    assert len(info.text.split(b"\r\ntenants_keys:")) == 2, "a name forged a line"
+
+
+def test_a_segment_too_long_for_a_name_goes_to_other(server, admin):
+    create(admin, b"x" * 300 + b":1", b"x" * 300 + b":2", b"y" * 70000 + b":1", b"short:1")
+    assert keys_by_prefix(settled_info(admin)) == {"(other)": 3, b"short:": 1}
+    admin.call("DEL", b"x" * 300 + b":1")
+    assert keys_by_prefix(settled_info(admin)) == {"(other)": 2, b"short:": 1}
+
+
+def test_prefixes_beyond_the_table_share_the_row_other(launch):
+    server = launch(module_arguments=["max-prefixes", "16"])
+    admin = server.admin
+    quick_passes(admin)
+    user(admin, "app1", "~app1:*", "+@all")
+    create(admin, *[f"p{number}:{key}" for number in range(100) for key in range(3)], "app1:1", "app1:2")
+    info = settled_info(admin)
+    assert info.status["keys"] == 302 == truth.keys_in_total(admin)
+    assert info.prefixes["(other)"]["keys"] >= 3 * (100 - 16)
+    assert info.prefixes[b"app1:"].get("owner") == b"app1"
+    assert info.prefixes[b"app1:"]["keys"] == 2
+    assert info.status["prefixes_dropped"] > 0
+    assert not rows_that_do_not_add_up(info)
+
+
+def test_rows_of_prefixes_that_emptied_are_free_for_new_ones(launch):
+    server = launch(module_arguments=["max-prefixes", "16"])
+    admin = server.admin
+    quick_passes(admin)
+    for round_number in range(5):
+        create(admin, *[f"r{round_number}p{number}:x" for number in range(100)])
+        admin.call("FLUSHALL")
+    create(admin, "new:1", "new:2")
+    info = wait_until(lambda: _has(admin, b"new:"), 10, lambda: f"a row for new:, {read_info(admin).prefixes}")
+    assert info.prefixes[b"new:"]["keys"] == 2
+    assert info.status["keys"] == 2
+
+
+def _has(session, prefix):
+    info = settled_info(session)
+    return info if prefix in info.prefixes else None
+
+
+def test_changing_the_separators_recounts(server, admin):
+    create(admin, "a:b/c:1", "a/b:1", "x|y", "a:c")
+    assert keys_by_prefix(settled_info(admin)) == {b"a:": 2, b"a/b:": 1, "(none)": 1}
+    admin.call("CONFIG", "SET", "tenants.separators", "/|")
+    assert keys_by_prefix(settled_info(admin)) == {b"a:b/": 1, b"a/": 1, b"x|": 1, "(none)": 1}
+    assert not wrong_keys(server, b"/|"), "prefix: (module, SCAN)"
+
+
+def test_every_user_is_a_tenant_even_without_keys_or_connections(server, admin):
+    user(admin, "idle", "~idle:*", "+@all")
+    acl_taken_in(admin)
+    row = read_info(admin).tenants[b"idle"]
+    assert (row["users"], row["prefixes"], row["connections"], row["keys"]) == (1, 1, 0, 0)

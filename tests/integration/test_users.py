@@ -1,0 +1,175 @@
+"""Connections per user against CLIENT LIST, and which rows there are."""
+
+import pytest
+from redis.exceptions import ConnectionError, ResponseError
+
+from checks import observe, sums_of_commands, users, wrong_commands, wrong_connections, wrong_connections_in
+from info import read_info, rows_that_do_not_add_up
+from traffic import Traffic, create_users
+from waiting import wait_until
+
+
+def test_connections_equal_client_list_after_every_way_a_user_changes(shared):
+    admin, session = shared.admin, shared.session()
+    changes = [
+        ("AUTH", "app1", "secret"), ("AUTH", "app2", "secret"), ("AUTH", "app1", "wrong"), ("AUTH", "nobody", "x"), ("RESET",),
+        ("HELLO", 3, "AUTH", "app3", "secret"), ("HELLO", 2), ("HELLO", 3, "AUTH", "app3", "wrong"), ("AUTH", "secret"),
+        ("AUTH", "reader", "secret"), ("RESET",), ("RESET",), ("AUTH", "app1", "secret"),
+    ]  # fmt: skip
+    for change in changes:
+        session.outcome(*change)
+        assert not wrong_connections(admin), f"after {change}: (module, CLIENT LIST)"
+    session.close()
+    wait_until(lambda: len(admin.call("CLIENT", "LIST").splitlines()) == 1, 5, "the server to notice the disconnect")
+    assert not wrong_connections(admin)
+
+
+def test_connections_equal_client_list_at_every_moment_of_mixed_traffic(shared, seed):
+    traffic = Traffic(shared, seed)
+    for _ in range(150):
+        traffic.step()
+        assert not wrong_connections(shared.admin), f"seed {seed}: (module, CLIENT LIST)"
+
+
+def test_connections_are_right_inside_the_transaction_that_authenticates(shared):
+    session = shared.session("app1")
+    commands = ("AUTH", "app2", "secret"), ("CLIENT", "LIST"), ("INFO", "tenants"), ("AUTH", "app3", "secret"), ("CLIENT", "LIST"), ("INFO", "tenants")
+    _, first_list, first_info, _, second_list, second_info = session.transaction(*commands)
+    assert not wrong_connections_in(first_list, first_info), "after the first AUTH: (module, CLIENT LIST)"
+    assert not wrong_connections_in(second_list, second_info), "after the second AUTH: (module, CLIENT LIST)"
+    assert not wrong_connections(shared.admin)
+
+
+def test_connections_of_a_discarded_auth_do_not_change(shared):
+    session = shared.session("app1")
+    session.pipeline([("MULTI",), ("AUTH", "app2", "secret"), ("DISCARD",)])
+    assert users(shared)[b"app1"]["connections"] == 1
+    assert not wrong_connections(shared.admin)
+
+
+def test_connections_of_killed_clients_go(shared):
+    sessions = [shared.session("app1") for _ in range(5)]
+    assert users(shared)[b"app1"]["connections"] == 5
+    shared.admin.call("CLIENT", "KILL", "ID", sessions[0].call("CLIENT", "ID"))
+    assert not wrong_connections(shared.admin)
+    shared.admin.call("CLIENT", "KILL", "USER", "app1")
+    assert not wrong_connections(shared.admin)
+    assert users(shared)[b"app1"]["connections"] == 0
+
+
+def test_clients_connected_before_the_module_was_loaded_are_counted(launch):
+    server = launch(loading=None)
+    create_users(server.admin)
+    sessions = [server.session(user) for user in ("app1", "app1", "app2", None)]
+    sessions[0].send("BLPOP", "app1:nothing", 30)
+    assert server.load_module() == b"OK"
+    assert not wrong_connections(server.admin)
+    sessions[2].call("AUTH", "app3", "secret")
+    server.admin.call("CLIENT", "KILL", "ID", sessions[1].call("CLIENT", "ID"))
+    assert not wrong_connections(server.admin)
+
+
+def test_connections_are_right_while_and_after_the_user_of_a_connection_is_deleted(shared):
+    keep = shared.session("app2")
+    shared.session("app1")
+    _, client_list, info = shared.admin.transaction(("ACL", "DELUSER", "app1"), ("CLIENT", "LIST"), ("INFO", "tenants"))
+    assert not wrong_connections_in(client_list, info), "in the transaction of DELUSER: (module, CLIENT LIST)"
+    wait_until(lambda: b"user=app1" not in shared.admin.call("CLIENT", "LIST"), 5, "the client to be closed")
+    assert not wrong_connections(shared.admin)
+    assert keep.call("PING") == b"PONG"
+
+
+def test_a_connection_that_deletes_its_own_user_is_counted_for_the_user_client_list_shows(shared):
+    session = shared.session("app1")
+    replies = session.pipeline([("MULTI",), ("ACL", "DELUSER", "app1"), ("CLIENT", "LIST"), ("INFO", "tenants"), ("EXEC",)])
+    _, client_list, info = replies[-1]
+    assert not wrong_connections_in(client_list, info)
+    assert not wrong_connections(shared.admin)
+
+
+def test_a_user_that_is_deleted_and_made_again_is_counted_on(shared):
+    shared.session("app1").call("PING")
+    shared.admin.call("ACL", "DELUSER", "app1")
+    create_users(shared.admin, {"app1": "~app1:* +@all"})
+    before = observe(shared)
+    shared.session("app1").call("PING")
+    assert not wrong_commands(shared, before)
+    assert not wrong_connections(shared.admin)
+
+
+def test_connections_total_counts_every_connection_that_became_the_users(shared):
+    before = users(shared)
+    session = shared.session()
+    session.call("AUTH", "app1", "secret")
+    session.call("AUTH", "app2", "secret")
+    session.call("RESET")
+    session.call("HELLO", "3", "AUTH", "app1", "secret")
+    session.outcome("AUTH", "app2", "wrong")
+    session.transaction(("AUTH", "app2", "secret"))
+    after = users(shared)
+    totals = {name: row["connections_total"] - before.get(name, {}).get("connections_total", 0) for name, row in after.items()}
+    assert {name: total for name, total in totals.items() if total} == {b"default": 2, b"app1": 2, b"app2": 2}
+
+
+def test_connections_of_monitors_subscribers_and_blocked_clients_are_counted(shared):
+    monitor, subscriber, blocked = (shared.session("app1") for _ in range(3))
+    monitor.call("MONITOR")
+    subscriber.send("SUBSCRIBE", "channel")
+    blocked.send("BLPOP", "app1:nothing", 30)
+    wait_until(lambda: b"cmd=blpop" in shared.admin.call("CLIENT", "LIST"), 5, "BLPOP to block")
+    assert users(shared)[b"app1"]["connections"] == 3
+    assert not wrong_connections(shared.admin)
+
+
+def test_any_legal_user_name_has_its_own_row(server):
+    names = [b"a:b", b"a_b", b"x=1,y=2", b"(other)", b"(internal)", b'#"q', b"%3A", b"\xff\xfe", b"s", b"\\", b"status:1", b"\x01"]
+    for name in names:
+        server.admin.call("ACL", "SETUSER", name, "on", "nopass", "~*", "+@all")
+    before = observe(server)
+    sessions = [server.session(name, "any") for name in names]
+    for session in sessions:
+        session.call("PING")
+    assert not wrong_connections(server.admin)
+    assert not wrong_commands(server, before)
+
+
+def test_users_beyond_the_table_share_the_row_other_and_nothing_is_lost(launch):
+    server = launch(module_arguments=["max-users", "16"])
+    for number in range(60):
+        server.admin.call("ACL", "SETUSER", f"user{number}", "on", ">secret", f"~user{number}:*", "+@all")
+    before = observe(server)
+    sessions = [server.session(f"user{number}") for number in range(60)]
+    for session in sessions:
+        session.call("PING")
+    info = read_info(server.admin)
+    assert info.users["(other)"]["connections"] >= 60 - 16
+    assert info.status["connections"] == 61
+    assert info.status["users_dropped"] > 0
+    assert not rows_that_do_not_add_up(info)
+    module, commandstats = sums_of_commands(server, before)
+    assert module == commandstats
+    for session in sessions:
+        session.close()
+    wait_until(lambda: read_info(server.admin).status["connections"] == 1, 5, "all connections to be gone from the rows")
+    assert not wrong_connections(server.admin)
+
+
+def test_a_storm_of_connections_leaves_no_trace(shared):
+    for _ in range(10):
+        sessions = [shared.session("app1") for _ in range(50)]
+        assert not wrong_connections(shared.admin)
+        for session in sessions:
+            session.close()
+    wait_until(lambda: users(shared)[b"app1"]["connections"] == 0, 10, "all connections of app1 to be gone")
+    assert not wrong_connections(shared.admin)
+    assert users(shared)[b"app1"]["connections_total"] == 500
+
+
+def test_a_client_that_quits_or_breaks_the_protocol_is_gone(shared):
+    session = shared.session("app1")
+    session._connection._sock.sendall(b"*1\r\n$-5\r\n")
+    assert isinstance(session.next_push(), ResponseError)
+    with pytest.raises(ConnectionError):
+        session.next_push()
+    assert not wrong_connections(shared.admin)
+    assert users(shared)[b"app1"]["connections"] == 0

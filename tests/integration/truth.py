@@ -1,0 +1,112 @@
+"""The truth, computed from outside the module: from what the server itself answers, and the ACL rule written a second time."""
+
+import collections
+import re
+
+# Sizes of the keys in ARGV; a script, because 100,000 replies in Python take too long.
+SIZES = """local sizes = {}
+for i, key in ipairs(ARGV) do sizes[i] = redis.call('MEMORY', 'USAGE', key, 'SAMPLES', '0') or 0 end
+return sizes"""
+PAGE = 5000
+
+# Commands that the module runs through the server for itself; commandstats shows them beside the clients'.
+OWN_COMMANDS = {b"memory|usage", b"acl|users", b"acl|getuser", b"client|list", b"command"}
+
+
+def connections_by_user(client_list):
+    """{user: open connections} of a CLIENT LIST reply. A link that has no user is the module's `(internal)`."""
+    users = re.findall(rb"^id=.* user=(\S+)", client_list, re.MULTILINE)
+    return collections.Counter("(internal)" if user == b"(superuser)" else user for user in users)
+
+
+def databases(session):
+    return [int(number) for number in re.findall(rb"db(\d+):keys", session.call("INFO", "keyspace"))]
+
+
+def key_names(session):
+    """{database: its key names}, by SCAN. Leaves the session in database 0."""
+    names = {}
+    for database in databases(session):
+        session.call("SELECT", database)
+        found, cursor = set(), b"0"
+        while True:
+            cursor, page = session.call("SCAN", cursor, "COUNT", PAGE)
+            found.update(page)
+            if cursor == b"0":
+                break
+        names[database] = found
+    session.call("SELECT", 0)
+    return names
+
+
+def literal_head(pattern):
+    """What every key that matches the glob begins with."""
+    head = re.match(rb"(?:\\.|[^\\*?\[])*", pattern, re.DOTALL)[0]
+    return re.sub(rb"\\(.)", rb"\1", head, flags=re.DOTALL)
+
+
+class PrefixRule:
+    """Which prefix a key belongs to: the longest literal head of a writable ACL pattern that it begins with, else its first
+    segment including the separator."""
+
+    def __init__(self, heads, separators=b":"):
+        self.heads = sorted(heads - {b""}, key=len, reverse=True)
+        self._first_segment = re.compile(rb".*?[" + re.escape(separators) + rb"]", re.DOTALL)
+
+    def prefix_of(self, key):
+        for head in self.heads:
+            if key.startswith(head):
+                return head
+        segment = self._first_segment.match(key)
+        return segment[0] if segment else "(none)"
+
+
+def writable_patterns(session):
+    """{user: key patterns it may write}, from ACL GETUSER, selectors included."""
+    patterns = {}
+    for user in session.call("ACL", "USERS"):
+        about = _pairs(session.call("ACL", "GETUSER", user))
+        texts = [about[b"keys"], *(_pairs(selector)[b"keys"] for selector in about[b"selectors"])]
+        rules = [re.fullmatch(rb"(?:~|%(R?W)~)(.*)", word, re.DOTALL) for text in texts for word in text.split()]
+        patterns[user] = {rule[2] for rule in rules if rule}
+    return patterns
+
+
+def _pairs(flat):
+    return flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2]))
+
+
+def rule_of(session, separators=b":"):
+    heads = {literal_head(pattern) for patterns in writable_patterns(session).values() for pattern in patterns}
+    return PrefixRule(heads, separators)
+
+
+def keys_by_prefix(session, separators=b":"):
+    """{prefix: keys over all databases}."""
+    rule = rule_of(session, separators)
+    return dict(collections.Counter(rule.prefix_of(key) for names in key_names(session).values() for key in names))
+
+
+def bytes_by_prefix(session):
+    """{prefix: Σ MEMORY USAGE key SAMPLES 0 over all databases}."""
+    rule, sizes = rule_of(session), collections.Counter()
+    for database, names in key_names(session).items():
+        session.call("SELECT", database)
+        names = list(names)
+        for start in range(0, len(names), PAGE):
+            page = names[start : start + PAGE]
+            for name, size in zip(page, session.call("EVAL", SIZES, 0, *page)):
+                sizes[rule.prefix_of(name)] += size
+    session.call("SELECT", 0)
+    return dict(sizes)
+
+
+def calls_by_command(session):
+    """{full command name: calls} of INFO commandstats, without those that nobody called."""
+    stats = session.call("INFO", "commandstats")
+    found = re.findall(rb"cmdstat_([^:]+):calls=(\d+)", stats)
+    return collections.Counter({name: int(calls) for name, calls in found if int(calls)})
+
+
+def keys_in_total(session):
+    return sum(int(keys) for keys in re.findall(rb":keys=(\d+)", session.call("INFO", "keyspace")))
