@@ -3,7 +3,8 @@
 PYTHON := /usr/bin/python3
 
 test:
-	scripts/install servers test
+	scripts/install build servers test
+	cmake --preset release >/dev/null && cmake --build --preset release
 	for version in 8.0 8.1 9; do scripts/servers $$version || exit 1; done
 	$(PYTHON) -B -m pytest tests/integration/test_oracles.py
 

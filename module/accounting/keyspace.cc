@@ -1,0 +1,199 @@
+#include "module/accounting/keyspace.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace tenants {
+namespace {
+
+// Sixteen bits per key let one removal in some 2,000 be mistaken (four probes); capped, because this memory is the server's.
+constexpr std::size_t kBloomMaxBits = std::size_t{1} << 27;
+constexpr int kProbes = 4;
+
+std::uint64_t mix(std::uint64_t x) {
+  x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
+  x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
+  return x ^ x >> 32;
+}
+
+}  // namespace
+
+FingerprintSet::FingerprintSet(std::size_t capacity) : slots_(std::bit_ceil(2 * capacity)) {}
+
+std::size_t FingerprintSet::place(std::uint64_t fingerprint) const {
+  std::size_t mask = slots_.size() - 1, at = fingerprint & mask;
+  while (slots_[at] && slots_[at] != fingerprint) at = (at + 1) & mask;
+  return at;
+}
+
+bool FingerprintSet::insert(std::uint64_t fingerprint) {
+  std::size_t at = place(fingerprint);
+  if (slots_[at]) return true;
+  if (2 * size_ >= slots_.size()) return false;
+  slots_[at] = fingerprint;
+  ++size_;
+  return true;
+}
+
+bool FingerprintSet::erase(std::uint64_t fingerprint) {
+  std::size_t mask = slots_.size() - 1, at = place(fingerprint);
+  if (!slots_[at]) return false;
+  for (std::size_t next = (at + 1) & mask; slots_[next]; next = (next + 1) & mask)
+    if (((next - slots_[next]) & mask) >= ((next - at) & mask)) {
+      slots_[at] = slots_[next];
+      at = next;
+    }
+  slots_[at] = 0;
+  --size_;
+  return true;
+}
+
+BloomFilter::BloomFilter(std::size_t keys) : bits_(std::bit_ceil(std::clamp<std::size_t>(16 * keys, 1024, kBloomMaxBits)) / 64) {}
+
+void BloomFilter::add(std::uint64_t fingerprint) {
+  std::uint64_t step = fingerprint >> 32 | 1;
+  for (int i = 0; i < kProbes; ++i, fingerprint += step)
+    bits_[fingerprint / 64 & (bits_.size() - 1)] |= std::uint64_t{1} << fingerprint % 64;
+}
+
+bool BloomFilter::maybe(std::uint64_t fingerprint) const {
+  std::uint64_t step = fingerprint >> 32 | 1;
+  for (int i = 0; i < kProbes; ++i, fingerprint += step)
+    if (!(bits_[fingerprint / 64 & (bits_.size() - 1)] >> fingerprint % 64 & 1)) return false;
+  return true;
+}
+
+Counts::Database& Counts::database_at(int db) {
+  if (db >= databases()) databases_.resize(db + 1);
+  Database& database = databases_[db];
+  if (database.by_row.empty()) database.by_row.resize(by_row_.size());
+  return database;
+}
+
+void Counts::add(int db, std::uint32_t row, std::int64_t keys) {
+  Database& database = database_at(db);
+  database.total += keys;
+  database.by_row[row] += keys;
+  by_row_[row] += keys;
+}
+
+void Counts::clear(int db) {
+  if (db >= databases()) return;
+  Database& database = databases_[db];
+  for (std::size_t row = 0; row < database.by_row.size(); ++row) by_row_[row] -= database.by_row[row];
+  std::fill(database.by_row.begin(), database.by_row.end(), 0);
+  database.total = 0;
+}
+
+void Counts::clear() {
+  for (int db = 0; db < databases(); ++db) clear(db);
+}
+
+void Counts::swap(int a, int b) {
+  database_at(std::max(a, b));
+  std::swap(databases_[a], databases_[b]);
+}
+
+std::int64_t Counts::total() const {
+  std::int64_t total = 0;
+  for (const Database& database : databases_) total += database.total;
+  return total;
+}
+
+std::uint64_t Counts::distance(const Counts& other) const {
+  std::uint64_t distance = 0;
+  for (std::size_t row = 0; row < by_row_.size(); ++row)
+    distance += static_cast<std::uint64_t>(std::abs(by_row_[row] - other.by_row_[row]));
+  return distance;
+}
+
+Keyspace::Keyspace(PrefixTable& prefixes, bool live, std::uint64_t seed)
+    : prefixes_(prefixes), counts_(PrefixTable::kFirst + prefixes.capacity()), live_(live), seed_(seed) {}
+
+std::uint64_t Keyspace::fingerprint(int db, std::string_view key) const {
+  std::uint64_t hash = mix(seed_ + static_cast<std::uint64_t>(db));
+  std::size_t i = 0;
+  for (; i + 8 <= key.size(); i += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, key.data() + i, 8);
+    hash = mix(hash ^ word);
+  }
+  std::uint64_t rest = key.size();
+  for (; i < key.size(); ++i) rest = rest << 8 | static_cast<unsigned char>(key[i]);
+  hash = mix(hash ^ rest ^ key.size() << 57);
+  return hash ? hash : 1;
+}
+
+void Keyspace::appeared(int db, std::string_view key) {
+  std::uint32_t row = prefixes_.match(key);
+  counts_.add(db, row, 1);
+  if (!pass_ || !pass_->fresh) return;
+  std::uint64_t print = fingerprint(db, key);
+  replaced_counted_ = pass_->fresh->contains(print) || pass_->visited->maybe(print);
+  pass_->counts.add(db, row, 1);
+  if (!pass_->fresh->insert(print)) pass_->valid = false;
+}
+
+void Keyspace::vanished(int db, std::string_view key) {
+  std::uint32_t row = prefixes_.match(key);
+  counts_.add(db, row, -1);
+  if (!pass_ || !pass_->fresh) return;
+  std::uint64_t print = fingerprint(db, key);
+  if (pass_->fresh->erase(print) || pass_->visited->maybe(print)) pass_->counts.add(db, row, -1);
+}
+
+void Keyspace::replaced(int db, std::string_view key, std::uint64_t db_size) {
+  std::uint32_t row = prefixes_.match(key);
+  if (mode_ == Mode::kExact && counts_.database(db) == static_cast<std::int64_t>(db_size) + 1) counts_.add(db, row, -1);
+  if (pass_ && pass_->fresh && replaced_counted_) pass_->counts.add(db, row, -1);
+  replaced_counted_ = false;
+}
+
+void Keyspace::flushed(int db) {
+  for (Counts* counts : {&counts_, pass_ ? &pass_->counts : nullptr}) {
+    if (!counts) continue;
+    if (db < 0)
+      counts->clear();
+    else
+      counts->clear(db);
+  }
+  // Fingerprints of the flushed keys are still there; a pass that lived through it can't be trusted.
+  if (pass_ && live_) pass_->valid = false;
+}
+
+void Keyspace::swapped(int a, int b) {
+  counts_.swap(a, b);
+  if (pass_) pass_->valid = false;
+}
+
+void Keyspace::request_seeding(bool drift) {
+  if (!live_) return;
+  correcting_ |= drift && mode_ == Mode::kExact;
+  mode_ = Mode::kSeeding;
+  if (pass_) pass_->valid = false;
+}
+
+void Keyspace::begin_pass(std::uint64_t keys) {
+  pass_.reset();
+  if (live_ && mode_ == Mode::kExact) return;
+  prefixes_.reclaim([this](std::uint32_t row) { return counts_.row(row) == 0; });
+  pass_.emplace(PrefixTable::kFirst + prefixes_.capacity());
+  if (!live_) return;
+  pass_->fresh.emplace(kFreshCapacity);
+  pass_->visited.emplace(keys);
+}
+
+void Keyspace::visit(int db, std::uint32_t row, std::string_view key) {
+  if (!pass_) return;
+  if (pass_->fresh) {
+    std::uint64_t print = fingerprint(db, key);
+    if (pass_->fresh->contains(print)) return;
+    pass_->visited->add(print);
+  }
+  pass_->counts.add(db, row, 1);
+}
+
+void Keyspace::abandon_pass() { pass_.reset(); }
+
+}  // namespace tenants

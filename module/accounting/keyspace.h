@@ -1,0 +1,147 @@
+// How many keys lie under each prefix, per database.
+//
+// Live: the server tells of every key that appears or vanishes, and the sum of a database's counts must equal DBSIZE.
+// Keys that were there before (the module was loaded late, or the ACL moved prefixes) are counted by a seeding pass over the
+// whole keyspace while traffic goes on. A key that appears during the pass is remembered by a fingerprint, so that the pass
+// does not count it again; a key that the pass has counted leaves a mark in a Bloom filter, so that a removal of a key
+// that the pass has not met takes nothing away. DBSIZE certifies the result; a pass that fails is repeated.
+// Swept: nothing is told; each pass counts anew, and its result holds until the next.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "module/accounting/prefixes.h"
+
+namespace tenants {
+
+// A set of 64-bit fingerprints of bounded size; the memory is there from the start.
+class FingerprintSet {
+ public:
+  explicit FingerprintSet(std::size_t capacity);
+  bool insert(std::uint64_t fingerprint);  // false: full
+  bool erase(std::uint64_t fingerprint);   // false: not there
+  bool contains(std::uint64_t fingerprint) const { return slots_[place(fingerprint)] != 0; }
+
+ private:
+  std::size_t place(std::uint64_t fingerprint) const;
+  std::vector<std::uint64_t> slots_;
+  std::size_t size_ = 0;
+};
+
+class BloomFilter {
+ public:
+  explicit BloomFilter(std::size_t keys);
+  void add(std::uint64_t fingerprint);
+  bool maybe(std::uint64_t fingerprint) const;
+
+ private:
+  std::vector<std::uint64_t> bits_;
+};
+
+// Counts by database and prefix row, with both sums.
+class Counts {
+ public:
+  explicit Counts(std::size_t rows) : by_row_(rows) {}
+  void add(int db, std::uint32_t row, std::int64_t keys);
+  void clear(int db);
+  void clear();
+  void swap(int a, int b);
+  std::int64_t row(std::uint32_t row) const { return by_row_[row]; }
+  std::int64_t database(int db) const { return db < databases() ? databases_[db].total : 0; }
+  int databases() const { return static_cast<int>(databases_.size()); }
+  std::int64_t total() const;
+  std::uint64_t distance(const Counts& other) const;  // Σ |this − other| over the rows
+
+ private:
+  struct Database {
+    std::int64_t total = 0;
+    std::vector<std::int64_t> by_row;  // allocated when the database is first used
+  };
+  Database& database_at(int db);
+  std::vector<std::int64_t> by_row_;
+  std::vector<Database> databases_;
+};
+
+class Keyspace {
+ public:
+  enum class Mode { kExact, kSeeding, kSwept };
+
+  Keyspace(PrefixTable& prefixes, bool live, std::uint64_t seed);
+
+  // The server's word. `db_size`: DBSIZE of that database now.
+  void appeared(int db, std::string_view key);
+  void vanished(int db, std::string_view key);
+  // After RENAME, COPY, RESTORE or MOVE made `key`: an older key of that name vanished without a word if the sum is one too high.
+  void replaced(int db, std::string_view key, std::uint64_t db_size);
+  void flushed(int db);  // -1: all
+  void swapped(int a, int b);
+
+  // A pass over the whole keyspace. `keys`: how many to expect. A live keyspace that is exact is only looked at.
+  void begin_pass(std::uint64_t keys);
+  void visit(int db, std::uint32_t row, std::string_view key);
+  // `db_size(db)` as above. False where the pass has to be repeated.
+  template <typename DbSize>
+  bool end_pass(int databases, DbSize db_size);
+  void abandon_pass();
+
+  // Counts have to be taken anew: prefixes moved, or the sum is wrong. `drift`: because something went wrong.
+  void request_seeding(bool drift);
+  bool wants_seeding() const { return live_ && mode_ == Mode::kSeeding; }
+  // Does the sum of each database equal DBSIZE?
+  template <typename DbSize>
+  bool adds_up(int databases, DbSize db_size) const {
+    for (int db = 0; db < databases || db < counts_.databases(); ++db)
+      if (counts_.database(db) != static_cast<std::int64_t>(db_size(db))) return false;
+    return true;
+  }
+
+  Mode mode() const { return live_ ? mode_ : Mode::kSwept; }
+  std::uint64_t keys(std::uint32_t row) const { return counts_.row(row) < 0 ? 0 : static_cast<std::uint64_t>(counts_.row(row)); }
+  std::uint64_t total() const { return static_cast<std::uint64_t>(counts_.total()); }
+  std::uint64_t drift() const { return drift_; }
+
+ private:
+  static constexpr std::size_t kFreshCapacity = 1 << 18;
+
+  struct Pass {
+    explicit Pass(std::size_t rows) : counts(rows) {}
+    Counts counts;
+    std::optional<FingerprintSet> fresh;    // keys that appeared since the pass began; live only
+    std::optional<BloomFilter> visited;     // older keys that the pass has counted; live only
+    bool valid = true;
+  };
+
+  std::uint64_t fingerprint(int db, std::string_view key) const;
+
+  PrefixTable& prefixes_;
+  Counts counts_;
+  std::optional<Pass> pass_;
+  bool live_;
+  Mode mode_ = Mode::kExact;
+  bool correcting_ = false;  // the seeding was asked for because something went wrong
+  bool replaced_counted_ = false;  // during a pass: the key that appeared last had been counted by it already
+  std::uint64_t seed_;
+  std::uint64_t drift_ = 0;
+};
+
+template <typename DbSize>
+bool Keyspace::end_pass(int databases, DbSize db_size) {
+  if (!pass_) return true;
+  bool good = pass_->valid;
+  if (live_)
+    for (int db = 0; good && (db < databases || db < pass_->counts.databases()); ++db)
+      good = pass_->counts.database(db) == static_cast<std::int64_t>(db_size(db));
+  if (good) {
+    if (correcting_) drift_ += counts_.distance(pass_->counts);
+    counts_ = std::move(pass_->counts);
+    mode_ = Mode::kExact;
+    correcting_ = false;
+  }
+  pass_.reset();
+  return good;
+}
+
+}  // namespace tenants

@@ -1,0 +1,162 @@
+#include "module/accounting/prefixes.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace tenants {
+
+PrefixTable::PrefixTable(std::size_t capacity, std::string separators, std::uint64_t seed)
+    : rows_(kFirst + capacity),
+      slots_(std::bit_ceil(2 * rows_.size())),
+      separators_(std::move(separators)),
+      seed_(seed),
+      multiplier_((seed ^ 0x9e3779b97f4a7c15u) | 1) {
+  rows_[kNone].name = "(none)";
+  rows_[kOther].name = "(other)";
+  free_.reserve(capacity);
+}
+
+std::uint64_t PrefixTable::hash_of(std::string_view name, bool exact) const {
+  std::uint64_t hash = seed_;
+  for (char byte : name) hash = step(hash, byte);
+  return exact ? ~hash : hash;
+}
+
+std::uint32_t PrefixTable::find(std::uint64_t hash, std::string_view name, bool exact) const {
+  std::size_t mask = slots_.size() - 1;
+  for (std::size_t at = (hash >> 32) & mask; slots_[at].row; at = (at + 1) & mask) {
+    const Prefix& prefix = rows_[slots_[at].row];
+    if (slots_[at].hash == hash && prefix.exact == exact && prefix.name == name) return slots_[at].row;
+  }
+  return 0;
+}
+
+std::uint32_t PrefixTable::make(std::uint64_t hash, std::string_view name, bool exact) {
+  if (name.size() > kLongestName || (free_.empty() && end_ == rows_.size())) {
+    ++dropped_;
+    return 0;
+  }
+  std::uint32_t row = end_;
+  if (free_.empty()) {
+    ++end_;
+  } else {
+    row = free_.back();
+    free_.pop_back();
+  }
+  rows_[row] = Prefix{};
+  rows_[row].name = name;
+  rows_[row].exact = exact;
+  ++in_use_;
+  std::size_t mask = slots_.size() - 1, at = (hash >> 32) & mask;
+  while (slots_[at].row) at = (at + 1) & mask;
+  slots_[at] = {hash, row};
+  return row;
+}
+
+void PrefixTable::release(std::uint32_t row) {
+  std::size_t mask = slots_.size() - 1;
+  std::size_t at = (hash_of(rows_[row].name, rows_[row].exact) >> 32) & mask;
+  while (slots_[at].row != row) at = (at + 1) & mask;
+  // Linear probing without tombstones: move up whatever may move up.
+  for (std::size_t next = (at + 1) & mask; slots_[next].row; next = (next + 1) & mask) {
+    std::size_t wanted = (slots_[next].hash >> 32) & mask;
+    if (((next - wanted) & mask) >= ((next - at) & mask)) {
+      slots_[at] = slots_[next];
+      at = next;
+    }
+  }
+  slots_[at] = {};
+  rows_[row] = Prefix{};
+  free_.push_back(row);
+  --in_use_;
+}
+
+std::uint32_t PrefixTable::match(std::string_view key) {
+  std::uint32_t best = 0;
+  std::uint64_t hash = seed_, segment_hash = 0;
+  std::size_t segment = 0, done = 0;
+  std::size_t separator = key.find_first_of(separators_);
+  for (std::uint32_t length : lengths_) {
+    if (length > key.size()) break;
+    for (; done < length; ++done) {
+      hash = step(hash, key[done]);
+      if (done == separator) segment_hash = hash, segment = done + 1;
+    }
+    if (std::uint32_t row = find(hash, key.substr(0, length), false); row && rows_[row].in_acl) best = row;
+    if (exact_rows_ && length == key.size())
+      if (std::uint32_t row = find(~hash, key, true)) best = row;
+  }
+  if (best) return best;
+  if (separator == std::string_view::npos) return kNone;
+  if (separator >= kLongestName) return kOther;
+  for (; !segment; ++done) {
+    hash = step(hash, key[done]);
+    if (done == separator) segment_hash = hash, segment = done + 1;
+  }
+  std::string_view name = key.substr(0, segment);
+  if (std::uint32_t row = find(segment_hash, name, false)) return row;
+  std::uint32_t row = full_ ? 0 : make(segment_hash, name, false);
+  if (row) return row;
+  full_ = true;
+  return kOther;
+}
+
+bool PrefixTable::is_first_segment(std::string_view name) const {
+  return !name.empty() && name.find_first_of(separators_) == name.size() - 1;
+}
+
+bool PrefixTable::has_shorter_in_acl(std::string_view name) const {
+  for (std::uint32_t length : lengths_) {
+    if (length >= name.size()) break;
+    std::string_view head = name.substr(0, length);
+    if (std::uint32_t row = find(hash_of(head, false), head, false); row && rows_[row].in_acl) return true;
+  }
+  return false;
+}
+
+void PrefixTable::index_lengths() {
+  lengths_.clear();
+  exact_rows_ = 0;
+  for (std::uint32_t row = kFirst; row < end_; ++row) {
+    if (!rows_[row].in_acl) continue;
+    lengths_.push_back(static_cast<std::uint32_t>(rows_[row].name.size()));
+    exact_rows_ += rows_[row].exact;
+  }
+  std::sort(lengths_.begin(), lengths_.end());
+  lengths_.erase(std::unique(lengths_.begin(), lengths_.end()), lengths_.end());
+}
+
+bool PrefixTable::set_acl(const std::vector<Head>& heads) {
+  // A change leaves every counted key where it is only if the prefix is just what an orphan's row covers, and no other prefix of
+  // the ACL lies above it. That is the usual case (`app1:`); anything else counts again.
+  bool recount = false;
+  std::vector<bool> keep(rows_.size(), false);
+  std::vector<std::uint32_t> added;
+  for (const Head& head : heads) {
+    std::uint64_t hash = hash_of(head.name, head.exact);
+    std::uint32_t row = find(hash, head.name, head.exact);
+    bool known = row != 0;
+    if (!row) row = make(hash, head.name, head.exact);
+    if (!row) continue;  // the table is full: its keys stay with their segment or "(other)"; dropped() says so
+    if (!rows_[row].in_acl) {
+      added.push_back(row);
+      if (!known && full_) recount = true;
+    }
+    keep[row] = true;
+    rows_[row].owner = head.owner;
+  }
+  for (std::uint32_t row = kFirst; row < end_; ++row) {
+    Prefix& prefix = rows_[row];
+    if (!prefix.in_acl || keep[row]) continue;
+    recount |= prefix.exact || !is_first_segment(prefix.name) || has_shorter_in_acl(prefix.name);
+    prefix.in_acl = false;
+    prefix.owner = 0;
+  }
+  for (std::uint32_t row : added) rows_[row].in_acl = true;
+  index_lengths();
+  for (std::uint32_t row : added)
+    recount |= rows_[row].exact || !is_first_segment(rows_[row].name) || has_shorter_in_acl(rows_[row].name);
+  return recount;
+}
+
+}  // namespace tenants

@@ -1,0 +1,108 @@
+// To which prefix does a key belong? The longest ACL prefix that matches it, else its first segment (an orphan), else "(none)".
+//
+// One row per prefix, fixed capacity. match() is one walk over the head of the key: it hashes byte by byte and looks the hash up
+// at each length that some ACL prefix has, and at the first separator. No allocation unless a new orphan gets its row.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tenants {
+
+// What one pass of the sweep saw of a prefix.
+struct Measured {
+  std::uint64_t seen = 0;      // keys met
+  std::uint64_t measured = 0;  // of these, with a size
+  std::uint64_t bytes = 0;     // sum of the sizes
+  std::uint64_t unsure_bytes = 0;  // of these, sizes that the server extrapolated: collections too large to be walked whole
+};
+
+struct Prefix {
+  std::string name;
+  std::uint32_t owner = 0;  // row of the user table; 0: nobody's
+  bool in_acl = false;
+  bool exact = false;  // a pattern without wildcard: owns the one key of that name
+  Measured pass;       // of the pass that runs
+  Measured last;       // of the last complete pass
+};
+
+// One literal head out of the ACL.
+struct Head {
+  std::string name;
+  bool exact = false;
+  std::uint32_t owner = 0;
+  auto operator<=>(const Head&) const = default;
+};
+
+class PrefixTable {
+ public:
+  static constexpr std::uint32_t kNone = 0;   // "(none)"
+  static constexpr std::uint32_t kOther = 1;  // "(other)"
+  static constexpr std::uint32_t kFirst = 2;
+  static constexpr std::size_t kLongestName = 256;  // a longer first segment falls under "(other)"
+
+  // `seed` keys the hash, so that nobody can craft names that collide.
+  PrefixTable(std::size_t capacity, std::string separators, std::uint64_t seed);
+
+  // The row of a key. Makes the row of an orphan seen for the first time, as long as there is room.
+  std::uint32_t match(std::string_view key);
+
+  // Takes in the ACL's heads. True where keys that have been counted may now belong elsewhere: count again.
+  bool set_acl(const std::vector<Head>& heads);
+  // Ditto for other separators. Rows of orphans stay until they are empty.
+  void set_separators(std::string separators) { separators_ = std::move(separators); }
+  const std::string& separators() const { return separators_; }
+
+  // Frees the rows for which `is_empty(row)` holds, orphans only; and gives rows to new orphans again.
+  template <typename IsEmpty>
+  void reclaim(IsEmpty is_empty) {
+    for (std::uint32_t row = kFirst; row < end_; ++row)
+      if (!rows_[row].name.empty() && !rows_[row].in_acl && is_empty(row)) release(row);
+    full_ = false;
+  }
+
+  Prefix& operator[](std::uint32_t row) { return rows_[row]; }
+  const Prefix& operator[](std::uint32_t row) const { return rows_[row]; }
+  bool used(std::uint32_t row) const { return row < kFirst || !rows_[row].name.empty(); }
+  std::uint32_t end() const { return end_; }
+  std::size_t in_use() const { return in_use_; }
+  std::size_t capacity() const { return rows_.size() - kFirst; }
+  std::uint64_t dropped() const { return dropped_; }
+
+ private:
+  struct Slot {
+    std::uint64_t hash = 0;
+    std::uint32_t row = 0;  // 0: empty
+  };
+
+  std::uint64_t step(std::uint64_t hash, char byte) const {
+    return (hash ^ static_cast<unsigned char>(byte)) * multiplier_;
+  }
+  std::uint64_t hash_of(std::string_view name, bool exact) const;
+  std::uint32_t find(std::uint64_t hash, std::string_view name, bool exact) const;
+  std::uint32_t make(std::uint64_t hash, std::string_view name, bool exact);
+  void release(std::uint32_t row);
+  bool is_separator(char byte) const { return separators_.find(byte) != std::string::npos; }
+  bool is_first_segment(std::string_view name) const;
+  bool has_shorter_in_acl(std::string_view name) const;
+  void index_lengths();
+
+  std::vector<Prefix> rows_;
+  std::vector<Slot> slots_;
+  std::vector<std::uint32_t> lengths_;  // of the ACL prefixes, ascending
+  std::vector<std::uint32_t> free_;
+  std::string separators_;
+  std::uint64_t seed_;
+  std::uint64_t multiplier_;
+  std::uint32_t end_ = kFirst;
+  std::size_t in_use_ = 0;
+  std::size_t exact_rows_ = 0;
+  std::uint64_t dropped_ = 0;
+  // A segment without a row counts in "(other)". It must go on doing so when a row gets free, or its keys would be taken from
+  // a row that never counted them: only a new count gives rows to orphans again.
+  bool full_ = false;
+};
+
+}  // namespace tenants

@@ -1,0 +1,113 @@
+// Whose connection is it? The client table, filled by connect events and on first sight, dropped on disconnect.
+#include <cerrno>
+#include <charconv>
+
+#include "module/hooks/hooks.h"
+
+namespace tenants {
+
+using server_api::api;
+
+namespace {
+
+// The row of the client's user as the server knows it now; nothing where `id` is no client.
+std::optional<std::uint32_t> user_of(Module& module, std::uint64_t id) {
+  errno = 0;
+  server_api::String* name = api.GetClientUserNameById(module.context.get(), id);
+  if (!name) return errno == ENOTSUP ? std::optional(UserTable::kInternal) : std::nullopt;
+  std::uint32_t row = module.users.row_of(server_api::view(name));
+  api.FreeString(module.context.get(), name);
+  return row;
+}
+
+Client& enter(Module& module, std::uint64_t id, std::uint32_t user) {
+  Client& client = module.clients.insert(id);
+  client.user = user;
+  ++module.users[user].connections;
+  ++module.users[user].connections_total;
+  return client;
+}
+
+void refresh(Module& module, Client& client) {
+  std::optional<std::uint32_t> user = user_of(module, client.id);
+  if (!user || *user == client.user) return;
+  if (module.users[client.user].connections > 0) --module.users[client.user].connections;
+  client.user = *user;
+  ++module.users[*user].connections;
+  ++module.users[*user].connections_total;
+}
+
+}  // namespace
+
+Client* adopt_client(Module& module, std::uint64_t id) {
+  std::uint64_t& nested = module.nested_ids[id % module.nested_ids.size()];
+  if (nested == id) return nullptr;
+  if (std::optional<std::uint32_t> user = user_of(module, id)) return &enter(module, id, *user);
+  nested = id;
+  return nullptr;
+}
+
+void mark_pending(Module& module, Client& client) {
+  if (client.is(Client::kPending)) return;
+  client.flags |= Client::kPending;
+  module.pending.push_back(client.id);
+}
+
+void settle_users(Module& module, bool done) {
+  for (std::uint64_t id : module.pending) {
+    Client* client = module.clients.find(id);
+    if (!client) continue;
+    refresh(module, *client);
+    if (done) client->flags &= static_cast<std::uint16_t>(~Client::kPending);
+  }
+  if (done) module.pending.clear();
+}
+
+void forget_monitor(Module& module, Client& client) {
+  if (!client.is(Client::kMonitor)) return;
+  client.flags &= static_cast<std::uint16_t>(~Client::kMonitor);
+  --module.monitors;
+}
+
+void read_existing_clients(Module& module) {
+  server_api::Reply reply(api.Call(module.context.get(), "CLIENT", "c", "LIST"));
+  std::string_view list = server_api::text(reply.get());
+  while (!list.empty()) {
+    std::string_view line = list.substr(0, list.find('\n'));
+    list.remove_prefix(std::min(line.size() + 1, list.size()));
+    std::uint64_t id = 0;
+    if (!line.starts_with("id=")) continue;
+    std::from_chars(line.data() + 3, line.data() + line.size(), id);
+    if (id && !module.clients.find(id)) adopt_client(module, id);
+  }
+}
+
+void on_client_change(server_api::Context*, server_api::Event, std::uint64_t subevent, void* data) noexcept {
+  Module& module = *module_state;
+  std::uint64_t id = static_cast<server_api::ClientInfo*>(data)->id;
+  try {
+    Client* client = module.clients.find(id);
+    if (subevent == server_api::kClientConnected) {
+      if (!client) adopt_client(module, id);
+      return;
+    }
+    if (!client) return;  // a disconnect without a connect is normal: refused connections, the link to a primary
+    forget_monitor(module, *client);
+    if (module.users[client->user].connections > 0) --module.users[client->user].connections;
+    if (module.last_id == id) module.last_id = 0, module.last_client = nullptr, module.charge = {};
+    module.clients.erase(id);
+  } catch (...) {  // out of memory: adopted on its first command
+  }
+}
+
+// The event says that an attempt was made, not who the client is now: ask.
+void on_authentication(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept {
+  Module& module = *module_state;
+  try {
+    if (Client* client = module.clients.find(static_cast<server_api::AuthenticationInfo*>(data)->client_id))
+      mark_pending(module, *client);
+  } catch (...) {
+  }
+}
+
+}  // namespace tenants

@@ -1,0 +1,36 @@
+// What the server tells us, and what each telling changes.
+#pragma once
+
+#include "module/module.h"
+
+namespace tenants {
+
+// commands.cc
+void read_command_table(Module& module);
+void on_command(server_api::FilterContext* filter) noexcept;
+void on_rejected(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
+
+// connections.cc
+void read_existing_clients(Module& module);
+void on_client_change(server_api::Context*, server_api::Event, std::uint64_t subevent, void* data) noexcept;
+void on_authentication(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
+// The entry of a client that the table does not know yet; null for clients that are none: scripts, calls by modules.
+Client* adopt_client(Module& module, std::uint64_t id);
+void mark_pending(Module& module, Client& client);
+// Asks the server for the user of every client marked; `done`: the command that may have changed it has run.
+void settle_users(Module& module, bool done);
+void forget_monitor(Module& module, Client& client);
+
+// keyspace.cc
+int on_key(server_api::Context*, int type, const char* event, server_api::String* key) noexcept;
+void on_flush(server_api::Context*, server_api::Event, std::uint64_t subevent, void* data) noexcept;
+void on_swap(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
+void on_loading(server_api::Context*, server_api::Event, std::uint64_t subevent, void*) noexcept;
+void on_async_loading(server_api::Context*, server_api::Event, std::uint64_t subevent, void*) noexcept;
+void on_module_change(server_api::Context*, server_api::Event, std::uint64_t, void*) noexcept;
+
+// acl.cc
+// Reads the ACL for at most `usec`; true when it is taken in whole.
+bool read_acl(Module& module, std::uint64_t usec);
+
+}  // namespace tenants

@@ -1,0 +1,138 @@
+// OnLoad and OnUnload: the only two symbols the module exports, once under each server's name.
+#include <fcntl.h>
+#include <sys/random.h>
+
+#include "module/hooks/hooks.h"
+#include "module/publish/publish.h"
+#include "module/sweep/sweep.h"
+
+namespace tenants {
+
+using server_api::api;
+using server_api::Context;
+
+Module::Module(Context* ctx, server_api::Server server_, Settings settings_, std::uint64_t seed, bool live)
+    : server(server_),
+      settings(std::move(settings_)),
+      context(ctx),
+      users(static_cast<std::size_t>(settings.max_users)),
+      prefixes(static_cast<std::size_t>(settings.max_prefixes), settings.separators, seed),
+      keyspace(prefixes, live, seed) {
+  pending.reserve(64);
+}
+
+namespace {
+
+// From 8.1.0 until 9.1.1 any subscriber to keyspace events leaves clients in the wrong database after MOVE and COPY … DB
+// (valkey #4024): a guest does not subscribe there.
+bool can_watch_keys(const server_api::Server& server) {
+  if (server.flavour == server_api::Flavour::kRedis) return true;
+  return !server.valkey_at_least(8, 1) || server.valkey_at_least(9, 1, 1);
+}
+
+int refuse(Context* context, const std::string& why) {
+  api.Log(context, "warning", "tenants: not loaded: %s", why.c_str());
+  return server_api::kErr;
+}
+
+void subscribe(Context* context, std::uint64_t id, server_api::EventCallback callback) {
+  api.SubscribeToServerEvent(context, {id, 1}, callback);
+}
+
+int load(Context* context, server_api::String** argv, int argc) {
+  server_api::Flavour flavour = server_api::load(context);
+  if (const char* missing = server_api::missing_required()) {
+    if (api.Log) api.Log(context, "warning", "tenants: not loaded: this server has no module function %s; Valkey 8.0 or Redis 7.2 is needed", missing);
+    return server_api::kErr;
+  }
+  if (api.IsModuleNameBusy("tenants")) return refuse(context, "a module named tenants is loaded already");
+  api.SetModuleAttribs(context, "tenants", kVersion, server_api::kApiVersion);
+  server_api::Server server{flavour, api.GetServerVersion()};
+  int needed = flavour == server_api::Flavour::kValkey ? 0x080000 : 0x070200;
+  if (server.version < needed) return refuse(context, "this server is too old, Valkey 8.0 or Redis 7.2 is needed");
+
+  static Settings settings;
+  settings = Settings{};
+  if (auto wrong = read_arguments(argv, argc, settings)) return refuse(context, *wrong);
+  if (!register_configuration(context, settings)) return refuse(context, "the tenants.* configuration was refused");
+
+  int options = server_api::kHandleIoErrors | server_api::kHandleReplAsyncLoad;
+  if (server.valkey_at_least(9, 0)) options |= server_api::kHandleAtomicSlotMigration;
+  api.SetModuleOptions(context, options);
+
+  std::uint64_t seed = 0;
+  if (getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = monotonic_usec();
+  bool live = can_watch_keys(server);
+  auto module = std::make_unique<Module>(context, server, settings, seed, live);
+  use_settings(module->settings);
+  module_state = module.get();
+  module->loaded_usec = monotonic_usec();
+  auto fail = [&](const char* why) {
+    stop_sweep(*module_state);
+    module_state = nullptr;
+    return refuse(context, why);
+  };
+  read_command_table(*module);
+  if (module->commands.size() == 0) return fail("the server refused COMMAND, by which commands are told apart");
+  if (!register_commands(context)) return fail("a command named tenants.* exists already");
+  if (!(api.GetContextFlags(context) & server_api::kFlagServerStartup)) {
+    read_existing_clients(*module);
+    read_acl(*module, ~std::uint64_t{0});
+  }
+  if (live) {
+    std::vector<std::uint64_t> sizes = database_sizes(*module);
+    for (std::uint64_t keys : sizes)
+      if (keys) module->keyspace.request_seeding(false);
+  }
+  if (!start_sweep(*module)) return fail("no timer descriptor could be had");
+  if (!api.RegisterCommandFilter(context, on_command, server_api::kFilterNoSelf)) return fail("the server refused a command filter");
+  api.RegisterInfoFunc(context, on_info);
+  subscribe(context, server_api::kEventClientChange, on_client_change);
+  subscribe(context, server_api::kEventFlushDb, on_flush);
+  subscribe(context, server_api::kEventSwapDb, on_swap);
+  subscribe(context, server_api::kEventLoading, on_loading);
+  subscribe(context, server_api::kEventReplAsyncLoad, on_async_loading);
+  subscribe(context, server_api::kEventModuleChange, on_module_change);
+  if (server.valkey_at_least(9, 0)) subscribe(context, server_api::kEventAuthenticationAttempt, on_authentication);
+  if (server.valkey_at_least(9, 1)) {
+    subscribe(context, server_api::kEventCommandRejected, on_rejected);
+    subscribe(context, server_api::kEventCommandAclRejected, on_rejected);
+  }
+  if (live)
+    api.SubscribeToKeyspaceEvents(context,
+                                  server_api::kNotifyGeneric | server_api::kNotifyExpired | server_api::kNotifyEvicted |
+                                      server_api::kNotifyLoaded | server_api::kNotifyNew,
+                                  on_key);
+  module.release();
+  return server_api::kOk;
+}
+
+int on_load(Context* context, server_api::String** argv, int argc) noexcept {
+  try {
+    return load(context, argv, argc);
+  } catch (...) {
+    if (api.Log) api.Log(context, "warning", "tenants: not loaded: out of memory");
+    return server_api::kErr;
+  }
+}
+
+int on_unload() noexcept {
+  stop_sweep(*module_state);
+  delete module_state;
+  module_state = nullptr;
+  return server_api::kOk;
+}
+
+}  // namespace
+}  // namespace tenants
+
+#define TENANTS_EXPORT extern "C" __attribute__((visibility("default")))
+
+TENANTS_EXPORT int ValkeyModule_OnLoad(server_api::Context* context, server_api::String** argv, int argc) {
+  return tenants::on_load(context, argv, argc);
+}
+TENANTS_EXPORT int RedisModule_OnLoad(server_api::Context* context, server_api::String** argv, int argc) {
+  return tenants::on_load(context, argv, argc);
+}
+TENANTS_EXPORT int ValkeyModule_OnUnload(server_api::Context*) { return tenants::on_unload(); }
+TENANTS_EXPORT int RedisModule_OnUnload(server_api::Context*) { return tenants::on_unload(); }

@@ -1,0 +1,104 @@
+// The module's state, one object from OnLoad to OnUnload; everything runs on the server's main thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "module/accounting/acl.h"
+#include "module/accounting/clients.h"
+#include "module/accounting/commands.h"
+#include "module/accounting/keyspace.h"
+#include "module/accounting/prefixes.h"
+#include "module/accounting/users.h"
+#include "server_api/call.h"
+
+namespace tenants {
+
+inline constexpr int kVersion = 100;  // 0.1.0
+inline constexpr const char* kVersionText = "0.1.0";
+
+struct Settings {
+  long long max_users = 1024;
+  long long max_prefixes = 4096;
+  long long sweep_cpu_percent = 1;
+  long long sweep_interval = 10;
+  long long slice_usec = 100;
+  long long info_rows = 100;
+  std::string separators = ":";
+};
+
+// The command that the filter counted last: a rejection that follows at once takes it back.
+struct Charge {
+  Client* client = nullptr;
+  std::uint32_t user = 0;
+  Kind kind = Kind::kOther;
+  enum State : std::uint8_t { kNone, kCounted, kQueued } state = kNone;
+};
+
+// The ACL being read: user by user, in slices.
+struct AclReading {
+  bool wanted = true;
+  bool readable = true;
+  bool running = false;
+  std::vector<std::string> names;
+  std::size_t next = 0;
+  std::vector<UserKeys> users;
+};
+
+struct Sweep {
+  enum class State { kWaiting, kRunning, kPaused, kOff };
+  State state = State::kWaiting;
+  int timer = -1;
+  long long armed_usec = 0;
+  server_api::ScanCursor* cursor = nullptr;
+  std::vector<std::uint64_t> db_sizes;  // when the pass began
+  std::size_t db = 0;
+  std::uint64_t keys_expected = 0;
+  std::uint64_t keys_seen = 0;
+  std::uint64_t passes = 0;
+  std::uint64_t keys_measured = 0;
+  std::uint64_t cpu_usec = 0;
+  std::uint64_t longest_slice_usec = 0;
+  std::uint64_t began_usec = 0;
+  std::uint64_t ended_usec = 0;
+  std::uint64_t checked_usec = 0;
+  int failed_in_a_row = 0;
+};
+
+struct Module {
+  Module(server_api::Context* context, server_api::Server server, Settings settings, std::uint64_t seed, bool live);
+
+  server_api::Server server;
+  Settings settings;
+  server_api::DetachedContext context;
+  UserTable users;
+  ClientTable clients;
+  CommandTable commands;
+  PrefixTable prefixes;
+  Keyspace keyspace;
+  Keyspace* keys() { return &keyspace; }
+
+  // hooks/commands.cc
+  std::uint64_t last_id = 0;
+  Client* last_client = nullptr;
+  Charge charge;
+  std::uint32_t current_user = UserTable::kInternal;
+  bool may_nest = false;  // the command that runs is a module's: it may call others
+  std::array<std::uint64_t, 16> nested_ids{};
+  // hooks/connections.cc
+  std::vector<std::uint64_t> pending;  // clients whose user may have changed
+  bool all_pending = false;
+  std::uint64_t monitors = 0;
+
+  AclReading acl;
+  Sweep sweep;
+  std::uint64_t loaded_usec = 0;
+};
+
+inline Module* module_state = nullptr;
+
+std::uint64_t monotonic_usec();
+
+}  // namespace tenants

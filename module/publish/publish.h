@@ -1,0 +1,40 @@
+// What we say: INFO, TENANTS.* and the configuration.
+#pragma once
+
+#include "module/module.h"
+
+namespace tenants {
+
+// info.cc
+void on_info(server_api::InfoContext* info, int for_crash_report) noexcept;
+
+// rows.cc
+struct Row {
+  std::string_view name;  // as it is, or the module's own: "(other)"
+  const char* kind;       // tenant, orphans, other, internal
+  std::uint64_t users = 0, prefixes = 0, connections = 0, commands = 0, reads = 0, writes = 0, keys = 0;
+  std::optional<std::uint64_t> bytes;
+};
+struct PrefixRow {
+  std::uint64_t keys = 0;
+  std::optional<std::uint64_t> bytes;
+  std::optional<std::uint64_t> bytes_error;
+  double coverage = 0;
+};
+// Every tenant, in the order in which they came to be known, then the module's own rows. O(users + prefixes).
+std::vector<Row> tenant_rows(const Module& module);
+PrefixRow prefix_row(const Module& module, std::uint32_t row);
+// The fields of "# tenants_status" in order. O(prefixes).
+std::vector<std::pair<std::string_view, std::string>> status(Module& module);
+
+// commands.cc
+bool register_commands(server_api::Context* context);
+
+// config.cc
+// Reads loadmodule's arguments into `settings`; what is wrong with them, or nothing.
+std::optional<std::string> read_arguments(server_api::String** argv, int argc, Settings& settings);
+bool register_configuration(server_api::Context* context, Settings& settings);
+// From now on changes go to the module's own settings.
+void use_settings(Settings& settings);
+
+}  // namespace tenants

@@ -1,0 +1,135 @@
+#include <algorithm>
+#include <cstdio>
+
+#include "module/publish/publish.h"
+#include "server_api/allocator.h"
+
+namespace tenants {
+namespace {
+
+std::string decimal(double value) {
+  auto thousandths = static_cast<unsigned long long>(value * 1000);
+  std::string text = std::to_string(thousandths % 1000);
+  return std::to_string(thousandths / 1000) + "." + std::string(3 - text.size(), '0') + text;
+}
+
+}  // namespace
+
+PrefixRow prefix_row(const Module& module, std::uint32_t row) {
+  const Prefix& prefix = module.prefixes[row];
+  bool complete = module.sweep.passes > 0 && !(prefix.last.measured == 0 && prefix.pass.measured > 0);
+  const Measured& from = complete ? prefix.last : prefix.pass;
+  PrefixRow result;
+  result.keys = module.keyspace.keys(row);
+  if (module.keyspace.mode() != Keyspace::Mode::kExact && module.sweep.passes == 0) result.keys = std::max(result.keys, prefix.pass.seen);
+  if (result.keys == 0) {
+    if (complete) result.bytes = result.bytes_error = 0;
+    result.coverage = 1;
+    return result;
+  }
+  if (from.measured == 0) return result;
+  result.bytes = static_cast<std::uint64_t>(static_cast<unsigned __int128>(from.bytes) * result.keys / from.measured);
+  if (complete && from.measured == result.keys && from.unsure_bytes == 0) result.bytes_error = 0;
+  result.coverage = std::min(1.0, static_cast<double>(from.measured) / static_cast<double>(result.keys));
+  return result;
+}
+
+std::vector<Row> tenant_rows(const Module& module) {
+  std::vector<Row> rows(module.users.end());
+  for (std::uint32_t i = 0; i < module.users.end(); ++i) {
+    const User& user = module.users[i];
+    Row& row = rows[i];
+    row.name = user.name;
+    row.kind = i == UserTable::kInternal ? "internal" : i == UserTable::kOther ? "other" : "tenant";
+    row.users = i >= UserTable::kFirst;
+    row.connections = user.connections;
+    row.commands = user.commands_total();
+    row.reads = user.commands[static_cast<std::size_t>(Kind::kRead)];
+    row.writes = user.commands[static_cast<std::size_t>(Kind::kWrite)];
+    row.bytes = 0;
+  }
+  rows.push_back({.name = "(orphans)", .kind = "orphans", .bytes = 0});
+  for (std::uint32_t i = 0; i < module.prefixes.end(); ++i) {
+    if (!module.prefixes.used(i)) continue;
+    const Prefix& prefix = module.prefixes[i];
+    PrefixRow measured = prefix_row(module, i);
+    Row& row = prefix.owner ? rows[prefix.owner] : rows.back();
+    ++row.prefixes;
+    row.keys += measured.keys;
+    if (measured.keys == 0) continue;
+    if (row.bytes && measured.bytes)
+      *row.bytes += *measured.bytes;
+    else
+      row.bytes.reset();
+  }
+  std::rotate(rows.begin(), rows.begin() + UserTable::kFirst, rows.end());  // the module's own come last
+  // A user that left the ACL stays listed as long as it has something to show.
+  std::erase_if(rows, [&](const Row& row) {
+    if (row.users == 0) return false;
+    const User& user = module.users[module.users.find(row.name)];
+    return !user.in_acl && row.connections == 0 && row.commands == 0 && row.prefixes == 0;
+  });
+  return rows;
+}
+
+std::vector<std::pair<std::string_view, std::string>> status(Module& module) {
+  const Sweep& sweep = module.sweep;
+  std::uint64_t connections = 0, commands = 0, orphans = 0, bytes = 0;
+  bool measured = false, known = true;
+  for (std::uint32_t row = 0; row < module.users.end(); ++row) {
+    connections += module.users[row].connections;
+    commands += module.users[row].commands_total();
+  }
+  for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) {
+    if (!module.prefixes.used(row)) continue;
+    PrefixRow prefix = prefix_row(module, row);
+    if (!module.prefixes[row].in_acl) orphans += prefix.keys;
+    if (prefix.bytes) bytes += *prefix.bytes, measured = true;
+    if (prefix.keys && !prefix.bytes) known = false;
+  }
+  std::uint64_t now = monotonic_usec();
+  const char* modes[] = {"exact", "seeding", "swept"};
+  const char* states[] = {"waiting", "running", "paused", "off"};
+  std::string server = module.server.flavour == server_api::Flavour::kValkey ? "valkey " : "redis ";
+  int version = module.server.version;
+  server += std::to_string(version >> 16) + "." + std::to_string(version >> 8 & 255) + "." + std::to_string(version & 255);
+  bool running = sweep.state == Sweep::State::kRunning || sweep.began_usec > sweep.ended_usec;
+  double progress = !running ? 1.0 : sweep.keys_expected == 0 ? 1.0 : std::min(1.0, static_cast<double>(sweep.keys_seen) / static_cast<double>(sweep.keys_expected));
+  if (sweep.began_usec == 0) progress = 0;
+
+  std::vector<std::pair<std::string_view, std::string>> fields;
+  auto add = [&](std::string_view name, auto value) {
+    if constexpr (std::is_arithmetic_v<decltype(value)>)
+      fields.emplace_back(name, std::to_string(value));
+    else
+      fields.emplace_back(name, value);
+  };
+  add("version", kVersionText);
+  add("server", server);
+  add("uptime_seconds", (now - module.loaded_usec) / 1'000'000);
+  add("keys_mode", modes[static_cast<int>(module.keyspace.mode())]);
+  add("users", module.users.in_use());
+  add("users_capacity", module.users.capacity());
+  add("prefixes", module.prefixes.in_use());
+  add("prefixes_capacity", module.prefixes.capacity());
+  add("connections", connections);
+  add("commands", commands);
+  add("keys", module.keyspace.total());
+  if (measured && known) add("bytes", bytes);
+  add("orphan_keys", orphans);
+  add("acl", !module.acl.readable ? "unreadable" : module.acl.wanted || module.acl.running ? "reading" : "ok");
+  add("sweep_state", states[static_cast<int>(sweep.state)]);
+  add("sweep_passes", sweep.passes);
+  add("sweep_progress", decimal(progress));
+  if (sweep.passes) add("sweep_age_seconds", (now - sweep.ended_usec) / 1'000'000);
+  add("sweep_keys_measured", sweep.keys_measured);
+  add("sweep_cpu_usec", sweep.cpu_usec);
+  add("sweep_longest_slice_usec", sweep.longest_slice_usec);
+  add("drift", module.keyspace.drift());
+  add("users_dropped", module.users.dropped());
+  add("prefixes_dropped", module.prefixes.dropped());
+  add("memory_bytes", server_api::allocated_bytes());
+  return fields;
+}
+
+}  // namespace tenants

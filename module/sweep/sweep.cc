@@ -1,0 +1,204 @@
+#include "module/sweep/sweep.h"
+
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "module/hooks/hooks.h"
+
+namespace tenants {
+
+using server_api::api;
+
+namespace {
+
+constexpr long long kIdleTickUsec = 20'000;
+constexpr std::uint64_t kSecond = 1'000'000;
+// Collections up to so many elements are measured whole; larger ones by their first elements, as MEMORY USAGE does.
+constexpr long long kWalkedElements = 1024;
+constexpr int kMaxFailedPasses = 5;
+
+void arm(Sweep& sweep, long long usec) {
+  if (sweep.armed_usec == usec) return;
+  sweep.armed_usec = usec;
+  timespec period{usec / 1'000'000, usec % 1'000'000 * 1000};
+  itimerspec spec{period, period};
+  timerfd_settime(sweep.timer, 0, &spec, nullptr);
+}
+
+void on_scanned(server_api::Context* context, server_api::String* name, server_api::Key* key, void*) noexcept {
+  Module& module = *module_state;
+  try {
+    Sweep& sweep = module.sweep;
+    std::string_view bytes = server_api::view(name);
+    std::uint32_t row = module.prefixes.match(bytes);
+    module.keyspace.visit(static_cast<int>(sweep.db), row, bytes);
+    Measured& pass = module.prefixes[row].pass;
+    ++sweep.keys_seen;
+    ++pass.seen;
+    bool large = api.KeyType(key) != server_api::kKeyTypeString &&
+                 api.ValueLength(key) > static_cast<std::size_t>(kWalkedElements);
+    server_api::Reply size(api.Call(context, "MEMORY", "cscl", "USAGE", name, "SAMPLES", large ? kWalkedElements : 0LL));
+    ++sweep.keys_measured;
+    if (!server_api::is(size.get(), server_api::kReplyInteger)) return;
+    auto value = static_cast<std::uint64_t>(api.CallReplyInteger(size.get()));
+    ++pass.measured;
+    pass.bytes += value;
+    if (large) pass.unsure_bytes += value;
+  } catch (...) {  // out of memory: the pass will not add up, and is repeated
+  }
+}
+
+void begin_pass(Module& module, std::uint64_t now) {
+  Sweep& sweep = module.sweep;
+  sweep.db_sizes = database_sizes(module);
+  sweep.keys_expected = 0;
+  for (std::uint64_t keys : sweep.db_sizes) sweep.keys_expected += keys;
+  sweep.keys_seen = 0;
+  sweep.db = 0;
+  sweep.began_usec = now;
+  for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) module.prefixes[row].pass = {};
+  module.keyspace.begin_pass(sweep.keys_expected);
+  api.ScanCursorRestart(sweep.cursor);
+  sweep.state = Sweep::State::kRunning;
+}
+
+void end_pass(Module& module, std::uint64_t now) {
+  Sweep& sweep = module.sweep;
+  std::vector<std::uint64_t> sizes = database_sizes(module);
+  auto db_size = [&](int db) { return db < static_cast<int>(sizes.size()) ? sizes[db] : 0; };
+  bool good = module.keyspace.end_pass(static_cast<int>(sizes.size()), db_size);
+  sweep.state = Sweep::State::kWaiting;
+  for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) module.prefixes[row].last = module.prefixes[row].pass;
+  sweep.ended_usec = now;
+  ++sweep.passes;
+  sweep.failed_in_a_row = good ? 0 : sweep.failed_in_a_row + 1;
+}
+
+// One bounded stretch of work.
+void slice(Module& module) {
+  Sweep& sweep = module.sweep;
+  std::uint64_t start = monotonic_usec(), now = start;
+  auto limit = static_cast<std::uint64_t>(module.settings.slice_usec);
+  while (sweep.state == Sweep::State::kRunning && now - start < limit) {
+    while (sweep.db < sweep.db_sizes.size() && !sweep.db_sizes[sweep.db]) ++sweep.db;
+    if (sweep.db >= sweep.db_sizes.size()) {
+      end_pass(module, now);
+      break;
+    }
+    api.SelectDb(module.context.get(), static_cast<int>(sweep.db));
+    if (!api.Scan(module.context.get(), sweep.cursor, on_scanned, nullptr)) {
+      api.ScanCursorRestart(sweep.cursor);
+      ++sweep.db;
+    }
+    now = monotonic_usec();
+  }
+  now = monotonic_usec();
+  sweep.cpu_usec += now - start;
+  sweep.longest_slice_usec = std::max(sweep.longest_slice_usec, now - start);
+}
+
+void step(Module& module) {
+  Sweep& sweep = module.sweep;
+  const Settings& settings = module.settings;
+  int flags = api.GetContextFlags(nullptr);
+  bool busy = flags & (server_api::kFlagLoading | server_api::kFlagAsyncLoading | server_api::kFlagLua);
+  if (!busy) {
+    if (module.acl.wanted || module.acl.running) read_acl(module, static_cast<std::uint64_t>(settings.slice_usec));
+    if (module.all_pending) {
+      module.all_pending = false;
+      module.clients.for_each([&](Client& client) { mark_pending(module, client); });
+      settle_users(module, true);
+    }
+  }
+  std::uint64_t now = monotonic_usec();
+  bool running = sweep.state == Sweep::State::kRunning || (sweep.state == Sweep::State::kPaused && sweep.began_usec > sweep.ended_usec);
+  if (settings.sweep_cpu_percent == 0) {
+    if (running) module.keyspace.abandon_pass(), sweep.ended_usec = std::max(sweep.ended_usec, sweep.began_usec);
+    sweep.state = Sweep::State::kOff;
+    arm(sweep, kIdleTickUsec);
+    return;
+  }
+  if (busy || module.monitors) {
+    sweep.state = Sweep::State::kPaused;
+    arm(sweep, kIdleTickUsec);
+    return;
+  }
+  sweep.state = running ? Sweep::State::kRunning : Sweep::State::kWaiting;
+  if (!running && now - sweep.checked_usec >= kSecond) {
+    sweep.checked_usec = now;
+    std::vector<std::uint64_t> sizes = database_sizes(module);
+    auto db_size = [&](int db) { return db < static_cast<int>(sizes.size()) ? sizes[db] : 0; };
+    if (module.keyspace.mode() == Keyspace::Mode::kExact && !module.keyspace.adds_up(static_cast<int>(sizes.size()), db_size))
+      module.keyspace.request_seeding(true);
+  }
+  bool seed_now = module.keyspace.wants_seeding() && sweep.failed_in_a_row < kMaxFailedPasses;
+  if (!running && (seed_now || sweep.began_usec == 0 ||
+                   now - sweep.began_usec >= static_cast<std::uint64_t>(settings.sweep_interval) * kSecond))
+    begin_pass(module, now);
+  if (sweep.state != Sweep::State::kRunning) return arm(sweep, kIdleTickUsec);
+  slice(module);
+  arm(sweep, std::max(200LL, settings.slice_usec * 100 / settings.sweep_cpu_percent));
+}
+
+void on_tick(int fd, void*, int) noexcept {
+  std::uint64_t ticks;
+  if (read(fd, &ticks, sizeof ticks) < 0) return;
+  try {
+    step(*module_state);
+  } catch (...) {  // out of memory: the next tick tries again
+  }
+}
+
+}  // namespace
+
+std::uint64_t monotonic_usec() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
+}
+
+std::vector<std::uint64_t> database_sizes(Module& module) {
+  std::vector<std::uint64_t> sizes;
+  server_api::Reply reply(api.Call(module.context.get(), "INFO", "c", "keyspace"));
+  std::string_view info = server_api::text(reply.get());
+  for (std::size_t at = info.find("\ndb"); at != std::string_view::npos; at = info.find("\ndb", at)) {
+    at += 3;
+    std::size_t db = 0;
+    std::uint64_t keys = 0;
+    std::from_chars(info.data() + at, info.data() + info.size(), db);
+    std::size_t value = info.find("keys=", at);
+    if (value == std::string_view::npos || db > 1'000'000) break;
+    std::from_chars(info.data() + value + 5, info.data() + info.size(), keys);
+    if (db >= sizes.size()) sizes.resize(db + 1);
+    sizes[db] = keys;
+  }
+  return sizes;
+}
+
+// A timer of the module API would make MODULE UNLOAD fail for as long as it is pending; a descriptor in the event loop does not.
+bool start_sweep(Module& module) {
+  Sweep& sweep = module.sweep;
+  sweep.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (sweep.timer < 0) return false;
+  if (api.EventLoopAdd(sweep.timer, server_api::kEventLoopReadable, on_tick, nullptr) != server_api::kOk) {
+    close(sweep.timer);
+    sweep.timer = -1;
+    return false;
+  }
+  sweep.cursor = api.ScanCursorCreate();
+  arm(sweep, kIdleTickUsec);
+  return true;
+}
+
+void stop_sweep(Module& module) {
+  Sweep& sweep = module.sweep;
+  if (sweep.timer < 0) return;
+  api.EventLoopDel(sweep.timer, server_api::kEventLoopReadable);
+  close(sweep.timer);
+  api.ScanCursorDestroy(sweep.cursor);
+}
+
+}  // namespace tenants

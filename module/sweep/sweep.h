@@ -1,0 +1,15 @@
+// The background pass: walks all keys in short slices, counts them where the server does not tell of them, and asks for their size.
+#pragma once
+
+#include "module/module.h"
+
+namespace tenants {
+
+// Starts the ticks. False where the event loop has no room.
+bool start_sweep(Module& module);
+void stop_sweep(Module& module);
+
+// Keys per database, from INFO keyspace (selecting a database that is not in use would allocate it).
+std::vector<std::uint64_t> database_sizes(Module& module);
+
+}  // namespace tenants
