@@ -6,7 +6,7 @@ test:
 	scripts/install build servers test
 	cmake --preset release >/dev/null && cmake --build --preset release
 	for version in 8.0 8.1 9; do scripts/servers $$version || exit 1; done
-	$(PYTHON) -B -m pytest tests/integration/test_oracles.py
+	$(PYTHON) -B -m pytest tests/integration
 
 lint:
 	scripts/install lint

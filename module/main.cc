@@ -116,7 +116,23 @@ int on_load(Context* context, server_api::String** argv, int argc) noexcept {
   }
 }
 
-int on_unload() noexcept {
+// Before 9.1 the server dies when a module goes whose commands an ACL rule names (valkey #2797).
+bool named_in_acl() {
+  server_api::Reply reply(api.Call(module_state->context.get(), "ACL", "c", "LIST"));
+  if (!server_api::is(reply.get(), server_api::kReplyArray)) return false;
+  for (std::size_t i = 0; i < api.CallReplyLength(reply.get()); ++i) {
+    std::string_view rules = server_api::text(api.CallReplyArrayElement(reply.get(), i));
+    for (std::string_view rule : {"+tenants.", "-tenants.", "+@tenants", "-@tenants"})
+      if (rules.find(rule) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+int on_unload(Context* context) noexcept {
+  if (named_in_acl()) {
+    api.Log(context, "warning", "tenants: not unloaded: an ACL user has a rule that names a command or the category of this module, remove it first");
+    return server_api::kErr;
+  }
   stop_sweep(*module_state);
   delete module_state;
   module_state = nullptr;
@@ -134,5 +150,5 @@ TENANTS_EXPORT int ValkeyModule_OnLoad(server_api::Context* context, server_api:
 TENANTS_EXPORT int RedisModule_OnLoad(server_api::Context* context, server_api::String** argv, int argc) {
   return tenants::on_load(context, argv, argc);
 }
-TENANTS_EXPORT int ValkeyModule_OnUnload(server_api::Context*) { return tenants::on_unload(); }
-TENANTS_EXPORT int RedisModule_OnUnload(server_api::Context*) { return tenants::on_unload(); }
+TENANTS_EXPORT int ValkeyModule_OnUnload(server_api::Context* context) { return tenants::on_unload(context); }
+TENANTS_EXPORT int RedisModule_OnUnload(server_api::Context* context) { return tenants::on_unload(context); }
