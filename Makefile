@@ -1,10 +1,17 @@
 # The project's commands; each works from nothing on a fresh Debian 12.
-.PHONY: test lint clean
+.PHONY: demo test build lint clean
 PYTHON := /usr/bin/python3
 
-test:
-	scripts/install build servers test
+build:
+	scripts/install build
 	cmake --preset release >/dev/null && cmake --build --preset release
+
+demo: build
+	scripts/install servers test
+	$(PYTHON) -B scripts/demo
+
+test: build
+	scripts/install servers test
 	for version in 8.0 8.1 9; do scripts/servers $$version || exit 1; done
 	$(PYTHON) -B -m pytest tests/integration
 
