@@ -127,15 +127,19 @@ void step(Module& module) {
     return;
   }
   sweep.state = running ? Sweep::State::kRunning : Sweep::State::kWaiting;
+  bool outgrown = false;  // most keys came after the last pass: it tells little, don't wait for the interval
   if (!running && now - sweep.checked_usec >= kSecond) {
     sweep.checked_usec = now;
     std::vector<std::uint64_t> sizes = database_sizes(module);
     auto db_size = [&](int db) { return db < static_cast<int>(sizes.size()) ? sizes[db] : 0; };
+    std::uint64_t keys = 0;
+    for (std::uint64_t size : sizes) keys += size;
+    outgrown = keys > 2 * sweep.keys_seen;
     if (module.keyspace.mode() == Keyspace::Mode::kExact && !module.keyspace.adds_up(static_cast<int>(sizes.size()), db_size))
       module.keyspace.request_seeding(true);
   }
   bool seed_now = module.keyspace.wants_seeding() && sweep.failed_in_a_row < kMaxFailedPasses;
-  if (!running && (seed_now || sweep.began_usec == 0 ||
+  if (!running && (seed_now || outgrown || sweep.began_usec == 0 ||
                    now - sweep.began_usec >= static_cast<std::uint64_t>(settings.sweep_interval) * kSecond))
     begin_pass(module, now);
   if (sweep.state != Sweep::State::kRunning) return arm(sweep, kIdleTickUsec);
