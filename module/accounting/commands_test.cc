@@ -1,0 +1,49 @@
+#include "module/accounting/commands.h"
+
+#include <gtest/gtest.h>
+
+namespace tenants {
+namespace {
+
+TEST(CommandTable, finds_names_in_any_case) {
+  CommandTable table;
+  table.add("get", Kind::kRead, 2, 0);
+  table.add("georadiusbymember_ro", Kind::kRead, -5, 0);
+  table.add("georadiusbymember", Kind::kWrite, -5, 0);
+  ASSERT_NE(table.find("GeT"), nullptr);
+  EXPECT_EQ(table.find("GEORADIUSBYMEMBER")->kind, Kind::kWrite);
+  EXPECT_EQ(table.find("GeoRadiusByMember_RO")->kind, Kind::kRead);
+  for (const char* unknown : {"", "ge", "gett", "georadiusbymembe", "GEORADIUSBYMEMBER_"}) EXPECT_EQ(table.find(unknown), nullptr) << unknown;
+  EXPECT_EQ(table.find(std::string(100'000, 'g')), nullptr);
+}
+
+TEST(CommandTable, a_byte_that_only_folds_to_a_letter_is_another_name) {
+  CommandTable table;
+  table.add("a|b", Kind::kRead, 2, 0);
+  EXPECT_EQ(table.find("a\\b"), nullptr);  // '\' with bit 5 set is '|'
+}
+
+TEST(CommandTable, finds_subcommands) {
+  CommandTable table;
+  table.add("config|get", Kind::kOther, -3, 0);
+  EXPECT_NE(table.find("CONFIG", "Get"), nullptr);
+  EXPECT_EQ(table.find("CONFIG", "Nope"), nullptr);
+  EXPECT_EQ(table.find("CONFIG", std::string(1000, 'x')), nullptr);
+}
+
+TEST(CommandTable, grows_and_keeps_every_name) {
+  CommandTable table;
+  for (int i = 0; i < 5000; ++i) table.add("command" + std::to_string(i), Kind::kRead, i, 0);
+  EXPECT_EQ(table.size(), 5000u);
+  for (int i = 0; i < 5000; ++i) ASSERT_EQ(table.find("COMMAND" + std::to_string(i))->arity, i);
+}
+
+TEST(CommandTable, arity_is_exact_or_a_minimum) {
+  EXPECT_TRUE((CommandEntry{.arity = 2}.accepts(2)));
+  EXPECT_FALSE((CommandEntry{.arity = 2}.accepts(3)));
+  EXPECT_TRUE((CommandEntry{.arity = -2}.accepts(9)));
+  EXPECT_FALSE((CommandEntry{.arity = -2}.accepts(1)));
+}
+
+}  // namespace
+}  // namespace tenants

@@ -1,0 +1,91 @@
+#include "module/accounting/prefixes.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <set>
+
+namespace tenants {
+namespace {
+
+std::string name_of(PrefixTable& table, std::string_view key) { return table[table.match(key)].name; }
+
+TEST(Prefixes, a_key_belongs_to_the_longest_matching_prefix) {
+  PrefixTable table(100, ":", 1);
+  table.set_acl({{"app1:"}, {"app1:cache:"}, {"ap"}});
+  EXPECT_EQ(name_of(table, "app1:x"), "app1:");
+  EXPECT_EQ(name_of(table, "app1:cache:x"), "app1:cache:");
+  EXPECT_EQ(name_of(table, "app1:cache"), "app1:");
+  EXPECT_EQ(name_of(table, "apple"), "ap");
+  EXPECT_EQ(name_of(table, "foo:bar:x"), "foo:");
+  EXPECT_EQ(name_of(table, "foo"), "(none)");
+  EXPECT_EQ(name_of(table, ""), "(none)");
+  EXPECT_EQ(name_of(table, ":x"), ":");
+}
+
+TEST(Prefixes, an_exact_pattern_owns_one_key) {
+  PrefixTable table(100, ":", 1);
+  table.set_acl({{"counter", true}, {"a:", true}});
+  EXPECT_EQ(name_of(table, "counter"), "counter");
+  EXPECT_EQ(name_of(table, "counters"), "(none)");
+  EXPECT_TRUE(table[table.match("a:")].in_acl);
+  EXPECT_FALSE(table[table.match("a:b")].in_acl);
+}
+
+TEST(Prefixes, match_agrees_with_a_plain_search_on_random_names) {
+  unsigned seed = std::random_device{}();
+  std::mt19937 random(seed);
+  auto word = [&](std::size_t longest) {
+    std::string text(random() % (longest + 1), '\0');
+    for (char& c : text) c = "ab:;"[random() % 4];
+    return text;
+  };
+  for (int round = 0; round < 300; ++round) {
+    PrefixTable table(5000, ":;", random());
+    std::set<std::string> acl;
+    for (int i = 0; i < 8; ++i)
+      if (std::string head = word(5); !head.empty()) acl.insert(head);
+    std::vector<Head> heads;
+    for (const std::string& head : acl) heads.push_back({head});
+    table.set_acl(heads);
+    for (int i = 0; i < 200; ++i) {
+      std::string key = word(9), expected;
+      for (const std::string& head : acl)
+        if (key.starts_with(head) && head.size() > expected.size()) expected = head;
+      std::size_t end = key.find_first_of(":;");
+      if (expected.empty()) expected = end == std::string::npos ? "(none)" : key.substr(0, end + 1);
+      ASSERT_EQ(name_of(table, key), expected) << "seed " << seed << " key " << key;
+    }
+  }
+}
+
+TEST(Prefixes, what_does_not_fit_falls_under_other_until_rows_are_reclaimed) {
+  PrefixTable table(2, ":", 1);
+  EXPECT_EQ(name_of(table, "a:1"), "a:");
+  EXPECT_EQ(name_of(table, "b:1"), "b:");
+  EXPECT_EQ(name_of(table, "c:1"), "(other)");
+  EXPECT_EQ(table.dropped(), 1u);
+  table.reclaim([&](std::uint32_t row) { return table[row].name == "a:"; });
+  EXPECT_EQ(name_of(table, "c:1"), "c:");
+  EXPECT_EQ(name_of(table, "b:1"), "b:");
+  EXPECT_EQ(table.in_use(), 2u);
+}
+
+TEST(Prefixes, a_very_long_segment_falls_under_other) {
+  PrefixTable table(10, ":", 1);
+  EXPECT_EQ(name_of(table, std::string(300, 'x') + ":1"), "(other)");
+}
+
+TEST(Prefixes, only_a_change_that_moves_keys_asks_for_a_new_count) {
+  PrefixTable table(100, ":", 1);
+  EXPECT_FALSE(table.set_acl({{"app1:"}, {"app2:"}}));
+  EXPECT_TRUE(table.set_acl({{"app1:"}, {"app1:cache:"}}));  // app2: falls back to an orphan, cache: splits app1:
+  EXPECT_TRUE(table.set_acl({{"app1:"}}));
+  EXPECT_TRUE(table.set_acl({{"app1:"}, {"ap"}}));
+  EXPECT_TRUE(table.set_acl({{"app1:"}}));
+  EXPECT_FALSE(table.set_acl({}));
+  EXPECT_FALSE(table[table.match("app1:x")].in_acl);
+}
+
+}  // namespace
+}  // namespace tenants
