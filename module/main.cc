@@ -23,8 +23,8 @@ Module::Module(Context* ctx, server_api::Server server_, Settings settings_, std
 
 namespace {
 
-// From 8.1.0 until 9.1.1 any subscriber to keyspace events leaves clients in the wrong database after MOVE and COPY … DB
-// (valkey #4024): a guest does not subscribe there.
+// From 8.1.0 until 9.1.1 any subscriber to keyspace events leaves clients in the wrong database after MOVE and COPY …
+// DB (valkey #4024): a guest does not subscribe there.
 bool can_watch_keys(const server_api::Server& server) {
   if (server.flavour == server_api::Flavour::kRedis) return true;
   return !server.valkey_at_least(8, 1) || server.valkey_at_least(9, 1, 1);
@@ -42,7 +42,9 @@ void subscribe(Context* context, std::uint64_t id, server_api::EventCallback cal
 int load(Context* context, server_api::String** argv, int argc) {
   server_api::Flavour flavour = server_api::load(context);
   if (const char* missing = server_api::missing_required()) {
-    if (api.Log) api.Log(context, "warning", "tenants: not loaded: this server has no module function %s; Valkey 8.0 or Redis 7.2 is needed", missing);
+    if (api.Log)
+      api.Log(context, "warning",
+              "tenants: not loaded: this server has no module function %s; Valkey 8.0 or Redis 7.2 is needed", missing);
     return server_api::kErr;
   }
   if (api.IsModuleNameBusy("tenants")) return refuse(context, "a module named tenants is loaded already");
@@ -85,7 +87,8 @@ int load(Context* context, server_api::String** argv, int argc) {
       if (keys) module->keyspace.request_seeding(false);
   }
   if (!start_sweep(*module)) return fail("no timer descriptor could be had");
-  if (!api.RegisterCommandFilter(context, on_command, server_api::kFilterNoSelf)) return fail("the server refused a command filter");
+  if (!api.RegisterCommandFilter(context, on_command, server_api::kFilterNoSelf))
+    return fail("the server refused a command filter");
   api.RegisterInfoFunc(context, on_info);
   subscribe(context, server_api::kEventClientChange, on_client_change);
   subscribe(context, server_api::kEventFlushDb, on_flush);
@@ -130,7 +133,9 @@ bool named_in_acl() {
 
 int on_unload(Context* context) noexcept {
   if (named_in_acl()) {
-    api.Log(context, "warning", "tenants: not unloaded: an ACL user has a rule that names a command or the category of this module, remove it first");
+    api.Log(context, "warning",
+            "tenants: not unloaded: an ACL user has a rule that names a command or the category of this module, remove "
+            "it first");
     return server_api::kErr;
   }
   stop_sweep(*module_state);

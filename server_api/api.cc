@@ -16,10 +16,10 @@ Flavour load(Context* context) {
   // The first field of a context is the look-up function: the one piece of layout the API guarantees.
   auto get = reinterpret_cast<GetApi>(*reinterpret_cast<void**>(context));
   Flavour flavour = Flavour::kRedis;
-#define X(required, result, name, parameters)                \
-  if (find(get, "ValkeyModule_" #name, api.name))            \
-    flavour = Flavour::kValkey;                              \
-  else if (!find(get, "RedisModule_" #name, api.name))       \
+#define X(required, result, name, parameters)          \
+  if (find(get, "ValkeyModule_" #name, api.name))      \
+    flavour = Flavour::kValkey;                        \
+  else if (!find(get, "RedisModule_" #name, api.name)) \
     api.name = nullptr;
   SERVER_API_FUNCTIONS(X)
 #undef X

@@ -1,7 +1,7 @@
 // The functions of the module API that we use, each a typed pointer under its official name: api.Scan(...).
 //
-// load() fills them in once, in OnLoad: ValkeyModule_<name> first, RedisModule_<name> where a server only has that. What a server
-// lacks is null; missing_required() names the first one without which we refuse to load.
+// load() fills them in once, in OnLoad: ValkeyModule_<name> first, RedisModule_<name> where a server only has that.
+// What a server lacks is null; missing_required() names the first one without which we refuse to load.
 #pragma once
 
 #include "server_api/types.h"
@@ -9,71 +9,71 @@
 namespace server_api {
 
 // X(required, result, name, (parameters))
-#define SERVER_API_FUNCTIONS(X)                                                                                    \
-  X(true, void*, TryAlloc, (std::size_t))                                                                          \
-  X(true, void, Free, (void*))                                                                                     \
-  X(true, std::size_t, MallocSize, (void*))                                                                        \
-  X(true, void, SetModuleAttribs, (Context*, const char*, int, int))                                               \
-  X(true, int, IsModuleNameBusy, (const char*))                                                                    \
-  X(true, void, SetModuleOptions, (Context*, int))                                                                 \
-  X(true, int, GetServerVersion, ())                                                                               \
-  X(true, int, GetContextFlags, (Context*))                                                                        \
-  X(true, void, Log, (Context*, const char*, const char*, ...))                                                    \
-  X(true, int, CreateCommand, (Context*, const char*, CommandFunction, const char*, int, int, int))                \
-  X(true, Command*, GetCommand, (Context*, const char*))                                                           \
-  X(true, int, SetCommandInfo, (Command*, const CommandInfo*))                                                     \
-  X(true, int, SetCommandACLCategories, (Command*, const char*))                                                   \
-  X(false, int, AddACLCategory, (Context*, const char*))                                                           \
-  X(true, int, WrongArity, (Context*))                                                                             \
-  X(true, int, ReplyWithError, (Context*, const char*))                                                            \
-  X(true, int, ReplyWithLongLong, (Context*, long long))                                                           \
-  X(true, int, ReplyWithDouble, (Context*, double))                                                                \
-  X(true, int, ReplyWithArray, (Context*, long))                                                                   \
-  X(true, int, ReplyWithMap, (Context*, long))                                                                     \
-  X(true, void, ReplySetArrayLength, (Context*, long))                                                             \
-  X(true, void, ReplySetMapLength, (Context*, long))                                                               \
-  X(true, int, ReplyWithStringBuffer, (Context*, const char*, std::size_t))                                        \
-  X(true, const char*, StringPtrLen, (const String*, std::size_t*))                                                \
-  X(true, String*, CreateString, (Context*, const char*, std::size_t))                                             \
-  X(true, void, FreeString, (Context*, String*))                                                                   \
-  X(true, Filter*, RegisterCommandFilter, (Context*, FilterFunction, int))                                         \
-  X(true, int, CommandFilterArgsCount, (FilterContext*))                                                           \
-  X(true, String*, CommandFilterArgGet, (FilterContext*, int))                                                     \
-  X(true, unsigned long long, CommandFilterGetClientId, (FilterContext*))                                          \
-  X(true, String*, GetClientUserNameById, (Context*, std::uint64_t))                                               \
-  X(true, int, SubscribeToServerEvent, (Context*, Event, EventCallback))                                           \
-  X(true, int, SubscribeToKeyspaceEvents, (Context*, int, NotificationFunction))                                   \
-  X(true, CallReply*, Call, (Context*, const char*, const char*, ...))                                             \
-  X(true, int, CallReplyType, (CallReply*))                                                                        \
-  X(true, std::size_t, CallReplyLength, (CallReply*))                                                              \
-  X(true, CallReply*, CallReplyArrayElement, (CallReply*, std::size_t))                                            \
-  X(true, long long, CallReplyInteger, (CallReply*))                                                               \
-  X(true, const char*, CallReplyStringPtr, (CallReply*, std::size_t*))                                             \
-  X(true, void, FreeCallReply, (CallReply*))                                                                       \
-  X(true, ScanCursor*, ScanCursorCreate, ())                                                                       \
-  X(true, void, ScanCursorDestroy, (ScanCursor*))                                                                  \
-  X(true, void, ScanCursorRestart, (ScanCursor*))                                                                  \
-  X(true, int, Scan, (Context*, ScanCursor*, ScanCallback, void*))                                                 \
-  X(true, int, KeyType, (Key*))                                                                                    \
-  X(true, std::size_t, ValueLength, (Key*))                                                                        \
-  X(true, int, SelectDb, (Context*, int))                                                                          \
-  X(true, int, GetSelectedDb, (Context*))                                                                          \
-  X(true, unsigned long long, DbSize, (Context*))                                                                  \
-  X(true, Context*, GetDetachedThreadSafeContext, (Context*))                                                      \
-  X(true, void, FreeThreadSafeContext, (Context*))                                                                 \
-  X(true, int, RegisterInfoFunc, (Context*, InfoFunction))                                                         \
-  X(true, int, InfoAddSection, (InfoContext*, const char*))                                                        \
-  X(true, int, InfoBeginDictField, (InfoContext*, const char*))                                                    \
-  X(true, int, InfoEndDictField, (InfoContext*))                                                                   \
-  X(true, int, InfoAddFieldCString, (InfoContext*, const char*, const char*))                                      \
-  X(true, int, InfoAddFieldULongLong, (InfoContext*, const char*, unsigned long long))                             \
-  X(true, int, RegisterNumericConfig,                                                                              \
-    (Context*, const char*, long long, unsigned, long long, long long, GetNumericFunction, SetNumericFunction,     \
-     ApplyFunction, void*))                                                                                        \
-  X(true, int, RegisterStringConfig,                                                                               \
-    (Context*, const char*, const char*, unsigned, GetStringFunction, SetStringFunction, ApplyFunction, void*))    \
-  X(true, int, LoadConfigs, (Context*))                                                                            \
-  X(true, int, EventLoopAdd, (int, int, EventLoopFunction, void*))                                                 \
+#define SERVER_API_FUNCTIONS(X)                                                                                 \
+  X(true, void*, TryAlloc, (std::size_t))                                                                       \
+  X(true, void, Free, (void*))                                                                                  \
+  X(true, std::size_t, MallocSize, (void*))                                                                     \
+  X(true, void, SetModuleAttribs, (Context*, const char*, int, int))                                            \
+  X(true, int, IsModuleNameBusy, (const char*))                                                                 \
+  X(true, void, SetModuleOptions, (Context*, int))                                                              \
+  X(true, int, GetServerVersion, ())                                                                            \
+  X(true, int, GetContextFlags, (Context*))                                                                     \
+  X(true, void, Log, (Context*, const char*, const char*, ...))                                                 \
+  X(true, int, CreateCommand, (Context*, const char*, CommandFunction, const char*, int, int, int))             \
+  X(true, Command*, GetCommand, (Context*, const char*))                                                        \
+  X(true, int, SetCommandInfo, (Command*, const CommandInfo*))                                                  \
+  X(true, int, SetCommandACLCategories, (Command*, const char*))                                                \
+  X(false, int, AddACLCategory, (Context*, const char*))                                                        \
+  X(true, int, WrongArity, (Context*))                                                                          \
+  X(true, int, ReplyWithError, (Context*, const char*))                                                         \
+  X(true, int, ReplyWithLongLong, (Context*, long long))                                                        \
+  X(true, int, ReplyWithDouble, (Context*, double))                                                             \
+  X(true, int, ReplyWithArray, (Context*, long))                                                                \
+  X(true, int, ReplyWithMap, (Context*, long))                                                                  \
+  X(true, void, ReplySetArrayLength, (Context*, long))                                                          \
+  X(true, void, ReplySetMapLength, (Context*, long))                                                            \
+  X(true, int, ReplyWithStringBuffer, (Context*, const char*, std::size_t))                                     \
+  X(true, const char*, StringPtrLen, (const String*, std::size_t*))                                             \
+  X(true, String*, CreateString, (Context*, const char*, std::size_t))                                          \
+  X(true, void, FreeString, (Context*, String*))                                                                \
+  X(true, Filter*, RegisterCommandFilter, (Context*, FilterFunction, int))                                      \
+  X(true, int, CommandFilterArgsCount, (FilterContext*))                                                        \
+  X(true, String*, CommandFilterArgGet, (FilterContext*, int))                                                  \
+  X(true, unsigned long long, CommandFilterGetClientId, (FilterContext*))                                       \
+  X(true, String*, GetClientUserNameById, (Context*, std::uint64_t))                                            \
+  X(true, int, SubscribeToServerEvent, (Context*, Event, EventCallback))                                        \
+  X(true, int, SubscribeToKeyspaceEvents, (Context*, int, NotificationFunction))                                \
+  X(true, CallReply*, Call, (Context*, const char*, const char*, ...))                                          \
+  X(true, int, CallReplyType, (CallReply*))                                                                     \
+  X(true, std::size_t, CallReplyLength, (CallReply*))                                                           \
+  X(true, CallReply*, CallReplyArrayElement, (CallReply*, std::size_t))                                         \
+  X(true, long long, CallReplyInteger, (CallReply*))                                                            \
+  X(true, const char*, CallReplyStringPtr, (CallReply*, std::size_t*))                                          \
+  X(true, void, FreeCallReply, (CallReply*))                                                                    \
+  X(true, ScanCursor*, ScanCursorCreate, ())                                                                    \
+  X(true, void, ScanCursorDestroy, (ScanCursor*))                                                               \
+  X(true, void, ScanCursorRestart, (ScanCursor*))                                                               \
+  X(true, int, Scan, (Context*, ScanCursor*, ScanCallback, void*))                                              \
+  X(true, int, KeyType, (Key*))                                                                                 \
+  X(true, std::size_t, ValueLength, (Key*))                                                                     \
+  X(true, int, SelectDb, (Context*, int))                                                                       \
+  X(true, int, GetSelectedDb, (Context*))                                                                       \
+  X(true, unsigned long long, DbSize, (Context*))                                                               \
+  X(true, Context*, GetDetachedThreadSafeContext, (Context*))                                                   \
+  X(true, void, FreeThreadSafeContext, (Context*))                                                              \
+  X(true, int, RegisterInfoFunc, (Context*, InfoFunction))                                                      \
+  X(true, int, InfoAddSection, (InfoContext*, const char*))                                                     \
+  X(true, int, InfoBeginDictField, (InfoContext*, const char*))                                                 \
+  X(true, int, InfoEndDictField, (InfoContext*))                                                                \
+  X(true, int, InfoAddFieldCString, (InfoContext*, const char*, const char*))                                   \
+  X(true, int, InfoAddFieldULongLong, (InfoContext*, const char*, unsigned long long))                          \
+  X(true, int, RegisterNumericConfig,                                                                           \
+    (Context*, const char*, long long, unsigned, long long, long long, GetNumericFunction, SetNumericFunction,  \
+     ApplyFunction, void*))                                                                                     \
+  X(true, int, RegisterStringConfig,                                                                            \
+    (Context*, const char*, const char*, unsigned, GetStringFunction, SetStringFunction, ApplyFunction, void*)) \
+  X(true, int, LoadConfigs, (Context*))                                                                         \
+  X(true, int, EventLoopAdd, (int, int, EventLoopFunction, void*))                                              \
   X(true, int, EventLoopDel, (int, int))
 
 struct Api {

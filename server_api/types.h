@@ -1,7 +1,7 @@
 // The server's side of the module API: its opaque handles, constants and structures, as far as we use them.
 //
-// Written from the public interface of Valkey 8.0 … 9.1 (and Redis 7.2+, which shares all of it); binding_test.cc compares
-// every line with the official valkeymodule.h.
+// Written from the public interface of Valkey 8.0 … 9.1 (and Redis 7.2+, which shares all of it); binding_test.cc
+// compares every line with the official valkeymodule.h.
 #pragma once
 
 #include <cstddef>

@@ -18,7 +18,8 @@ struct PatternHead {
 // The head of one glob: everything before the first of `* ? [`, with backslash escapes resolved.
 PatternHead head_of_glob(std::string_view glob);
 
-// The patterns of one rule string as ACL GETUSER gives it: "~app1:* %R~app2:*". Words that are no key pattern are passed over.
+// The patterns of one rule string as ACL GETUSER gives it: "~app1:* %R~app2:*". Words that are no key pattern are
+// passed over.
 std::vector<PatternHead> heads_of_keys(std::string_view keys);
 
 // What one user holds; names the candidates for the ownership of each head.
@@ -29,8 +30,9 @@ struct UserKeys {
   std::vector<PatternHead> heads;
 };
 
-// One owner for each head. Of several users the one that may write comes first, then the enabled one, then the one with fewest
-// heads (the application before the tool that sees them all), then by name. Heads that nobody may write below own nothing.
+// One owner for each head. Of several users the one that may write comes first, then the enabled one, then the one with
+// fewest heads (the application before the tool that sees them all), then by name. Heads that nobody may write below
+// own nothing.
 std::vector<Head> heads_with_owner(std::vector<UserKeys> users);
 
 }  // namespace tenants

@@ -32,7 +32,8 @@ UserKeys user(std::uint32_t row, std::string name, std::string_view keys, bool e
 }
 
 TEST(Acl, the_writer_with_fewest_prefixes_owns) {
-  auto heads = heads_with_owner({user(2, "admin", "~app1:* ~app2:*"), user(3, "app1", "~app1:*"), user(4, "reader", "%R~app2:*")});
+  auto heads = heads_with_owner(
+      {user(2, "admin", "~app1:* ~app2:*"), user(3, "app1", "~app1:*"), user(4, "reader", "%R~app2:*")});
   ASSERT_EQ(heads.size(), 2u);
   EXPECT_EQ(heads[0].owner, 3u);
   EXPECT_EQ(heads[1].owner, 2u);
@@ -44,7 +45,9 @@ TEST(Acl, an_enabled_user_comes_before_a_disabled_one) {
   EXPECT_EQ(heads[0].owner, 3u);
 }
 
-TEST(Acl, all_keys_and_readers_own_nothing) { EXPECT_TRUE(heads_with_owner({user(2, "a", "~*"), user(3, "b", "%R~x:*")}).empty()); }
+TEST(Acl, all_keys_and_readers_own_nothing) {
+  EXPECT_TRUE(heads_with_owner({user(2, "a", "~*"), user(3, "b", "%R~x:*")}).empty());
+}
 
 }  // namespace
 }  // namespace tenants

@@ -20,14 +20,14 @@ struct Client {
   std::uint32_t next = 0;  // in the bucket's chain, or in the free list
   std::uint16_t flags = 0;
   std::uint16_t reserved = 0;
-  std::uint32_t user = 0;                       // row of the user table
+  std::uint32_t user = 0;                      // row of the user table
   std::array<std::uint32_t, kKinds> queued{};  // commands in an open transaction
 
   enum Flag : std::uint16_t {
     kInMulti = 1,
-    kWillFail = 2,       // the transaction: EXEC will be refused
+    kWillFail = 2,        // the transaction: EXEC will be refused
     kQueuedIdentity = 4,  // the transaction holds a command that may change a user or the ACL
-    kPending = 8,        // its user may have changed: ask again
+    kPending = 8,         // its user may have changed: ask again
     kMonitor = 16,
   };
   bool is(Flag flag) const { return flags & flag; }

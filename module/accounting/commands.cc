@@ -6,7 +6,8 @@
 namespace tenants {
 namespace {
 
-constexpr std::size_t kPlaces = 1024;  // a server has about 420 names, subcommands included; doubled where modules add more
+constexpr std::size_t kPlaces =
+    1024;  // a server has about 420 names, subcommands included; doubled where modules add more
 constexpr std::size_t kLongestName = 64;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
@@ -32,7 +33,8 @@ CommandTable::CommandTable() : entries_(kPlaces) {}
 std::size_t CommandTable::place(std::uint64_t head, std::string_view name) const {
   std::size_t mask = entries_.size() - 1;
   std::size_t at = (head * 0x9e3779b97f4a7c15u) >> 40 & mask;
-  while (entries_[at].length && !(entries_[at].head == head && same_name(name, entries_[at].name))) at = (at + 1) & mask;
+  while (entries_[at].length && !(entries_[at].head == head && same_name(name, entries_[at].name)))
+    at = (at + 1) & mask;
   return at;
 }
 

@@ -18,8 +18,8 @@ struct CommandEntry {
     kExec = 2,
     kDiscard = 4,
     kReset = 8,
-    kIdentity = 16,   // AUTH, HELLO, RESET, module commands: may change the client's user
-    kAcl = 32,        // may change the ACL
+    kIdentity = 16,  // AUTH, HELLO, RESET, module commands: may change the client's user
+    kAcl = 32,       // may change the ACL
     kMonitor = 64,
     kContainer = 128,  // its subcommand says what it is
     kNotQueued = 256,  // runs at once inside MULTI

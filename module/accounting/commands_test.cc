@@ -13,7 +13,8 @@ TEST(CommandTable, finds_names_in_any_case) {
   ASSERT_NE(table.find("GeT"), nullptr);
   EXPECT_EQ(table.find("GEORADIUSBYMEMBER")->kind, Kind::kWrite);
   EXPECT_EQ(table.find("GeoRadiusByMember_RO")->kind, Kind::kRead);
-  for (const char* unknown : {"", "ge", "gett", "georadiusbymembe", "GEORADIUSBYMEMBER_"}) EXPECT_EQ(table.find(unknown), nullptr) << unknown;
+  for (const char* unknown : {"", "ge", "gett", "georadiusbymembe", "GEORADIUSBYMEMBER_"})
+    EXPECT_EQ(table.find(unknown), nullptr) << unknown;
   EXPECT_EQ(table.find(std::string(100'000, 'g')), nullptr);
 }
 

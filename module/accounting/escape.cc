@@ -6,7 +6,8 @@ namespace {
 constexpr std::string_view kHex = "0123456789ABCDEF";
 
 bool is_plain(unsigned char byte) {
-  return byte > ' ' && byte < 0x7f && std::string_view("%:=,#\"\\(").find(static_cast<char>(byte)) == std::string_view::npos;
+  return byte > ' ' && byte < 0x7f &&
+         std::string_view("%:=,#\"\\(").find(static_cast<char>(byte)) == std::string_view::npos;
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// One bijective escape for names in text outputs: `%XX` for every byte that is not printable ASCII and for % : = , # " \ ( and space.
-// An escaped real name never starts with '(': rows of the module's own, like "(other)", can't be forged.
+// One bijective escape for names in text outputs: `%XX` for every byte that is not printable ASCII and for % : = , # "
+// \ ( and space. An escaped real name never starts with '(': rows of the module's own, like "(other)", can't be forged.
 #pragma once
 
 #include <optional>

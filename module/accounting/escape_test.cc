@@ -28,7 +28,8 @@ TEST(Escape, random_names_come_back_and_no_two_meet) {
 }
 
 TEST(Escape, text_that_escape_never_writes_is_refused) {
-  for (const char* text : {"%", "%4", "%41", "%3a", "a b", "a:b", "%GG", "("}) EXPECT_EQ(unescape(text), std::nullopt) << text;
+  for (const char* text : {"%", "%4", "%41", "%3a", "a b", "a:b", "%GG", "("})
+    EXPECT_EQ(unescape(text), std::nullopt) << text;
 }
 
 }  // namespace

@@ -7,7 +7,8 @@
 namespace tenants {
 namespace {
 
-// Sixteen bits per key let one removal in some 2,000 be mistaken (four probes); capped, because this memory is the server's.
+// Sixteen bits per key let one removal in some 2,000 be mistaken (four probes); capped, because this memory is the
+// server's.
 constexpr std::size_t kBloomMaxBits = std::size_t{1} << 27;
 constexpr int kProbes = 4;
 
@@ -49,7 +50,8 @@ bool FingerprintSet::erase(std::uint64_t fingerprint) {
   return true;
 }
 
-BloomFilter::BloomFilter(std::size_t keys) : bits_(std::bit_ceil(std::clamp<std::size_t>(16 * keys, 1024, kBloomMaxBits)) / 64) {}
+BloomFilter::BloomFilter(std::size_t keys)
+    : bits_(std::bit_ceil(std::clamp<std::size_t>(16 * keys, 1024, kBloomMaxBits)) / 64) {}
 
 void BloomFilter::add(std::uint64_t fingerprint) {
   std::uint64_t step = fingerprint >> 32 | 1;

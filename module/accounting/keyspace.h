@@ -1,11 +1,11 @@
 // How many keys lie under each prefix, per database.
 //
 // Live: the server tells of every key that appears or vanishes, and the sum of a database's counts must equal DBSIZE.
-// Keys that were there before (the module was loaded late, or the ACL moved prefixes) are counted by a seeding pass over the
-// whole keyspace while traffic goes on. A key that appears during the pass is remembered by a fingerprint, so that the pass
-// does not count it again; a key that the pass has counted leaves a mark in a Bloom filter, so that a removal of a key
-// that the pass has not met takes nothing away. DBSIZE certifies the result; a pass that fails is repeated.
-// Swept: nothing is told; each pass counts anew, and its result holds until the next.
+// Keys that were there before (the module was loaded late, or the ACL moved prefixes) are counted by a seeding pass
+// over the whole keyspace while traffic goes on. A key that appears during the pass is remembered by a fingerprint, so
+// that the pass does not count it again; a key that the pass has counted leaves a mark in a Bloom filter, so that a
+// removal of a key that the pass has not met takes nothing away. DBSIZE certifies the result; a pass that fails is
+// repeated. Swept: nothing is told; each pass counts anew, and its result holds until the next.
 #pragma once
 
 #include <cstdint>
@@ -74,7 +74,8 @@ class Keyspace {
   // The server's word. `db_size`: DBSIZE of that database now.
   void appeared(int db, std::string_view key);
   void vanished(int db, std::string_view key);
-  // After RENAME, COPY, RESTORE or MOVE made `key`: an older key of that name vanished without a word if the sum is one too high.
+  // After RENAME, COPY, RESTORE or MOVE made `key`: an older key of that name vanished without a word if the sum is one
+  // too high.
   void replaced(int db, std::string_view key, std::uint64_t db_size);
   void flushed(int db);  // -1: all
   void swapped(int a, int b);
@@ -99,7 +100,9 @@ class Keyspace {
   }
 
   Mode mode() const { return live_ ? mode_ : Mode::kSwept; }
-  std::uint64_t keys(std::uint32_t row) const { return counts_.row(row) < 0 ? 0 : static_cast<std::uint64_t>(counts_.row(row)); }
+  std::uint64_t keys(std::uint32_t row) const {
+    return counts_.row(row) < 0 ? 0 : static_cast<std::uint64_t>(counts_.row(row));
+  }
   std::uint64_t total() const { return static_cast<std::uint64_t>(counts_.total()); }
   std::uint64_t drift() const { return drift_; }
 
@@ -109,8 +112,8 @@ class Keyspace {
   struct Pass {
     explicit Pass(std::size_t rows) : counts(rows) {}
     Counts counts;
-    std::optional<FingerprintSet> fresh;    // keys that appeared since the pass began; live only
-    std::optional<BloomFilter> visited;     // older keys that the pass has counted; live only
+    std::optional<FingerprintSet> fresh;  // keys that appeared since the pass began; live only
+    std::optional<BloomFilter> visited;   // older keys that the pass has counted; live only
     bool valid = true;
   };
 
@@ -121,7 +124,7 @@ class Keyspace {
   std::optional<Pass> pass_;
   bool live_;
   Mode mode_ = Mode::kExact;
-  bool correcting_ = false;  // the seeding was asked for because something went wrong
+  bool correcting_ = false;        // the seeding was asked for because something went wrong
   bool replaced_counted_ = false;  // during a pass: the key that appeared last had been counted by it already
   std::uint64_t seed_;
   std::uint64_t drift_ = 0;

@@ -41,7 +41,9 @@ TEST(Keyspace, seeding_under_traffic_ends_exact) {
     PrefixTable prefixes(100, ":", random());
     Keyspace keyspace(prefixes, true, random());
     std::set<std::string> keys;
-    auto name = [&] { return std::string(1, static_cast<char>('a' + random() % 5)) + ":" + std::to_string(random() % 800); };
+    auto name = [&] {
+      return std::string(1, static_cast<char>('a' + random() % 5)) + ":" + std::to_string(random() % 800);
+    };
     for (int i = 0; i < 500; ++i) keys.insert(name());
     keyspace.request_seeding(false);
     bool good = false;

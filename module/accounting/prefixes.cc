@@ -127,8 +127,8 @@ void PrefixTable::index_lengths() {
 }
 
 bool PrefixTable::set_acl(const std::vector<Head>& heads) {
-  // A change leaves every counted key where it is only if the prefix is just what an orphan's row covers, and no other prefix of
-  // the ACL lies above it. That is the usual case (`app1:`); anything else counts again.
+  // A change leaves every counted key where it is only if the prefix is just what an orphan's row covers, and no other
+  // prefix of the ACL lies above it. That is the usual case (`app1:`); anything else counts again.
   bool recount = false;
   std::vector<bool> keep(rows_.size(), false);
   std::vector<std::uint32_t> added;

@@ -1,7 +1,9 @@
-// To which prefix does a key belong? The longest ACL prefix that matches it, else its first segment (an orphan), else "(none)".
+// To which prefix does a key belong? The longest ACL prefix that matches it, else its first segment (an orphan), else
+// "(none)".
 //
-// One row per prefix, fixed capacity. match() is one walk over the head of the key: it hashes byte by byte and looks the hash up
-// at each length that some ACL prefix has, and at the first separator. No allocation unless a new orphan gets its row.
+// One row per prefix, fixed capacity. match() is one walk over the head of the key: it hashes byte by byte and looks
+// the hash up at each length that some ACL prefix has, and at the first separator. No allocation unless a new orphan
+// gets its row.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +18,8 @@ struct Measured {
   std::uint64_t seen = 0;      // keys met
   std::uint64_t measured = 0;  // of these, with a size
   std::uint64_t bytes = 0;     // sum of the sizes
-  std::uint64_t unsure_bytes = 0;  // of these, sizes that the server extrapolated: collections too large to be walked whole
+  std::uint64_t unsure_bytes =
+      0;  // of these, sizes that the server extrapolated: collections too large to be walked whole
 };
 
 struct Prefix {
@@ -100,8 +103,8 @@ class PrefixTable {
   std::size_t in_use_ = 0;
   std::size_t exact_rows_ = 0;
   std::uint64_t dropped_ = 0;
-  // A segment without a row counts in "(other)". It must go on doing so when a row gets free, or its keys would be taken from
-  // a row that never counted them: only a new count gives rows to orphans again.
+  // A segment without a row counts in "(other)". It must go on doing so when a row gets free, or its keys would be
+  // taken from a row that never counted them: only a new count gives rows to orphans again.
   bool full_ = false;
 };
 

@@ -30,7 +30,8 @@ class UserTable {
 
   explicit UserTable(std::size_t capacity);
 
-  // The row of this user, made if there is room; else kOther. Only for users that the server named: never for an attempted one.
+  // The row of this user, made if there is room; else kOther. Only for users that the server named: never for an
+  // attempted one.
   std::uint32_t row_of(std::string_view name);
   // The row of this user, or 0 (kInternal) where it has none. Makes nothing.
   std::uint32_t find(std::string_view name) const;

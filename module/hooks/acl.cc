@@ -1,5 +1,5 @@
-// Reads the ACL through ACL USERS and ACL GETUSER, a few users at a time, and hands the heads of the key patterns to the prefixes.
-// Passwords are in the reply's field "passwords", which is never looked at.
+// Reads the ACL through ACL USERS and ACL GETUSER, a few users at a time, and hands the heads of the key patterns to
+// the prefixes. Passwords are in the reply's field "passwords", which is never looked at.
 #include "module/hooks/hooks.h"
 
 namespace tenants {
@@ -28,7 +28,8 @@ void read_rules(UserKeys& user, CallReply* rules) {
       for (std::size_t f = 0; f < api.CallReplyLength(value); ++f)
         user.enabled |= server_api::text(api.CallReplyArrayElement(value, f)) == "on";
     if (field == "selectors")
-      for (std::size_t s = 0; s < api.CallReplyLength(value); ++s) read_rules(user, api.CallReplyArrayElement(value, s));
+      for (std::size_t s = 0; s < api.CallReplyLength(value); ++s)
+        read_rules(user, api.CallReplyArrayElement(value, s));
   }
 }
 
@@ -70,7 +71,8 @@ bool read_acl(Module& module, std::uint64_t usec) {
     }
     const std::string& name = acl.names[acl.next++];
     server_api::Reply reply(api.Call(module.context.get(), "ACL", "cb", "GETUSER", name.data(), name.size()));
-    if (server_api::is(reply.get(), server_api::kReplyArray)) {  // else: deleted meanwhile, which asks for another reading
+    if (server_api::is(reply.get(),
+                       server_api::kReplyArray)) {  // else: deleted meanwhile, which asks for another reading
       UserKeys user{.user = module.users.row_of(name), .name = name};
       read_rules(user, reply.get());
       acl.users.push_back(std::move(user));

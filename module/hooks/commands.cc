@@ -1,5 +1,5 @@
-// Who ran what: the command filter. It sees every command before it runs, at queue time inside MULTI, and again the inner
-// commands of scripts and modules.
+// Who ran what: the command filter. It sees every command before it runs, at queue time inside MULTI, and again the
+// inner commands of scripts and modules.
 #include "module/hooks/hooks.h"
 
 namespace tenants {
@@ -131,7 +131,9 @@ void filter(Module& module, server_api::FilterContext* context) {
     if (client->is(Client::kInMulti)) client->flags |= Client::kWillFail;
     return;
   }
-  if ((client->flags & (Client::kInMulti | Client::kMonitor) || command->special) && !take_special(module, *client, *command)) return;
+  if ((client->flags & (Client::kInMulti | Client::kMonitor) || command->special) &&
+      !take_special(module, *client, *command))
+    return;
   module.charge.state = Charge::kCounted;
   count(module, client->user, command->kind);
 }

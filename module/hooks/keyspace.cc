@@ -1,5 +1,5 @@
-// Keys that appear and vanish. In a notification nothing but bytes is read: no OpenKey, no Call, no Retain (the key of LOADED is on
-// the server's stack).
+// Keys that appear and vanish. In a notification nothing but bytes is read: no OpenKey, no Call, no Retain (the key of
+// LOADED is on the server's stack).
 #include <string_view>
 
 #include "module/hooks/hooks.h"

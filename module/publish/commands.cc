@@ -34,9 +34,10 @@ void reply_row(Context* context, const Row& row) {
   reply(context, row.name);
   reply(context, "kind");
   reply(context, row.kind);
-  std::pair<const char*, std::uint64_t> fields[] = {{"users", row.users},       {"prefixes", row.prefixes}, {"connections", row.connections},
-                                                    {"commands", row.commands}, {"reads", row.reads},       {"writes", row.writes},
-                                                    {"keys", row.keys}};
+  std::pair<const char*, std::uint64_t> fields[] = {
+      {"users", row.users},       {"prefixes", row.prefixes}, {"connections", row.connections},
+      {"commands", row.commands}, {"reads", row.reads},       {"writes", row.writes},
+      {"keys", row.keys}};
   for (auto& [name, value] : fields) {
     reply(context, name);
     api.ReplyWithLongLong(context, static_cast<long long>(value));
@@ -50,9 +51,11 @@ int list(Context* context, String** argv, int argc) {
   if (argc != 1 && argc != 2 && argc != 4) return api.WrongArity(context);
   std::optional<std::uint64_t> cursor = 0, count = 100;
   if (argc > 1) cursor = number(server_api::view(argv[1]));
-  if (!cursor) return api.ReplyWithError(context, "ERR tenants: invalid cursor, allowed is 0 or what the call before returned");
+  if (!cursor)
+    return api.ReplyWithError(context, "ERR tenants: invalid cursor, allowed is 0 or what the call before returned");
   if (argc == 4) {
-    if (!equals_count(server_api::view(argv[2]))) return api.ReplyWithError(context, "ERR tenants: unknown option, allowed is COUNT");
+    if (!equals_count(server_api::view(argv[2])))
+      return api.ReplyWithError(context, "ERR tenants: unknown option, allowed is COUNT");
     count = number(server_api::view(argv[3]));
     if (!count || *count < 1 || *count > kMaxCount)
       return api.ReplyWithError(context, "ERR tenants: invalid COUNT, allowed is 1 to 1000");
@@ -60,7 +63,8 @@ int list(Context* context, String** argv, int argc) {
   Module& module = *module_state;
   settle_users(module, false);
   std::vector<Row> rows = tenant_rows(module);
-  std::uint64_t first = std::min<std::uint64_t>(*cursor, rows.size()), last = std::min<std::uint64_t>(first + *count, rows.size());
+  std::uint64_t first = std::min<std::uint64_t>(*cursor, rows.size()),
+                last = std::min<std::uint64_t>(first + *count, rows.size());
   api.ReplyWithArray(context, 2);
   reply(context, std::to_string(last == rows.size() ? 0 : last));
   api.ReplyWithArray(context, static_cast<long>(last - first));
@@ -93,8 +97,10 @@ int guarded(Context* context, String** argv, int argc) noexcept {
   }
 }
 
-bool add(Context* context, const char* name, server_api::CommandFunction function, const server_api::CommandInfo& info) {
-  if (api.CreateCommand(context, name, function, "readonly fast allow-loading allow-stale", 0, 0, 0) != server_api::kOk) return false;
+bool add(Context* context, const char* name, server_api::CommandFunction function,
+         const server_api::CommandInfo& info) {
+  if (api.CreateCommand(context, name, function, "readonly fast allow-loading allow-stale", 0, 0, 0) != server_api::kOk)
+    return false;
   server_api::Command* command = api.GetCommand(context, name);
   api.SetCommandACLCategories(command, "tenants");
   api.SetCommandInfo(command, &info);
@@ -107,7 +113,11 @@ bool register_commands(Context* context) {
   if (api.AddACLCategory) api.AddACLCategory(context, "tenants");
   server_api::CommandArg list_arguments[] = {
       {.name = "cursor", .type = server_api::kArgInteger, .key_spec_index = -1, .flags = server_api::kArgOptional},
-      {.name = "count", .type = server_api::kArgInteger, .key_spec_index = -1, .token = "COUNT", .flags = server_api::kArgOptional},
+      {.name = "count",
+       .type = server_api::kArgInteger,
+       .key_spec_index = -1,
+       .token = "COUNT",
+       .flags = server_api::kArgOptional},
       {}};
   server_api::CommandInfo list_info{.version = &server_api::kCommandInfoVersion,
                                     .summary = "Iterates over the tenants and what each of them uses.",
@@ -120,7 +130,8 @@ bool register_commands(Context* context) {
                                       .complexity = "O(N) with N the number of users and prefixes",
                                       .since = "0.1.0",
                                       .arity = 1};
-  return add(context, "tenants.list", guarded<list>, list_info) && add(context, "tenants.status", guarded<show_status>, status_info);
+  return add(context, "tenants.list", guarded<list>, list_info) &&
+         add(context, "tenants.status", guarded<show_status>, status_info);
 }
 
 }  // namespace tenants

@@ -74,7 +74,8 @@ std::optional<std::string> read_arguments(String** argv, int argc, Settings& set
     std::string name(server_api::view(argv[i]));
     std::string_view bare = name;
     if (bare.starts_with("tenants.")) bare.remove_prefix(8);
-    const Number* number = std::find_if(std::begin(kNumbers), std::end(kNumbers), [&](const Number& n) { return bare == n.name; });
+    const Number* number =
+        std::find_if(std::begin(kNumbers), std::end(kNumbers), [&](const Number& n) { return bare == n.name; });
     if (number == std::end(kNumbers) && bare != "separators") {
       std::string allowed = "separators";
       for (const Number& n : kNumbers) allowed += std::string(", ") + n.name;
@@ -90,7 +91,8 @@ std::optional<std::string> read_arguments(String** argv, int argc, Settings& set
     long long value = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || value < number->min || value > number->max)
-      return "bad value for argument '" + name + "', allowed is " + std::to_string(number->min) + " to " + std::to_string(number->max);
+      return "bad value for argument '" + name + "', allowed is " + std::to_string(number->min) + " to " +
+             std::to_string(number->max);
     settings.*number->value = value;
   }
   return std::nullopt;
@@ -102,8 +104,8 @@ bool register_configuration(server_api::Context* context, Settings& settings) {
   use_settings(settings);
   for (const Number& number : kNumbers) {
     unsigned flags = number.at_run_time ? server_api::kConfigDefault : server_api::kConfigImmutable;
-    if (api.RegisterNumericConfig(context, number.name, settings.*number.value, flags, number.min, number.max, get_number, set_number,
-                                  nullptr, const_cast<Number*>(&number)) != server_api::kOk)
+    if (api.RegisterNumericConfig(context, number.name, settings.*number.value, flags, number.min, number.max,
+                                  get_number, set_number, nullptr, const_cast<Number*>(&number)) != server_api::kOk)
       return false;
   }
   std::string separators = settings.separators;

@@ -13,7 +13,9 @@ namespace {
 
 class Line {
  public:
-  Line(server_api::InfoContext* info, const std::string& name) : info_(info) { api.InfoBeginDictField(info, name.c_str()); }
+  Line(server_api::InfoContext* info, const std::string& name) : info_(info) {
+    api.InfoBeginDictField(info, name.c_str());
+  }
   ~Line() { api.InfoEndDictField(info_); }
   void add(const char* field, std::uint64_t value) { api.InfoAddFieldULongLong(info_, field, value); }
   void add(const char* field, const std::optional<std::uint64_t>& value) {
@@ -56,8 +58,9 @@ void add_prefixes(server_api::InfoContext* info, const Module& module) {
   std::vector<std::uint32_t> rows;
   for (std::uint32_t row = 0; row < module.prefixes.end(); ++row)
     if (module.prefixes.used(row)) rows.push_back(row);
-  keep_largest(rows, module.settings.info_rows,
-               [&](std::uint32_t row) { return std::pair(module.keyspace.keys(row), module.prefixes[row].last.bytes); });
+  keep_largest(rows, module.settings.info_rows, [&](std::uint32_t row) {
+    return std::pair(module.keyspace.keys(row), module.prefixes[row].last.bytes);
+  });
   for (std::uint32_t row : rows) {
     const Prefix& prefix = module.prefixes[row];
     PrefixRow values = prefix_row(module, row);

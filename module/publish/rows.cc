@@ -21,7 +21,8 @@ PrefixRow prefix_row(const Module& module, std::uint32_t row) {
   const Measured& from = complete ? prefix.last : prefix.pass;
   PrefixRow result;
   result.keys = module.keyspace.keys(row);
-  if (module.keyspace.mode() != Keyspace::Mode::kExact && module.sweep.passes == 0) result.keys = std::max(result.keys, prefix.pass.seen);
+  if (module.keyspace.mode() != Keyspace::Mode::kExact && module.sweep.passes == 0)
+    result.keys = std::max(result.keys, prefix.pass.seen);
   if (result.keys == 0) {
     if (complete) result.bytes = result.bytes_error = 0;
     result.coverage = 1;
@@ -92,9 +93,14 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module) {
   const char* states[] = {"waiting", "running", "paused", "off"};
   std::string server = module.server.flavour == server_api::Flavour::kValkey ? "valkey " : "redis ";
   int version = module.server.version;
-  server += std::to_string(version >> 16) + "." + std::to_string(version >> 8 & 255) + "." + std::to_string(version & 255);
+  server +=
+      std::to_string(version >> 16) + "." + std::to_string(version >> 8 & 255) + "." + std::to_string(version & 255);
   bool running = sweep.state == Sweep::State::kRunning || sweep.began_usec > sweep.ended_usec;
-  double progress = !running ? 1.0 : sweep.keys_expected == 0 ? 1.0 : std::min(1.0, static_cast<double>(sweep.keys_seen) / static_cast<double>(sweep.keys_expected));
+  double progress =
+      !running ? 1.0
+      : sweep.keys_expected == 0
+          ? 1.0
+          : std::min(1.0, static_cast<double>(sweep.keys_seen) / static_cast<double>(sweep.keys_expected));
   if (sweep.began_usec == 0) progress = 0;
 
   std::vector<std::pair<std::string_view, std::string>> fields;

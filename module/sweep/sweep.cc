@@ -40,7 +40,8 @@ void on_scanned(server_api::Context* context, server_api::String* name, server_a
     ++pass.seen;
     bool large = api.KeyType(key) != server_api::kKeyTypeString &&
                  api.ValueLength(key) > static_cast<std::size_t>(kWalkedElements);
-    server_api::Reply size(api.Call(context, "MEMORY", "cscl", "USAGE", name, "SAMPLES", large ? kWalkedElements : 0LL));
+    server_api::Reply size(
+        api.Call(context, "MEMORY", "cscl", "USAGE", name, "SAMPLES", large ? kWalkedElements : 0LL));
     ++sweep.keys_measured;
     if (!server_api::is(size.get(), server_api::kReplyInteger)) return;
     auto value = static_cast<std::uint64_t>(api.CallReplyInteger(size.get()));
@@ -114,7 +115,8 @@ void step(Module& module) {
     }
   }
   std::uint64_t now = monotonic_usec();
-  bool running = sweep.state == Sweep::State::kRunning || (sweep.state == Sweep::State::kPaused && sweep.began_usec > sweep.ended_usec);
+  bool running = sweep.state == Sweep::State::kRunning ||
+                 (sweep.state == Sweep::State::kPaused && sweep.began_usec > sweep.ended_usec);
   if (settings.sweep_cpu_percent == 0) {
     if (running) module.keyspace.abandon_pass(), sweep.ended_usec = std::max(sweep.ended_usec, sweep.began_usec);
     sweep.state = Sweep::State::kOff;
@@ -135,7 +137,8 @@ void step(Module& module) {
     std::uint64_t keys = 0;
     for (std::uint64_t size : sizes) keys += size;
     outgrown = keys > 2 * sweep.keys_seen;
-    if (module.keyspace.mode() == Keyspace::Mode::kExact && !module.keyspace.adds_up(static_cast<int>(sizes.size()), db_size))
+    if (module.keyspace.mode() == Keyspace::Mode::kExact &&
+        !module.keyspace.adds_up(static_cast<int>(sizes.size()), db_size))
       module.keyspace.request_seeding(true);
   }
   bool seed_now = module.keyspace.wants_seeding() && sweep.failed_in_a_row < kMaxFailedPasses;
@@ -182,7 +185,8 @@ std::vector<std::uint64_t> database_sizes(Module& module) {
   return sizes;
 }
 
-// A timer of the module API would make MODULE UNLOAD fail for as long as it is pending; a descriptor in the event loop does not.
+// A timer of the module API would make MODULE UNLOAD fail for as long as it is pending; a descriptor in the event loop
+// does not.
 bool start_sweep(Module& module) {
   Sweep& sweep = module.sweep;
   sweep.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);

@@ -1,4 +1,5 @@
-// The background pass: walks all keys in short slices, counts them where the server does not tell of them, and asks for their size.
+// The background pass: walks all keys in short slices, counts them where the server does not tell of them, and asks for
+// their size.
 #pragma once
 
 #include "module/module.h"
