@@ -91,6 +91,7 @@ int load(Context* context, server_api::String** argv, int argc) {
     return fail("the server refused a command filter");
   api.RegisterInfoFunc(context, on_info);
   subscribe(context, server_api::kEventClientChange, on_client_change);
+  subscribe(context, server_api::kEventPrimaryLinkChange, on_link_change);
   subscribe(context, server_api::kEventFlushDb, on_flush);
   subscribe(context, server_api::kEventSwapDb, on_swap);
   subscribe(context, server_api::kEventLoading, on_loading);

@@ -34,7 +34,20 @@ struct Charge {
   Client* client = nullptr;
   std::uint32_t user = 0;
   Kind kind = Kind::kOther;
-  enum State : std::uint8_t { kNone, kCounted, kQueued } state = kNone;
+  enum State : std::uint8_t { kNone, kCounted, kQueued, kExec } state = kNone;
+  Tally transaction{};  // kExec: counted with it
+};
+
+// A transaction that holds AUTH, up to and including it. What follows is counted for the user that the AUTH makes.
+struct Segment {
+  std::uint64_t client = 0;
+  Tally commands{};
+};
+
+// The parts of a running transaction that are not counted yet.
+struct SplitExec {
+  std::uint64_t client = 0;  // 0: none runs
+  std::vector<Tally> rest;
 };
 
 // The ACL being read: user by user, in slices.
@@ -85,11 +98,16 @@ struct Module {
   Client* last_client = nullptr;
   Charge charge;
   std::uint32_t current_user = UserTable::kInternal;
-  bool may_nest = false;  // the command that runs is a module's: it may call others
+  bool may_nest = false;            // the command that runs is a module's: it may call others
+  Client* script_client = nullptr;  // whose script runs, or ran last; null: gone
+  std::uint32_t script_user = UserTable::kInternal;
+  std::vector<Segment> segments;  // of transactions that are being queued
+  SplitExec split;
   std::array<std::uint64_t, 16> nested_ids{};
   // hooks/connections.cc
   std::vector<std::uint64_t> pending;  // clients whose user may have changed
   bool all_pending = false;
+  bool links_changed = false;  // a link to a primary came up: it has no connect event
   std::uint64_t monitors = 0;
 
   AclReading acl;

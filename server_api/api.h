@@ -17,6 +17,7 @@ namespace server_api {
   X(true, int, IsModuleNameBusy, (const char*))                                                                 \
   X(true, void, SetModuleOptions, (Context*, int))                                                              \
   X(true, int, GetServerVersion, ())                                                                            \
+  X(true, int*, GetCommandKeys, (Context*, String**, int, int*))                                                \
   X(true, int, GetContextFlags, (Context*))                                                                     \
   X(true, void, Log, (Context*, const char*, const char*, ...))                                                 \
   X(true, int, CreateCommand, (Context*, const char*, CommandFunction, const char*, int, int, int))             \

@@ -80,6 +80,7 @@ struct Event {
 inline constexpr std::uint64_t kEventFlushDb = 2;
 inline constexpr std::uint64_t kEventLoading = 3;
 inline constexpr std::uint64_t kEventClientChange = 4;
+inline constexpr std::uint64_t kEventPrimaryLinkChange = 7;
 inline constexpr std::uint64_t kEventModuleChange = 9;
 inline constexpr std::uint64_t kEventSwapDb = 11;
 inline constexpr std::uint64_t kEventReplAsyncLoad = 14;
@@ -98,6 +99,8 @@ inline constexpr std::uint64_t kClientDisconnected = 1;
 inline constexpr std::uint64_t kReplAsyncLoadStarted = 0;
 inline constexpr std::uint64_t kReplAsyncLoadAborted = 1;
 inline constexpr std::uint64_t kReplAsyncLoadCompleted = 2;
+
+inline constexpr std::uint64_t kClientBlocked = 1 << 2;  // flags of ClientInfo
 
 struct ClientInfo {
   std::uint64_t version;

@@ -14,23 +14,30 @@ namespace tenants {
 // What commands are told apart by.
 enum class Kind : std::uint8_t { kRead, kWrite, kOther };
 inline constexpr std::size_t kKinds = 3;
+using Tally = std::array<std::uint32_t, kKinds>;
 
 struct Client {
   std::uint64_t id = 0;
   std::uint32_t next = 0;  // in the bucket's chain, or in the free list
   std::uint16_t flags = 0;
-  std::uint16_t reserved = 0;
-  std::uint32_t user = 0;                      // row of the user table
-  std::array<std::uint32_t, kKinds> queued{};  // commands in an open transaction
+  Kind last = Kind::kOther;  // of the command counted last
+  std::uint32_t user = 0;    // row of the user table
+  Tally queued{};            // commands in an open transaction, since the last AUTH in it
 
   enum Flag : std::uint16_t {
     kInMulti = 1,
     kWillFail = 2,        // the transaction: EXEC will be refused
     kQueuedIdentity = 4,  // the transaction holds a command that may change a user or the ACL
-    kPending = 8,         // its user may have changed: ask again
-    kMonitor = 16,
+    kQueuedAuth = 8,      // of these, AUTH: what follows it is another user's
+    kWatching = 16,       // the transaction will fail if a watched key changed
+    kPending = 32,        // its user may have changed: ask again
+    kMonitor = 64,
+    kCounted = 128,  // `last` was counted
+    kRecheck = 256,  // ask again at its next command: a module may take its time to authenticate it
   };
-  bool is(Flag flag) const { return flags & flag; }
+  bool is(unsigned any_of) const { return flags & any_of; }
+  void set(unsigned bits) { flags = static_cast<std::uint16_t>(flags | bits); }
+  void clear(unsigned bits) { flags = static_cast<std::uint16_t>(flags & ~bits); }
 };
 
 class ClientTable {

@@ -56,6 +56,11 @@ void CommandTable::add(std::string_view name, Kind kind, int arity, std::uint16_
   for (char c : name) entry.name += lower(c);
 }
 
+void CommandTable::clear() {
+  entries_.assign(kPlaces, {});
+  size_ = 0;
+}
+
 const CommandEntry* CommandTable::find(std::string_view name) const {
   if (name.empty() || name.size() > kLongestName) return nullptr;
   const CommandEntry& entry = entries_[place(head_of(name), name)];

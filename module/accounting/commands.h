@@ -24,6 +24,11 @@ struct CommandEntry {
     kContainer = 128,  // its subcommand says what it is
     kNotQueued = 256,  // runs at once inside MULTI
     kNoMulti = 512,    // refused inside MULTI
+    kNoScript = 1024,  // refused inside scripts
+    kScript = 2048,    // runs a script, or may
+    kAuth = 4096,
+    kWatch = 8192,
+    kUnwatch = 16384,
   };
 
   std::uint64_t head = 0;  // the first eight bytes of the name in lower case; 0: an empty place
@@ -48,6 +53,7 @@ class CommandTable {
   // "config", "get" → the entry of "config|get".
   const CommandEntry* find(std::string_view container, std::string_view subcommand) const;
   std::size_t size() const { return size_; }
+  void clear();
 
  private:
   std::size_t place(std::uint64_t head, std::string_view name) const;

@@ -1,5 +1,7 @@
 // Who ran what: the command filter. It sees every command before it runs, at queue time inside MULTI, and again the
 // inner commands of scripts and modules.
+#include <cerrno>
+
 #include "module/hooks/hooks.h"
 
 namespace tenants {
@@ -9,6 +11,8 @@ using server_api::view;
 
 namespace {
 
+constexpr std::size_t kMaxSegments = 1024;  // transactions with AUTH in them are rare; beyond, they count undivided
+
 std::uint16_t special_of(std::string_view name) {
   struct Named {
     std::string_view name;
@@ -16,24 +20,43 @@ std::uint16_t special_of(std::string_view name) {
   };
   static constexpr Named kNamed[] = {
       {"multi", CommandEntry::kMulti},
-      {"exec", CommandEntry::kExec | CommandEntry::kNotQueued},
+      {"exec", CommandEntry::kExec | CommandEntry::kNotQueued | CommandEntry::kScript},
       {"discard", CommandEntry::kDiscard | CommandEntry::kNotQueued},
       {"quit", CommandEntry::kNotQueued},
       {"reset", CommandEntry::kReset | CommandEntry::kIdentity | CommandEntry::kNotQueued},
-      {"auth", CommandEntry::kIdentity},
-      {"hello", CommandEntry::kIdentity},
+      {"watch", CommandEntry::kWatch},
+      {"unwatch", CommandEntry::kUnwatch},
+      {"auth", CommandEntry::kIdentity | CommandEntry::kAuth},
+      {"hello", CommandEntry::kIdentity | CommandEntry::kAuth},
       {"acl|setuser", CommandEntry::kAcl},
       {"acl|deluser", CommandEntry::kAcl | CommandEntry::kIdentity},
       {"acl|load", CommandEntry::kAcl | CommandEntry::kIdentity},
       {"monitor", CommandEntry::kMonitor},
+      {"eval", CommandEntry::kScript},
+      {"eval_ro", CommandEntry::kScript},
+      {"evalsha", CommandEntry::kScript},
+      {"evalsha_ro", CommandEntry::kScript},
+      {"fcall", CommandEntry::kScript},
+      {"fcall_ro", CommandEntry::kScript},
   };
   for (const Named& named : kNamed)
     if (named.name == name) return named.special;
   return 0;
 }
 
-// One element of the reply of COMMAND: name, arity, flags, …, subcommands at 9.
-void add_command(CommandTable& table, server_api::CallReply* info) {
+// Does the server know a command of this name? A renamed one is known by its new name only.
+bool is_command(server_api::String* name) {
+  int keys = 0;
+  errno = 0;
+  int* positions = api.GetCommandKeys(nullptr, &name, 1, &keys);
+  if (!positions) return errno != ENOENT;
+  api.Free(positions);
+  return true;
+}
+
+// One element of the reply of COMMAND or COMMAND INFO: name, arity, flags, …, subcommands at 9. `called`: by which
+// clients call it, where it was renamed.
+void add_command(CommandTable& table, server_api::CallReply* info, std::string_view called) {
   if (!server_api::is(info, server_api::kReplyArray)) return;
   std::string_view name = server_api::text(api.CallReplyArrayElement(info, 0));
   int arity = static_cast<int>(api.CallReplyInteger(api.CallReplyArrayElement(info, 1)));
@@ -45,96 +68,187 @@ void add_command(CommandTable& table, server_api::CallReply* info) {
     if (flag == "readonly") kind = Kind::kRead;
     if (flag == "write") kind = Kind::kWrite;
     if (flag == "no_multi") special |= CommandEntry::kNoMulti;
+    if (flag == "noscript") special |= CommandEntry::kNoScript;
     if (flag == "module") special |= CommandEntry::kIdentity;
   }
   server_api::CallReply* subcommands = api.CallReplyArrayElement(info, 9);
   if (server_api::is(subcommands, server_api::kReplyArray) && api.CallReplyLength(subcommands) > 0) {
     special |= CommandEntry::kContainer;
-    for (std::size_t i = 0; i < api.CallReplyLength(subcommands); ++i)
-      add_command(table, api.CallReplyArrayElement(subcommands, i));
+    for (std::size_t i = 0; i < api.CallReplyLength(subcommands); ++i) {
+      server_api::CallReply* subcommand = api.CallReplyArrayElement(subcommands, i);
+      std::string_view full = server_api::text(api.CallReplyArrayElement(subcommand, 0));
+      add_command(table, subcommand, std::string(called).append(full.substr(std::min(full.find('|'), full.size()))));
+    }
   }
-  table.add(name, kind, arity, special);
+  table.add(called, kind, arity, special);
+}
+
+// A name that the table lacks: unknown to the server, too, or one that it was given by rename-command. Once per name.
+const CommandEntry* learn(Module& module, server_api::String* name) {
+  if (!is_command(name)) return nullptr;
+  server_api::Reply reply(api.Call(module.context.get(), "COMMAND", "cs", "INFO", name));
+  if (!server_api::is(reply.get(), server_api::kReplyArray)) return nullptr;
+  add_command(module.commands, api.CallReplyArrayElement(reply.get(), 0), view(name));
+  return module.commands.find(view(name));
 }
 
 void count(Module& module, std::uint32_t user, Kind kind) {
   ++module.users[user].commands[static_cast<std::size_t>(kind)];
 }
 
-// The rest of what a command may mean for the state of its client. True where it counts now.
-bool take_special(Module& module, Client& client, const CommandEntry& command) {
-  if (client.is(Client::kInMulti) && !(command.special & CommandEntry::kNotQueued)) {
-    if (command.special & (CommandEntry::kNoMulti | CommandEntry::kMulti)) {
-      client.flags |= Client::kWillFail;
-      return false;
-    }
-    ++client.queued[static_cast<std::size_t>(command.kind)];
-    if (command.special & (CommandEntry::kIdentity | CommandEntry::kAcl)) client.flags |= Client::kQueuedIdentity;
-    module.charge.state = Charge::kQueued;
+void count(Module& module, std::uint32_t user, const Tally& commands) {
+  for (std::size_t kind = 0; kind < kKinds; ++kind) module.users[user].commands[kind] += commands[kind];
+}
+
+void leave_transaction(Module& module, Client& client) {
+  if (client.is(Client::kQueuedAuth))
+    std::erase_if(module.segments, [&](const Segment& segment) { return segment.client == client.id; });
+  client.queued = {};
+  client.clear(Client::kInMulti | Client::kWillFail | Client::kQueuedIdentity | Client::kQueuedAuth |
+               Client::kWatching);
+}
+
+void queue(Module& module, Client& client, const CommandEntry& command, int arguments) {
+  if (command.special & (CommandEntry::kNoMulti | CommandEntry::kMulti)) {
+    client.set(Client::kWillFail);
+    return;
+  }
+  ++client.queued[static_cast<std::size_t>(command.kind)];
+  module.charge.state = Charge::kQueued;
+  if (command.special & (CommandEntry::kIdentity | CommandEntry::kAcl)) client.set(Client::kQueuedIdentity);
+  bool authenticates =
+      command.special & CommandEntry::kAuth && (command.arity != -1 || arguments >= 5);  // HELLO 3 AUTH …
+  if (authenticates && module.segments.size() < kMaxSegments) {
+    module.segments.push_back({client.id, client.queued});
+    client.queued = {};
+    client.set(Client::kQueuedAuth);
+  }
+}
+
+// Did a key that the client watches change? Asked only for EXEC after WATCH, some 3 µs.
+bool watch_failed(Module& module, const Client& client) {
+  server_api::Reply reply(
+      api.Call(module.context.get(), "CLIENT", "ccl", "LIST", "ID", static_cast<long long>(client.id)));
+  std::string_view line = server_api::text(reply.get());
+  std::size_t flags = line.find(" flags=");
+  if (flags == std::string_view::npos) return false;
+  flags += 7;
+  return line.substr(flags, line.find(' ', flags) - flags).find('d') != std::string_view::npos;
+}
+
+// EXEC runs what was queued, and counts it: for the user of now up to the first AUTH, the rest as its users come to be
+// known.
+void exec(Module& module, Client& client) {
+  if (client.is(Client::kWillFail) || (client.is(Client::kWatching) && watch_failed(module, client))) return;
+  Charge& charge = module.charge;
+  charge.state = Charge::kExec;
+  charge.transaction = client.queued;
+  if (client.is(Client::kQueuedAuth)) {
+    module.split.client = client.id;
+    module.split.rest.clear();
+    for (const Segment& segment : module.segments)
+      if (segment.client == client.id) module.split.rest.push_back(segment.commands);
+    module.split.rest.push_back(client.queued);
+    charge.transaction = module.split.rest.front();
+    module.split.rest.erase(module.split.rest.begin());
+  }
+  count(module, client.user, charge.transaction);
+  if (client.is(Client::kQueuedIdentity)) {
+    mark_pending(module, client);
+    module.may_nest = true;
+    module.acl.wanted = true;
+    module.all_pending = true;
+  }
+}
+
+// What a command may mean for the state of its client. True where it counts now.
+bool take_special(Module& module, Client& client, const CommandEntry& command, int arguments) {
+  std::uint16_t special = command.special;
+  if (client.is(Client::kInMulti) && !(special & CommandEntry::kNotQueued)) {
+    queue(module, client, command, arguments);
     return false;
   }
-  if (client.is(Client::kInMulti) &&
-      command.special & (CommandEntry::kExec | CommandEntry::kDiscard | CommandEntry::kReset)) {
-    if (command.special & CommandEntry::kExec && !client.is(Client::kWillFail)) {
-      for (std::size_t kind = 0; kind < kKinds; ++kind) module.users[client.user].commands[kind] += client.queued[kind];
-      if (client.is(Client::kQueuedIdentity)) {
-        mark_pending(module, client);
-        module.may_nest = true;
-        module.acl.wanted = true;
-        module.all_pending = true;
-      }
-    }
-    client.queued = {};
-    client.flags &= static_cast<std::uint16_t>(~(Client::kInMulti | Client::kWillFail | Client::kQueuedIdentity));
+  module.charge.state = Charge::kCounted;
+  if (special & CommandEntry::kScript && !(api.GetContextFlags(nullptr) & server_api::kFlagLua)) {
+    module.script_client = &client;
+    module.script_user = client.user;
   }
-  if (command.special & CommandEntry::kMulti) client.flags |= Client::kInMulti;
-  if (command.special & CommandEntry::kReset) forget_monitor(module, client);
-  if (command.special & CommandEntry::kMonitor && !client.is(Client::kMonitor)) {
-    client.flags |= Client::kMonitor;
+  if (special & CommandEntry::kExec && client.is(Client::kInMulti)) exec(module, client);
+  if (special & (CommandEntry::kExec | CommandEntry::kDiscard | CommandEntry::kReset))
+    leave_transaction(module, client);
+  if (special & CommandEntry::kMulti) client.set(Client::kInMulti);
+  if (special & CommandEntry::kWatch) client.set(Client::kWatching);
+  if (special & CommandEntry::kUnwatch) client.clear(Client::kWatching);
+  if (special & CommandEntry::kReset) forget_monitor(module, client);
+  if (special & CommandEntry::kMonitor && !client.is(Client::kMonitor)) {
+    client.set(Client::kMonitor);
     ++module.monitors;
   }
-  if (command.special & CommandEntry::kAcl) {
+  if (special & CommandEntry::kAcl) {
     module.acl.wanted = true;
-    if (command.special & CommandEntry::kIdentity) module.all_pending = true;
+    if (special & CommandEntry::kIdentity) module.all_pending = true;
   }
-  if (command.special & CommandEntry::kIdentity) {
+  if (special & CommandEntry::kIdentity) {
     mark_pending(module, client);
     module.may_nest = true;
   }
   return true;
 }
 
+// Inside a script, or a call by a module: its client is none that the server would tell of.
+void count_nested(Module& module, const CommandEntry& command) {
+  if (!module.pending.empty()) settle_users(module, false);
+  if (command.special & CommandEntry::kAcl) module.acl.wanted = module.all_pending = true;
+  std::uint32_t user = UserTable::kInternal;
+  if (api.GetContextFlags(nullptr) & server_api::kFlagLua) {
+    if (command.special & CommandEntry::kNoScript) return;
+    user = module.script_client ? module.script_client->user : module.script_user;
+  } else if (module.may_nest) {
+    user = module.last_client ? module.last_client->user : module.current_user;
+  }
+  count(module, user, command.kind);
+}
+
 void filter(Module& module, server_api::FilterContext* context) {
   std::uint64_t id = api.CommandFilterGetClientId(context);
-  if (!module.pending.empty()) settle_users(module, true);
   Client* client = id == module.last_id ? module.last_client : module.clients.find(id);
   if (!client) client = adopt_client(module, id);
-  std::string_view name = view(api.CommandFilterArgGet(context, 0));
+  if (client) {
+    if (!module.pending.empty()) settle_users(module, true);
+    if (client->is(Client::kRecheck)) recheck(module, *client);
+  }
+  server_api::String* first = api.CommandFilterArgGet(context, 0);
+  std::string_view name = view(first);
   const CommandEntry* command = module.commands.find(name);
+  if (!command) command = learn(module, first);
   int arguments = api.CommandFilterArgsCount(context);
   if (command && command->special & CommandEntry::kContainer && arguments > 1)
     command = module.commands.find(name, view(api.CommandFilterArgGet(context, 1)));
   bool runs = command && command->accepts(arguments);
 
-  if (!client) {  // inside a script or a call by a module
-    if (!runs) return;
-    if (command->special & CommandEntry::kAcl) module.acl.wanted = module.all_pending = true;
-    bool nested = module.may_nest || api.GetContextFlags(nullptr) & server_api::kFlagLua;
-    count(module, nested ? module.current_user : UserTable::kInternal, command->kind);
+  if (!client) {
+    if (runs) count_nested(module, *command);
     return;
   }
   module.last_id = id;
   module.last_client = client;
   module.current_user = client->user;
   module.may_nest = false;
-  module.charge = {client, client->user, command ? command->kind : Kind::kOther, Charge::kNone};
+  module.charge.client = client;
+  module.charge.user = client->user;
+  module.charge.state = Charge::kNone;
+  client->clear(Client::kCounted);
   if (!runs) {
-    if (client->is(Client::kInMulti)) client->flags |= Client::kWillFail;
+    if (client->is(Client::kInMulti)) client->set(Client::kWillFail);
     return;
   }
-  if ((client->flags & (Client::kInMulti | Client::kMonitor) || command->special) &&
-      !take_special(module, *client, *command))
-    return;
-  module.charge.state = Charge::kCounted;
+  client->last = module.charge.kind = command->kind;
+  if (client->is(Client::kInMulti | Client::kMonitor) || command->special) {
+    if (!take_special(module, *client, *command, arguments)) return;
+  } else {
+    module.charge.state = Charge::kCounted;
+  }
+  client->set(Client::kCounted);
   count(module, client->user, command->kind);
 }
 
@@ -143,8 +257,16 @@ void filter(Module& module, server_api::FilterContext* context) {
 void read_command_table(Module& module) {
   server_api::Reply reply(api.Call(module.context.get(), "COMMAND", ""));
   if (!server_api::is(reply.get(), server_api::kReplyArray)) return;
-  for (std::size_t i = 0; i < api.CallReplyLength(reply.get()); ++i)
-    add_command(module.commands, api.CallReplyArrayElement(reply.get(), i));
+  module.commands.clear();
+  for (std::size_t i = 0; i < api.CallReplyLength(reply.get()); ++i) {
+    server_api::CallReply* info = api.CallReplyArrayElement(reply.get(), i);
+    if (!server_api::is(info, server_api::kReplyArray)) continue;
+    std::string_view name = server_api::text(api.CallReplyArrayElement(info, 0));
+    server_api::String* string = api.CreateString(nullptr, name.data(), name.size());
+    bool callable = is_command(string);
+    api.FreeString(nullptr, string);
+    if (callable) add_command(module.commands, info, name);
+  }
 }
 
 void on_command(server_api::FilterContext* context) noexcept {
@@ -154,15 +276,41 @@ void on_command(server_api::FilterContext* context) noexcept {
   }
 }
 
+void count_rest_of_exec(Module& module, const Client& client, bool whole) {
+  SplitExec& split = module.split;
+  if (split.client != client.id) return;
+  while (!split.rest.empty()) {
+    count(module, client.user, split.rest.front());
+    split.rest.erase(split.rest.begin());
+    if (!whole) return;
+  }
+  split.client = 0;
+}
+
+void take_back_blocked(Module& module, Client& client) {
+  if (client.is(Client::kCounted)) --module.users[client.user].commands[static_cast<std::size_t>(client.last)];
+}
+
+void forget_transaction(Module& module, Client& client) {
+  leave_transaction(module, client);
+  if (module.script_client == &client) module.script_client = nullptr;
+}
+
 // Only 9.1+. It follows the filter at once, before anything else can run.
 void on_rejected(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept {
   Module& module = *module_state;
   auto* info = static_cast<server_api::CommandResultInfo*>(data);
   Charge& charge = module.charge;
   if (!charge.client || module.last_id != info->client_id) return;
-  if (charge.state == Charge::kCounted) --module.users[charge.user].commands[static_cast<std::size_t>(charge.kind)];
-  if (charge.state == Charge::kQueued) --charge.client->queued[static_cast<std::size_t>(charge.kind)];
-  if (charge.client->is(Client::kInMulti)) charge.client->flags |= Client::kWillFail;
+  std::size_t kind = static_cast<std::size_t>(charge.kind);
+  if (charge.state == Charge::kCounted || charge.state == Charge::kExec) --module.users[charge.user].commands[kind];
+  if (charge.state == Charge::kExec) {
+    for (std::size_t i = 0; i < kKinds; ++i) module.users[charge.user].commands[i] -= charge.transaction[i];
+    module.split.client = 0;
+  }
+  if (charge.state == Charge::kQueued && charge.client->queued[kind] > 0) --charge.client->queued[kind];
+  if (charge.client->is(Client::kInMulti)) charge.client->set(Client::kWillFail);
+  charge.client->clear(Client::kCounted);
   charge.state = Charge::kNone;
 }
 

@@ -37,6 +37,13 @@ void refresh(Module& module, Client& client) {
   ++module.users[*user].connections_total;
 }
 
+void authenticated(Module& module, Client& client) {
+  mark_pending(module, client);
+  if (module.split.client != client.id) return;
+  refresh(module, client);
+  count_rest_of_exec(module, client, false);
+}
+
 }  // namespace
 
 Client* adopt_client(Module& module, std::uint64_t id) {
@@ -49,7 +56,7 @@ Client* adopt_client(Module& module, std::uint64_t id) {
 
 void mark_pending(Module& module, Client& client) {
   if (client.is(Client::kPending)) return;
-  client.flags |= Client::kPending;
+  client.set(Client::kPending);
   module.pending.push_back(client.id);
 }
 
@@ -58,14 +65,34 @@ void settle_users(Module& module, bool done) {
     Client* client = module.clients.find(id);
     if (!client) continue;
     refresh(module, *client);
-    if (done) client->flags &= static_cast<std::uint16_t>(~Client::kPending);
+    if (!done) continue;
+    count_rest_of_exec(module, *client, true);
+    client->clear(Client::kPending);
+    client->set(Client::kRecheck);
   }
   if (done) module.pending.clear();
 }
 
+void recheck(Module& module, Client& client) {
+  client.clear(Client::kRecheck);
+  refresh(module, client);
+}
+
+void settle_all(Module& module) {
+  if (module.all_pending) {
+    module.all_pending = false;
+    module.clients.for_each([&](Client& client) { mark_pending(module, client); });
+  }
+  if (module.links_changed) {
+    module.links_changed = false;
+    read_existing_clients(module);
+  }
+  settle_users(module, false);
+}
+
 void forget_monitor(Module& module, Client& client) {
   if (!client.is(Client::kMonitor)) return;
-  client.flags &= static_cast<std::uint16_t>(~Client::kMonitor);
+  client.clear(Client::kMonitor);
   --module.monitors;
 }
 
@@ -84,7 +111,8 @@ void read_existing_clients(Module& module) {
 
 void on_client_change(server_api::Context*, server_api::Event, std::uint64_t subevent, void* data) noexcept {
   Module& module = *module_state;
-  std::uint64_t id = static_cast<server_api::ClientInfo*>(data)->id;
+  auto* info = static_cast<server_api::ClientInfo*>(data);
+  std::uint64_t id = info->id;
   try {
     Client* client = module.clients.find(id);
     if (subevent == server_api::kClientConnected) {
@@ -92,6 +120,10 @@ void on_client_change(server_api::Context*, server_api::Event, std::uint64_t sub
       return;
     }
     if (!client) return;  // a disconnect without a connect is normal: refused connections, the link to a primary
+    if (info->flags & server_api::kClientBlocked) take_back_blocked(module, *client);
+    if (client->is(Client::kPending)) refresh(module, *client);
+    count_rest_of_exec(module, *client, true);
+    forget_transaction(module, *client);
     forget_monitor(module, *client);
     if (module.users[client->user].connections > 0) --module.users[client->user].connections;
     if (module.last_id == id) module.last_id = 0, module.last_client = nullptr, module.charge = {};
@@ -105,9 +137,14 @@ void on_authentication(server_api::Context*, server_api::Event, std::uint64_t, v
   Module& module = *module_state;
   try {
     if (Client* client = module.clients.find(static_cast<server_api::AuthenticationInfo*>(data)->client_id))
-      mark_pending(module, *client);
+      authenticated(module, *client);
   } catch (...) {
   }
+}
+
+// A link to a primary comes up without a connect event, and only on its first command would it be seen.
+void on_link_change(server_api::Context*, server_api::Event, std::uint64_t, void*) noexcept {
+  module_state->links_changed = true;
 }
 
 }  // namespace tenants

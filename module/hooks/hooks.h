@@ -9,16 +9,28 @@ namespace tenants {
 void read_command_table(Module& module);
 void on_command(server_api::FilterContext* filter) noexcept;
 void on_rejected(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
+// The client's user changed inside its transaction: counts for it what ran, or runs, until the next AUTH, or `whole`.
+void count_rest_of_exec(Module& module, const Client& client, bool whole);
+// The client goes while its command waits: commandstats will not count that command either.
+void take_back_blocked(Module& module, Client& client);
+// The client goes: its open transaction and its script with it.
+void forget_transaction(Module& module, Client& client);
 
 // connections.cc
 void read_existing_clients(Module& module);
 void on_client_change(server_api::Context*, server_api::Event, std::uint64_t subevent, void* data) noexcept;
+void on_link_change(server_api::Context*, server_api::Event, std::uint64_t, void*) noexcept;
 void on_authentication(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
 // The entry of a client that the table does not know yet; null for clients that are none: scripts, calls by modules.
 Client* adopt_client(Module& module, std::uint64_t id);
 void mark_pending(Module& module, Client& client);
 // Asks the server for the user of every client marked; `done`: the command that may have changed it has run.
 void settle_users(Module& module, bool done);
+// Once more, at the client's next command.
+void recheck(Module& module, Client& client);
+// The same for all clients after a change of the ACL, and for links to a primary: what INFO needs to be right at every
+// moment.
+void settle_all(Module& module);
 void forget_monitor(Module& module, Client& client);
 
 // keyspace.cc

@@ -61,7 +61,7 @@ int list(Context* context, String** argv, int argc) {
       return api.ReplyWithError(context, "ERR tenants: invalid COUNT, allowed is 1 to 1000");
   }
   Module& module = *module_state;
-  settle_users(module, false);
+  settle_all(module);
   std::vector<Row> rows = tenant_rows(module);
   std::uint64_t first = std::min<std::uint64_t>(*cursor, rows.size()),
                 last = std::min<std::uint64_t>(first + *count, rows.size());
@@ -74,7 +74,7 @@ int list(Context* context, String** argv, int argc) {
 
 int show_status(Context* context, String**, int argc) {
   if (argc != 1) return api.WrongArity(context);
-  settle_users(*module_state, false);
+  settle_all(*module_state);
   auto fields = status(*module_state);
   api.ReplyWithMap(context, static_cast<long>(fields.size()));
   for (auto& [name, value] : fields) {

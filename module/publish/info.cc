@@ -96,11 +96,7 @@ void add_status(server_api::InfoContext* info, Module& module) {
 }
 
 void write_info(server_api::InfoContext* info, Module& module) {
-  settle_users(module, false);
-  if (module.all_pending) {
-    module.clients.for_each([&](Client& client) { mark_pending(module, client); });
-    settle_users(module, false);
-  }
+  settle_all(module);
   if (api.InfoAddSection(info, "status") == server_api::kOk) add_status(info, module);
   if (api.InfoAddSection(info, "users") == server_api::kOk) add_users(info, module);
   if (api.InfoAddSection(info, "prefixes") == server_api::kOk) add_prefixes(info, module);

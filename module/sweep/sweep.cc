@@ -108,11 +108,8 @@ void step(Module& module) {
   bool busy = flags & (server_api::kFlagLoading | server_api::kFlagAsyncLoading | server_api::kFlagLua);
   if (!busy) {
     if (module.acl.wanted || module.acl.running) read_acl(module, static_cast<std::uint64_t>(settings.slice_usec));
-    if (module.all_pending) {
-      module.all_pending = false;
-      module.clients.for_each([&](Client& client) { mark_pending(module, client); });
-      settle_users(module, true);
-    }
+    settle_all(module);
+    settle_users(module, true);
   }
   std::uint64_t now = monotonic_usec();
   bool running = sweep.state == Sweep::State::kRunning ||

@@ -33,15 +33,15 @@ def wrong_connections_in(client_list, info_text):
     return differences
 
 
-Observation = collections.namedtuple("Observation", "info ledger commandstats")
+Observation = collections.namedtuple("Observation", "info ledger refused commandstats")
 
 
 def observe(server):
     """What module, ledger and commandstats say now. Only differences of two observations mean something, because each of the
     three counts the observing commands themselves at another moment."""
-    ledger = server.ledger.snapshot()
+    ledger, refused = server.ledger.snapshot(), server.ledger.snapshot_refused()
     commandstats = truth.calls_by_command(server.admin)
-    return Observation(read_info(server.admin), ledger, commandstats)
+    return Observation(read_info(server.admin), ledger, refused, commandstats)
 
 
 def counted_between(before, after):
@@ -62,7 +62,8 @@ def wrong_commands(server, before):
 
 
 def sums_of_commands(server, before):
-    """(the module's sum over users, commandstats without what the module called itself) since `before`."""
+    """(the module's sum over users, commandstats without what the module called itself and with the refused commands of which
+    the server does not tell) since `before`."""
     after = observe(server)
     counted = counted_between(before, after)
     counted.pop("(internal)", None)
@@ -70,7 +71,8 @@ def sums_of_commands(server, before):
     sent = server.ledger.by_command(after.ledger - before.ledger)
     for name in truth.OWN_COMMANDS:
         outside[name] = sent[name]
-    return sum(row["commands"] for row in counted.values()), sum(outside.values())
+    refused = after.refused - before.refused
+    return sum(row["commands"] for row in counted.values()), sum(outside.values()) + sum(refused.values())
 
 
 def wrong_keys(server, separators=b":"):

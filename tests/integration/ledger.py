@@ -1,8 +1,10 @@
 """What the tests themselves know about the commands they sent: who ran what, how often.
 
 Every Session writes here, so the ledger holds each executed command of a server's life. Its rules are those of
-docs/metrics.md: an executed command counts once, for the user the connection had when the command began; a command the
-server refused to execute (unknown, wrong arity, NOPERM, queued and then discarded ...) does not count.
+docs/accuracy.md: an executed command counts once, for the user the connection had when the command began; a command the
+server refused to execute (unknown, wrong arity, NOPERM, queued and then discarded ...) does not count. Before 9.1 the
+server does not tell a module of the refusals that its rules alone can't foresee (NOPERM, OOM ...), and no version does
+inside scripts and EXEC: the module counts these; the ledger keeps them in `refused`.
 """
 
 import collections
@@ -13,9 +15,14 @@ from redis.exceptions import ResponseError
 # How an error reply of a command begins that was refused before it ran. The rest ran, and failed while running.
 REFUSALS = (
     "NOPERM", "NOAUTH", "LOADING", "MASTERDOWN", "MISCONF", "READONLY", "OOM", "NOREPLICAS", "BUSY ",
+    "ERR Can't execute '", "ERR ACL failure in script",
+)  # fmt: skip
+# Of these, what anybody can foresee who has the command table.
+FORESEEABLE = (
     "ERR unknown command", "ERR unknown subcommand", "ERR Unknown subcommand", "ERR wrong number of arguments for '",
-    "ERR Command not allowed inside a transaction", "ERR Can't execute '",
-    "ERR ACL failure in script",
+    "ERR Command not allowed inside a transaction", "ERR This Redis command is not allowed from script",
+    "ERR This Valkey command is not allowed from script", "ERR Unknown command called from script",
+    "ERR Wrong number of args calling command from script",
 )  # fmt: skip
 
 # Runs the commands listed in ARGV (a count, then that many words, and again); replies one error text, or "", for each.
@@ -30,8 +37,13 @@ return replies"""
 
 
 def refused(reply):
-    """Whether `reply` says that its command did not run."""
+    """Whether `reply` says that its command did not run, for a reason that depends on the server's state."""
     return isinstance(reply, ResponseError) and str(reply).startswith(REFUSALS)
+
+
+def foreseeable(reply):
+    """Whether `reply` says that its command never could have run."""
+    return isinstance(reply, ResponseError) and str(reply).startswith(FORESEEABLE)
 
 
 def in_lua(commands):
@@ -77,24 +89,31 @@ class CommandTable:
 
 
 class Ledger:
-    def __init__(self, table):
+    def __init__(self, table, tells_refusals):
         self.table = table
-        self.calls = collections.Counter()  # (user, full command name) -> executed commands
+        self.tells_refusals = tells_refusals  # whether the server tells modules of refusals outside scripts: 9.1+
+        self.calls = collections.Counter()  # (user, full command name) -> commands that the module has to count
+        self.refused = collections.Counter()  # the same, of these the ones that did not run
         self._lock = threading.Lock()
 
-    def count(self, user, command, reply):
-        """Counts `command`, and what ran inside it, if it ran."""
-        if refused(reply):
+    def count(self, user, command, reply, inside=False):
+        """Counts `command`, and what ran inside it. `inside`: a script or EXEC runs it."""
+        if foreseeable(reply) or refused(reply) and self.tells_refusals and not inside:
             return
         with self._lock:
             self.calls[user, self.table.full_name(command)] += 1
+            self.refused[user, self.table.full_name(command)] += refused(reply)
         if command[0].upper() == b"EVAL" and command[1] == RUN_IN_LUA and isinstance(reply, list):
             for inner, text in zip(words_of_lua(command), reply):
-                self.count(user, inner, ResponseError(text.decode("latin-1")) if text else b"OK")
+                self.count(user, inner, ResponseError(text.decode("latin-1")) if text else b"OK", inside=True)
 
     def snapshot(self):
         with self._lock:
             return self.calls.copy()
+
+    def snapshot_refused(self):
+        with self._lock:
+            return self.refused.copy()
 
     def by_user(self, calls):
         """{user: {"commands", "reads", "writes"}} of a snapshot, or of the difference of two."""

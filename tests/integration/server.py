@@ -92,7 +92,8 @@ class Server:
         probe = Session(self.port)
         info = probe.call("INFO", "server").decode()
         self.version = tuple(map(int, re.search(r"valkey_version:(\d+)\.(\d+)\.(\d+)", info).groups()))
-        self.ledger = Ledger(CommandTable(probe.call("COMMAND")))
+        version = re.search(rb"valkey_version:(\d+)\.(\d+)", probe.call("INFO", "server"))
+        self.ledger = Ledger(CommandTable(probe.call("COMMAND")), tells_refusals=(int(version[1]), int(version[2])) >= (9, 1))
         probe.close()
         self.admin = self.session()
 

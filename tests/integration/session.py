@@ -7,6 +7,8 @@ import redis
 from redis.connection import PythonParser
 from redis.exceptions import ConnectionError, ResponseError
 
+from ledger import foreseeable, refused
+
 
 class Parser(PythonParser):
     """RESP2 and RESP3, bytes as they are; errors are returned as values."""
@@ -53,6 +55,8 @@ class Session:
         self.ledger = ledger
         self.user = b"default"
         self._queued = None  # the commands of an open MULTI
+        self._foreseen = False  # anybody can tell that EXEC will be refused
+        self.watch_fails = False  # a key that it watches was changed by somebody else
         self._unread = collections.deque()
         self._connection = redis.Connection(host=host, port=port, parser_class=Parser, socket_timeout=60)
         self._connection.connect()
@@ -108,24 +112,30 @@ class Session:
     def _settle(self, command, reply):
         name = command[0].upper()
         if self._queued is not None and name not in (b"EXEC", b"DISCARD", b"RESET"):
-            if reply == b"QUEUED":
+            self._foreseen |= foreseeable(reply)
+            if reply == b"QUEUED" or refused(reply) and not self.ledger.tells_refusals:
                 self._queued.append(command)
-            return  # refused: nothing ran
+            return
         user = self.user
         if name == b"EXEC":
-            for inner, inner_reply in zip(self._queued or (), reply if isinstance(reply, list) else ()):
-                self._count(inner, inner_reply)
-            self._queued = None
+            aborted = isinstance(reply, ResponseError) and str(reply).startswith("EXECABORT")
+            if aborted and not self._foreseen and not self.watch_fails and not self.ledger.tells_refusals:
+                replies = [ResponseError("NOPERM, and the transaction with it")] * len(self._queued)
+            else:
+                replies = reply if isinstance(reply, list) else ()
+            for inner, inner_reply in zip(self._queued or (), replies):
+                self._count(inner, inner_reply, inside=True)
+            self._queued, self.watch_fails = None, False
             self.ledger.count(user, command, reply)  # EXEC began as this user
             return
         self._count(command, reply)
         if name in (b"DISCARD", b"RESET"):
-            self._queued = None
+            self._queued, self.watch_fails = None, False
         elif name == b"MULTI":
-            self._queued = []
+            self._queued, self._foreseen = [], False
 
-    def _count(self, command, reply):
-        self.ledger.count(self.user, command, reply)
+    def _count(self, command, reply, inside=False):
+        self.ledger.count(self.user, command, reply, inside)
         if isinstance(reply, ResponseError):
             return
         words = [word.upper() for word in command]
