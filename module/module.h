@@ -35,7 +35,8 @@ struct Charge {
   std::uint32_t user = 0;
   Kind kind = Kind::kOther;
   enum State : std::uint8_t { kNone, kCounted, kQueued, kExec } state = kNone;
-  Tally transaction{};  // kExec: counted with it
+  Tally transaction{};           // kExec: counted with it
+  bool other_databases = false;  // kExec: it may change keys of other databases than the client's
 };
 
 // A transaction that holds AUTH, up to and including it. What follows is counted for the user that the AUTH makes.
@@ -109,6 +110,10 @@ struct Module {
   bool all_pending = false;
   bool links_changed = false;  // a link to a primary came up: it has no connect event
   std::uint64_t monitors = 0;
+
+  // hooks/keyspace.cc
+  bool loading_aside = false;
+  bool loaded = false;  // a data set was loaded: look whether the counts add up
 
   AclReading acl;
   Sweep sweep;

@@ -65,6 +65,8 @@ inline constexpr int kReplyMap = 5;
 inline constexpr int kReplySet = 6;
 
 inline constexpr int kKeyTypeString = 1;
+inline constexpr int kKeyTypeList = 2;
+inline constexpr int kKeyTypeStream = 7;
 
 inline constexpr long kPostponedLength = -1;
 

@@ -33,6 +33,7 @@ struct Client {
     kPending = 32,        // its user may have changed: ask again
     kMonitor = 64,
     kCounted = 128,  // `last` was counted
+    kQueuedOtherDatabase = 512,
     kRecheck = 256,  // ask again at its next command: a module may take its time to authenticate it
   };
   bool is(unsigned any_of) const { return flags & any_of; }

@@ -29,6 +29,7 @@ struct CommandEntry {
     kAuth = 4096,
     kWatch = 8192,
     kUnwatch = 16384,
+    kOtherDatabase = 32768,  // may change keys of another database than the client's
   };
 
   std::uint64_t head = 0;  // the first eight bytes of the name in lower case; 0: an empty place

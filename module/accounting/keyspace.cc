@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 namespace tenants {
 namespace {
@@ -97,6 +98,12 @@ void Counts::swap(int a, int b) {
   std::swap(databases_[a], databases_[b]);
 }
 
+void Counts::move(std::uint32_t from, std::uint32_t to) {
+  for (Database& database : databases_)
+    if (!database.by_row.empty()) database.by_row[to] += std::exchange(database.by_row[from], 0);
+  by_row_[to] += std::exchange(by_row_[from], 0);
+}
+
 std::int64_t Counts::total() const {
   std::int64_t total = 0;
   for (const Database& database : databases_) total += database.total;
@@ -169,6 +176,39 @@ void Keyspace::swapped(int a, int b) {
   if (pass_) pass_->valid = false;
 }
 
+void Keyspace::begin_loading_aside() {
+  if (live_) aside_.emplace(PrefixTable::kFirst + prefixes_.capacity());
+}
+
+void Keyspace::loaded_aside(int db, std::string_view key) {
+  if (aside_) aside_->add(db, prefixes_.match(key), 1);
+}
+
+void Keyspace::end_loading_aside(bool taken) {
+  if (!aside_) return;
+  if (taken) {
+    counts_ = std::move(*aside_);
+    mode_ = Mode::kExact;
+    correcting_ = false;
+    if (pass_) pass_->valid = false;
+  }
+  aside_.reset();
+}
+
+bool Keyspace::vacate_orphan() {
+  std::uint32_t fewest = 0;
+  for (std::uint32_t row = PrefixTable::kFirst; row < prefixes_.end(); ++row)
+    if (prefixes_.used(row) && !prefixes_[row].in_acl && (!fewest || counts_.row(row) < counts_.row(fewest)))
+      fewest = row;
+  if (!fewest) return false;
+  for (Counts* counts : {&counts_, pass_ ? &pass_->counts : nullptr, aside_ ? &*aside_ : nullptr})
+    if (counts) counts->move(fewest, PrefixTable::kOther);
+  prefixes_[PrefixTable::kOther].pass.add(prefixes_[fewest].pass);
+  prefixes_[PrefixTable::kOther].last.add(prefixes_[fewest].last);
+  prefixes_.release(fewest);
+  return true;
+}
+
 void Keyspace::request_seeding(bool drift) {
   if (!live_) return;
   correcting_ |= drift && mode_ == Mode::kExact;
@@ -178,8 +218,15 @@ void Keyspace::request_seeding(bool drift) {
 
 void Keyspace::begin_pass(std::uint64_t keys) {
   pass_.reset();
-  if (live_ && mode_ == Mode::kExact) return;
-  prefixes_.reclaim([this](std::uint32_t row) { return counts_.row(row) == 0; });
+  prefixes_.reclaim([this](std::uint32_t row) { return counts_.row(row) == 0 && !(aside_ && aside_->row(row)); });
+  // A key of "(other)" may have a row of its own now, but which keys these are only a new count can tell.
+  bool crowded = counts_.row(PrefixTable::kOther) != 0;
+  if (prefixes_.full() && prefixes_.has_room() && crowded) request_seeding(false);
+  if (live_ && mode_ == Mode::kExact) {
+    if (!crowded) prefixes_.reopen();
+    return;
+  }
+  prefixes_.reopen();
   pass_.emplace(PrefixTable::kFirst + prefixes_.capacity());
   if (!live_) return;
   pass_->fresh.emplace(kFreshCapacity);

@@ -49,9 +49,11 @@ class Counts {
   void clear(int db);
   void clear();
   void swap(int a, int b);
+  void move(std::uint32_t from, std::uint32_t to);  // rows
   std::int64_t row(std::uint32_t row) const { return by_row_[row]; }
   std::int64_t database(int db) const { return db < databases() ? databases_[db].total : 0; }
   int databases() const { return static_cast<int>(databases_.size()); }
+  bool used(int db) const { return db < databases() && !databases_[db].by_row.empty(); }
   std::int64_t total() const;
   std::uint64_t distance(const Counts& other) const;  // Σ |this − other| over the rows
 
@@ -79,6 +81,14 @@ class Keyspace {
   void replaced(int db, std::string_view key, std::uint64_t db_size);
   void flushed(int db);  // -1: all
   void swapped(int a, int b);
+  // Another data set is loaded beside this one, to take its place at the end, or not.
+  void begin_loading_aside();
+  void loaded_aside(int db, std::string_view key);
+  void end_loading_aside(bool taken);
+
+  // Releases the row of the orphan with the fewest keys; they count in "(other)" from now on. False where there is
+  // none.
+  bool vacate_orphan();
 
   // A pass over the whole keyspace. `keys`: how many to expect. A live keyspace that is exact is only looked at.
   void begin_pass(std::uint64_t keys);
@@ -91,11 +101,11 @@ class Keyspace {
   // Counts have to be taken anew: prefixes moved, or the sum is wrong. `drift`: because something went wrong.
   void request_seeding(bool drift);
   bool wants_seeding() const { return live_ && mode_ == Mode::kSeeding; }
-  // Does the sum of each database equal DBSIZE?
+  // Does the sum of each database that has been used equal DBSIZE?
   template <typename DbSize>
-  bool adds_up(int databases, DbSize db_size) const {
-    for (int db = 0; db < databases || db < counts_.databases(); ++db)
-      if (counts_.database(db) != static_cast<std::int64_t>(db_size(db))) return false;
+  bool adds_up(DbSize db_size) const {
+    for (int db = 0; db < counts_.databases(); ++db)
+      if (counts_.used(db) && counts_.database(db) != static_cast<std::int64_t>(db_size(db))) return false;
     return true;
   }
 
@@ -122,6 +132,7 @@ class Keyspace {
   PrefixTable& prefixes_;
   Counts counts_;
   std::optional<Pass> pass_;
+  std::optional<Counts> aside_;
   bool live_;
   Mode mode_ = Mode::kExact;
   bool correcting_ = false;        // the seeding was asked for because something went wrong

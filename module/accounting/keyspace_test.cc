@@ -75,13 +75,43 @@ TEST(Keyspace, a_correction_is_counted_as_drift) {
   PrefixTable prefixes(10, ":", 1);
   Keyspace keyspace(prefixes, true, 1);
   keyspace.appeared(0, "a:1");
-  EXPECT_FALSE(keyspace.adds_up(1, [](int) { return 2u; }));
+  EXPECT_FALSE(keyspace.adds_up([](int) { return 2u; }));
   keyspace.request_seeding(true);
   keyspace.begin_pass(2);
   for (const char* key : {"a:1", "b:1"}) keyspace.visit(0, prefixes.match(key), key);
   EXPECT_TRUE(keyspace.end_pass(1, [](int) { return 2u; }));
   EXPECT_EQ(keyspace.drift(), 1u);
   EXPECT_EQ(keyspace.mode(), Keyspace::Mode::kExact);
+}
+
+TEST(Keyspace, a_data_set_loaded_aside_takes_the_place_of_the_old_one_or_vanishes) {
+  for (bool taken : {true, false}) {
+    PrefixTable prefixes(10, ":", 1);
+    Keyspace keyspace(prefixes, true, 1);
+    keyspace.appeared(0, "old:1");
+    keyspace.begin_loading_aside();
+    keyspace.loaded_aside(0, "new:1");
+    keyspace.loaded_aside(1, "new:2");
+    keyspace.appeared(0, "old:2");  // the old one still serves
+    EXPECT_EQ(keyspace.total(), 2u);
+    keyspace.end_loading_aside(taken);
+    EXPECT_EQ(keyspace.keys(prefixes.match("new:")), taken ? 2u : 0u);
+    EXPECT_EQ(keyspace.keys(prefixes.match("old:")), taken ? 0u : 2u);
+    EXPECT_TRUE(keyspace.adds_up([&](int db) { return taken ? 1u : db == 0 ? 2u : 0u; }));
+  }
+}
+
+TEST(Keyspace, an_orphan_that_makes_room_counts_under_other) {
+  PrefixTable prefixes(2, ":", 1);
+  Keyspace keyspace(prefixes, true, 1);
+  for (const char* key : {"a:1", "a:2", "b:1"}) keyspace.appeared(0, key);
+  EXPECT_TRUE(keyspace.vacate_orphan());
+  EXPECT_EQ(keyspace.keys(PrefixTable::kOther), 1u);
+  EXPECT_EQ(keyspace.keys(prefixes.match("a:3")), 2u);
+  EXPECT_EQ(keyspace.total(), 3u);
+  EXPECT_TRUE(keyspace.vacate_orphan());
+  EXPECT_FALSE(keyspace.vacate_orphan());
+  EXPECT_EQ(keyspace.keys(PrefixTable::kOther), 3u);
 }
 
 }  // namespace

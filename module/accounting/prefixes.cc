@@ -32,7 +32,7 @@ std::uint32_t PrefixTable::find(std::uint64_t hash, std::string_view name, bool 
 }
 
 std::uint32_t PrefixTable::make(std::uint64_t hash, std::string_view name, bool exact) {
-  if (name.size() > kLongestName || (free_.empty() && end_ == rows_.size())) {
+  if (name.size() > kLongestName || !has_room()) {
     ++dropped_;
     return 0;
   }
@@ -126,25 +126,32 @@ void PrefixTable::index_lengths() {
   lengths_.erase(std::unique(lengths_.begin(), lengths_.end()), lengths_.end());
 }
 
-bool PrefixTable::set_acl(const std::vector<Head>& heads) {
+bool PrefixTable::set_acl(const std::vector<Head>& heads, const std::function<bool()>& make_room) {
   // A change leaves every counted key where it is only if the prefix is just what an orphan's row covers, and no other
   // prefix of the ACL lies above it. That is the usual case (`app1:`); anything else counts again.
   bool recount = false;
   std::vector<bool> keep(rows_.size(), false);
   std::vector<std::uint32_t> added;
+  lacks_acl_rows_ = false;
   for (const Head& head : heads) {
     std::uint64_t hash = hash_of(head.name, head.exact);
     std::uint32_t row = find(hash, head.name, head.exact);
     bool known = row != 0;
+    if (!row && !has_room() && head.name.size() <= kLongestName) full_ |= make_room();
     if (!row) row = make(hash, head.name, head.exact);
-    if (!row) continue;  // the table is full: its keys stay with their segment or "(other)"; dropped() says so
+    if (!row) {  // its keys stay with their segment or "(other)"; dropped() says so
+      lacks_acl_rows_ = true;
+      continue;
+    }
     if (!rows_[row].in_acl) {
       added.push_back(row);
+      rows_[row].in_acl = true;  // not to be chosen to make room
       if (!known && full_) recount = true;
     }
     keep[row] = true;
     rows_[row].owner = head.owner;
   }
+  for (std::uint32_t row : added) rows_[row].in_acl = false;
   for (std::uint32_t row = kFirst; row < end_; ++row) {
     Prefix& prefix = rows_[row];
     if (!prefix.in_acl || keep[row]) continue;

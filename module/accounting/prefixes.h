@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,13 @@ struct Measured {
   std::uint64_t bytes = 0;     // sum of the sizes
   std::uint64_t unsure_bytes =
       0;  // of these, sizes that the server extrapolated: collections too large to be walked whole
+
+  void add(const Measured& other) {
+    seen += other.seen;
+    measured += other.measured;
+    bytes += other.bytes;
+    unsure_bytes += other.unsure_bytes;
+  }
 };
 
 struct Prefix {
@@ -52,19 +60,27 @@ class PrefixTable {
   // The row of a key. Makes the row of an orphan seen for the first time, as long as there is room.
   std::uint32_t match(std::string_view key);
 
-  // Takes in the ACL's heads. True where keys that have been counted may now belong elsewhere: count again.
-  bool set_acl(const std::vector<Head>& heads);
+  // Takes in the ACL's heads. Where the table is full, `make_room` shall release an orphan's row, or return false. True
+  // where keys that have been counted may now belong elsewhere: count again.
+  bool set_acl(
+      const std::vector<Head>& heads, const std::function<bool()>& make_room = [] { return false; });
+  // The ACL has heads for which there was no room.
+  bool lacks_acl_rows() const { return lacks_acl_rows_; }
   // Ditto for other separators. Rows of orphans stay until they are empty.
   void set_separators(std::string separators) { separators_ = std::move(separators); }
   const std::string& separators() const { return separators_; }
 
-  // Frees the rows for which `is_empty(row)` holds, orphans only; and gives rows to new orphans again.
+  // Frees the rows for which `is_empty(row)` holds, orphans only. Their keys must be none, or be counted in "(other)".
   template <typename IsEmpty>
   void reclaim(IsEmpty is_empty) {
     for (std::uint32_t row = kFirst; row < end_; ++row)
       if (!rows_[row].name.empty() && !rows_[row].in_acl && is_empty(row)) release(row);
-    full_ = false;
   }
+  void release(std::uint32_t row);
+  // Gives rows to new orphans again. Only where "(other)" is empty, or all keys are about to be counted anew.
+  void reopen() { full_ = false; }
+  bool full() const { return full_; }
+  bool has_room() const { return !free_.empty() || end_ < rows_.size(); }
 
   Prefix& operator[](std::uint32_t row) { return rows_[row]; }
   const Prefix& operator[](std::uint32_t row) const { return rows_[row]; }
@@ -86,7 +102,6 @@ class PrefixTable {
   std::uint64_t hash_of(std::string_view name, bool exact) const;
   std::uint32_t find(std::uint64_t hash, std::string_view name, bool exact) const;
   std::uint32_t make(std::uint64_t hash, std::string_view name, bool exact);
-  void release(std::uint32_t row);
   bool is_separator(char byte) const { return separators_.find(byte) != std::string::npos; }
   bool is_first_segment(std::string_view name) const;
   bool has_shorter_in_acl(std::string_view name) const;
@@ -106,6 +121,7 @@ class PrefixTable {
   // A segment without a row counts in "(other)". It must go on doing so when a row gets free, or its keys would be
   // taken from a row that never counted them: only a new count gives rows to orphans again.
   bool full_ = false;
+  bool lacks_acl_rows_ = false;
 };
 
 }  // namespace tenants

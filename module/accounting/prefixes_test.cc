@@ -66,9 +66,28 @@ TEST(Prefixes, what_does_not_fit_falls_under_other_until_rows_are_reclaimed) {
   EXPECT_EQ(name_of(table, "c:1"), "(other)");
   EXPECT_EQ(table.dropped(), 1u);
   table.reclaim([&](std::uint32_t row) { return table[row].name == "a:"; });
+  EXPECT_EQ(name_of(table, "c:1"), "(other)");  // where its keys have been counted
+  table.reopen();
   EXPECT_EQ(name_of(table, "c:1"), "c:");
   EXPECT_EQ(name_of(table, "b:1"), "b:");
   EXPECT_EQ(table.in_use(), 2u);
+}
+
+TEST(Prefixes, the_acl_takes_the_row_of_an_orphan_where_there_is_no_other) {
+  PrefixTable table(2, ":", 1);
+  name_of(table, "a:1"), name_of(table, "b:1");
+  auto release_b = [&] {
+    for (std::uint32_t row = PrefixTable::kFirst; row < table.end(); ++row)
+      if (table[row].name == "b:") return table.release(row), true;
+    return false;
+  };
+  EXPECT_TRUE(table.set_acl({{"app1:"}}, release_b));
+  EXPECT_EQ(name_of(table, "app1:1"), "app1:");
+  EXPECT_EQ(name_of(table, "b:1"), "(other)");
+  EXPECT_FALSE(table.lacks_acl_rows());
+  table.set_acl({{"app1:"}, {"app2:"}}, release_b);
+  EXPECT_TRUE(table.lacks_acl_rows());
+  EXPECT_EQ(name_of(table, "app2:1"), "(other)");
 }
 
 TEST(Prefixes, a_very_long_segment_falls_under_other) {

@@ -53,7 +53,8 @@ void finish(Module& module) {
   for (std::uint32_t row = UserTable::kFirst; row < module.users.end(); ++row) module.users[row].in_acl = false;
   for (const UserKeys& user : acl.users)
     if (user.user >= UserTable::kFirst) module.users[user.user].in_acl = true;
-  bool moved = module.prefixes.set_acl(heads_with_owner(std::move(acl.users)));
+  bool moved =
+      module.prefixes.set_acl(heads_with_owner(std::move(acl.users)), [&] { return module.keyspace.vacate_orphan(); });
   acl.users.clear();
   if (moved && module.keyspace.total() > 0) module.keyspace.request_seeding(false);
 }

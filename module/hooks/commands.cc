@@ -26,6 +26,8 @@ std::uint16_t special_of(std::string_view name) {
       {"reset", CommandEntry::kReset | CommandEntry::kIdentity | CommandEntry::kNotQueued},
       {"watch", CommandEntry::kWatch},
       {"unwatch", CommandEntry::kUnwatch},
+      {"move", CommandEntry::kOtherDatabase},
+      {"copy", CommandEntry::kOtherDatabase},
       {"auth", CommandEntry::kIdentity | CommandEntry::kAuth},
       {"hello", CommandEntry::kIdentity | CommandEntry::kAuth},
       {"acl|setuser", CommandEntry::kAcl},
@@ -69,7 +71,7 @@ void add_command(CommandTable& table, server_api::CallReply* info, std::string_v
     if (flag == "write") kind = Kind::kWrite;
     if (flag == "no_multi") special |= CommandEntry::kNoMulti;
     if (flag == "noscript") special |= CommandEntry::kNoScript;
-    if (flag == "module") special |= CommandEntry::kIdentity;
+    if (flag == "module") special |= CommandEntry::kIdentity | CommandEntry::kOtherDatabase;
   }
   server_api::CallReply* subcommands = api.CallReplyArrayElement(info, 9);
   if (server_api::is(subcommands, server_api::kReplyArray) && api.CallReplyLength(subcommands) > 0) {
@@ -105,7 +107,7 @@ void leave_transaction(Module& module, Client& client) {
     std::erase_if(module.segments, [&](const Segment& segment) { return segment.client == client.id; });
   client.queued = {};
   client.clear(Client::kInMulti | Client::kWillFail | Client::kQueuedIdentity | Client::kQueuedAuth |
-               Client::kWatching);
+               Client::kQueuedOtherDatabase | Client::kWatching);
 }
 
 void queue(Module& module, Client& client, const CommandEntry& command, int arguments) {
@@ -116,6 +118,7 @@ void queue(Module& module, Client& client, const CommandEntry& command, int argu
   ++client.queued[static_cast<std::size_t>(command.kind)];
   module.charge.state = Charge::kQueued;
   if (command.special & (CommandEntry::kIdentity | CommandEntry::kAcl)) client.set(Client::kQueuedIdentity);
+  if (command.special & CommandEntry::kOtherDatabase) client.set(Client::kQueuedOtherDatabase);
   bool authenticates =
       command.special & CommandEntry::kAuth && (command.arity != -1 || arguments >= 5);  // HELLO 3 AUTH …
   if (authenticates && module.segments.size() < kMaxSegments) {
@@ -143,6 +146,7 @@ void exec(Module& module, Client& client) {
   Charge& charge = module.charge;
   charge.state = Charge::kExec;
   charge.transaction = client.queued;
+  charge.other_databases = client.is(Client::kQueuedOtherDatabase) && module.server.valkey_at_least(9, 0);
   if (client.is(Client::kQueuedAuth)) {
     module.split.client = client.id;
     module.split.rest.clear();

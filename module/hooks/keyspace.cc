@@ -8,19 +8,39 @@ namespace tenants {
 
 using server_api::api;
 
+namespace {
+
+// Valkey 9 names the wrong database for what MOVE and COPY … DB do inside MULTI (GetSelectedDb, module.c); the client's
+// own record is right, but costs a system call.
+int database_of(Module& module, server_api::Context* context) {
+  if (module.charge.state == Charge::kExec && module.charge.other_databases) {
+    // Not for the client of a script: it has no connection, and asking for it kills 9.1.2.
+    server_api::ClientInfo info{.version = 1};
+    if (api.GetClientId(context) == module.last_id && api.GetClientInfoById(&info, module.last_id) == server_api::kOk)
+      return info.db;
+  }
+  return api.GetSelectedDb(context);
+}
+
+}  // namespace
+
 int on_key(server_api::Context* context, int type, const char* event_name, server_api::String* key) noexcept {
   Module& module = *module_state;
   try {
-    if (type & (server_api::kNotifyNew | server_api::kNotifyLoaded)) {
-      module.keyspace.appeared(api.GetSelectedDb(context), server_api::view(key));
-    } else if (type & (server_api::kNotifyExpired | server_api::kNotifyEvicted)) {
-      module.keyspace.vanished(api.GetSelectedDb(context), server_api::view(key));
-    } else {
+    int db = database_of(module, context);
+    if (type & server_api::kNotifyNew) {
+      module.keyspace.appeared(db, server_api::view(key));
+    } else if (type & server_api::kNotifyLoaded) {
+      if (module.loading_aside)
+        module.keyspace.loaded_aside(db, server_api::view(key));
+      else
+        module.keyspace.appeared(db, server_api::view(key));
+    } else {  // of the type EXPIRED is "hexpired", too: a hash lost a field
       std::string_view event = event_name;
-      if (event == "del" || event == "rename_from" || event == "move_from")
-        module.keyspace.vanished(api.GetSelectedDb(context), server_api::view(key));
+      if (event == "del" || event == "expired" || event == "evicted" || event == "rename_from" || event == "move_from")
+        module.keyspace.vanished(db, server_api::view(key));
       else if (event == "rename_to" || event == "copy_to" || event == "restore" || event == "move_to")
-        module.keyspace.replaced(api.GetSelectedDb(context), server_api::view(key), api.DbSize(context));
+        module.keyspace.replaced(db, server_api::view(key), api.DbSize(context));
     }
   } catch (...) {  // out of memory: the sum tells, and the keys are counted again
   }
@@ -46,13 +66,24 @@ void on_loading(server_api::Context*, server_api::Event, std::uint64_t subevent,
   try {
     // Before the first key: the ACL is known by now, and loading blocks the server anyway.
     if (subevent <= server_api::kLoadingReplStart) read_acl(module, ~std::uint64_t{0});
+    if (subevent == server_api::kLoadingEnded) module.loaded = true;
   } catch (...) {
   }
 }
 
-// The new data set is loaded beside the old one under the same database numbers: counts are taken anew at the end.
-void on_async_loading(server_api::Context*, server_api::Event, std::uint64_t, void*) noexcept {
-  module_state->keyspace.request_seeding(false);
+// The new data set is loaded beside the old one, which goes on serving under the same database numbers.
+void on_async_loading(server_api::Context*, server_api::Event, std::uint64_t subevent, void*) noexcept {
+  Module& module = *module_state;
+  module.loading_aside = subevent == server_api::kReplAsyncLoadStarted;
+  try {
+    if (module.loading_aside)
+      module.keyspace.begin_loading_aside();
+    else
+      module.keyspace.end_loading_aside(subevent == server_api::kReplAsyncLoadCompleted);
+  } catch (...) {
+    module.loading_aside = false;
+  }
+  module.loaded = true;
 }
 
 void on_module_change(server_api::Context*, server_api::Event, std::uint64_t, void*) noexcept {

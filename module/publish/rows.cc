@@ -13,6 +13,11 @@ std::string decimal(double value) {
   return std::to_string(thousandths / 1000) + "." + std::string(3 - text.size(), '0') + text;
 }
 
+double pass_progress(const Sweep& sweep) {
+  if (sweep.keys_expected == 0) return 1;
+  return std::min(1.0, static_cast<double>(sweep.keys_seen) / static_cast<double>(sweep.keys_expected));
+}
+
 }  // namespace
 
 PrefixRow prefix_row(const Module& module, std::uint32_t row) {
@@ -32,6 +37,8 @@ PrefixRow prefix_row(const Module& module, std::uint32_t row) {
   result.bytes = static_cast<std::uint64_t>(static_cast<unsigned __int128>(from.bytes) * result.keys / from.measured);
   if (complete && from.measured == result.keys && from.unsure_bytes == 0) result.bytes_error = 0;
   result.coverage = std::min(1.0, static_cast<double>(from.measured) / static_cast<double>(result.keys));
+  if (!complete && module.keyspace.mode() == Keyspace::Mode::kSwept)  // the keys shown are those met so far
+    result.coverage *= pass_progress(module.sweep);
   return result;
 }
 
@@ -96,11 +103,7 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module) {
   server +=
       std::to_string(version >> 16) + "." + std::to_string(version >> 8 & 255) + "." + std::to_string(version & 255);
   bool running = sweep.state == Sweep::State::kRunning || sweep.began_usec > sweep.ended_usec;
-  double progress =
-      !running ? 1.0
-      : sweep.keys_expected == 0
-          ? 1.0
-          : std::min(1.0, static_cast<double>(sweep.keys_seen) / static_cast<double>(sweep.keys_expected));
+  double progress = running ? pass_progress(sweep) : 1;
   if (sweep.began_usec == 0) progress = 0;
 
   std::vector<std::pair<std::string_view, std::string>> fields;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "module/hooks/hooks.h"
 
@@ -16,8 +17,23 @@ namespace {
 
 constexpr long long kIdleTickUsec = 20'000;
 constexpr std::uint64_t kSecond = 1'000'000;
-// Collections up to so many elements are measured whole; larger ones by their first elements, as MEMORY USAGE does.
-constexpr long long kWalkedElements = 1024;
+// Collections up to so many elements are measured whole, at some 10 ns each; larger ones by their first elements, as
+// MEMORY USAGE does. Of lists and streams only the nodes are walked, which hold many elements each.
+constexpr long long kWalkedElements = 10'000;
+constexpr long long kElementsOfANode = 16;
+
+bool is_large(server_api::Key* key) {
+  auto elements = static_cast<long long>(api.ValueLength(key));
+  switch (api.KeyType(key)) {
+    case server_api::kKeyTypeString:
+      return false;
+    case server_api::kKeyTypeList:
+    case server_api::kKeyTypeStream:
+      return elements > kWalkedElements * kElementsOfANode;
+    default:
+      return elements > kWalkedElements;
+  }
+}
 constexpr int kMaxFailedPasses = 5;
 
 void arm(Sweep& sweep, long long usec) {
@@ -38,8 +54,7 @@ void on_scanned(server_api::Context* context, server_api::String* name, server_a
     Measured& pass = module.prefixes[row].pass;
     ++sweep.keys_seen;
     ++pass.seen;
-    bool large = api.KeyType(key) != server_api::kKeyTypeString &&
-                 api.ValueLength(key) > static_cast<std::size_t>(kWalkedElements);
+    bool large = is_large(key);
     server_api::Reply size(
         api.Call(context, "MEMORY", "cscl", "USAGE", name, "SAMPLES", large ? kWalkedElements : 0LL));
     ++sweep.keys_measured;
@@ -62,6 +77,7 @@ void begin_pass(Module& module, std::uint64_t now) {
   sweep.began_usec = now;
   for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) module.prefixes[row].pass = {};
   module.keyspace.begin_pass(sweep.keys_expected);
+  if (module.prefixes.lacks_acl_rows() && module.prefixes.has_room()) module.acl.wanted = true;
   api.ScanCursorRestart(sweep.cursor);
   sweep.state = Sweep::State::kRunning;
 }
@@ -76,6 +92,23 @@ void end_pass(Module& module, std::uint64_t now) {
   sweep.ended_usec = now;
   ++sweep.passes;
   sweep.failed_in_a_row = good ? 0 : sweep.failed_in_a_row + 1;
+}
+
+// Live counts against DBSIZE, which is O(1) to ask, database by database. `drift`: a difference is an error of ours.
+void check_sums(Module& module, bool drift) {
+  if (module.keyspace.mode() != Keyspace::Mode::kExact) return;
+  bool good = module.keyspace.adds_up([&](int db) {
+    api.SelectDb(module.context.get(), db);
+    return api.DbSize(module.context.get());
+  });
+  if (!good) module.keyspace.request_seeding(drift);
+}
+
+std::uint64_t keys_now(Module& module) {
+  if (module.keyspace.mode() == Keyspace::Mode::kExact) return module.keyspace.total();
+  std::uint64_t keys = 0;
+  for (std::uint64_t size : database_sizes(module)) keys += size;
+  return keys;
 }
 
 // One bounded stretch of work.
@@ -105,6 +138,7 @@ void step(Module& module) {
   Sweep& sweep = module.sweep;
   const Settings& settings = module.settings;
   int flags = api.GetContextFlags(nullptr);
+  if (std::exchange(module.loaded, false)) check_sums(module, false);
   bool busy = flags & (server_api::kFlagLoading | server_api::kFlagAsyncLoading | server_api::kFlagLua);
   if (!busy) {
     if (module.acl.wanted || module.acl.running) read_acl(module, static_cast<std::uint64_t>(settings.slice_usec));
@@ -129,14 +163,8 @@ void step(Module& module) {
   bool outgrown = false;  // most keys came after the last pass: it tells little, don't wait for the interval
   if (!running && now - sweep.checked_usec >= kSecond) {
     sweep.checked_usec = now;
-    std::vector<std::uint64_t> sizes = database_sizes(module);
-    auto db_size = [&](int db) { return db < static_cast<int>(sizes.size()) ? sizes[db] : 0; };
-    std::uint64_t keys = 0;
-    for (std::uint64_t size : sizes) keys += size;
-    outgrown = keys > 2 * sweep.keys_seen;
-    if (module.keyspace.mode() == Keyspace::Mode::kExact &&
-        !module.keyspace.adds_up(static_cast<int>(sizes.size()), db_size))
-      module.keyspace.request_seeding(true);
+    outgrown = keys_now(module) > 2 * sweep.keys_seen;
+    check_sums(module, true);
   }
   bool seed_now = module.keyspace.wants_seeding() && sweep.failed_in_a_row < kMaxFailedPasses;
   if (!running && (seed_now || outgrown || sweep.began_usec == 0 ||

@@ -101,13 +101,3 @@ def pytest_runtest_makereport(item, call):
     if report.failed:
         for server in getattr(item, "servers", ()):
             report.sections.append((f"log of the server in {server.directory}", server.log_tail()))
-
-
-def pytest_collection_modifyitems(items):
-    lines = (pathlib.Path(__file__).parent / "known_gaps.txt").read_text().splitlines()
-    gaps = {line for line in lines if line and not line.startswith("#")}
-    for item in items:
-        version = item.callspec.params.get("version", "") if hasattr(item, "callspec") else ""
-        name = item.name.replace(f"[{version}-", "[").replace(f"-{version}]", "]").replace(f"[{version}]", "")
-        if name in gaps:
-            item.add_marker(pytest.mark.xfail(reason="known gap, see known_gaps.txt", strict=False))

@@ -228,7 +228,10 @@ def test_commands_describe_themselves(server, name):
     assert fields[b"summary"] and fields[b"complexity"] and fields[b"since"]
     assert (b"arguments" in fields) == (name == "tenants.list")
     assert isinstance(server.admin.outcome("COMMAND", "GETKEYS", name), ResponseError)
-    assert name.encode() in server.admin.call("ACL", "CAT", "tenants")
+    server.admin.call("ACL", "SETUSER", "ops", "-@all", "+@tenants")
+    assert server.admin.call("ACL", "DRYRUN", "ops", name) == b"OK"
+    if server.version >= (8, 1, 0):  # before, ACL CAT leaves out the commands of modules
+        assert name.encode() in server.admin.call("ACL", "CAT", "tenants")
 
 
 def test_an_operator_who_may_only_look(server):
