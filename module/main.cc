@@ -6,6 +6,12 @@
 #include "module/publish/publish.h"
 #include "module/sweep/sweep.h"
 
+// The C++ runtime keeps memory for exceptions that are thrown when there is none (libsupc++, eh_alloc.cc). We carry our
+// own copy of the runtime, so nobody else would free it when we go.
+namespace __gnu_cxx {
+void __freeres();
+}
+
 namespace tenants {
 
 using server_api::api;
@@ -51,7 +57,7 @@ int load(Context* context, server_api::String** argv, int argc) {
   api.SetModuleAttribs(context, "tenants", kVersion, server_api::kApiVersion);
   server_api::Server server{flavour, api.GetServerVersion()};
   int needed = flavour == server_api::Flavour::kValkey ? 0x080000 : 0x070200;
-  if (server.version < needed) return refuse(context, "this server is too old, Valkey 8.0 or Redis 7.2 is needed");
+  if (server.version < needed) return refuse(context, "this server is too old; Valkey 8.0 or Redis 7.2 is needed");
 
   static Settings settings;
   settings = Settings{};
@@ -75,7 +81,9 @@ int load(Context* context, server_api::String** argv, int argc) {
     return refuse(context, why);
   };
   read_command_table(*module);
-  if (module->commands.size() == 0) return fail("the server refused COMMAND, by which commands are told apart");
+  for (const char* needed : {"COMMAND", "INFO", "CLIENT"})
+    if (!module->commands.find(needed))
+      return fail("the server's COMMAND, INFO and CLIENT are needed under these names, without rename-command");
   if (!register_commands(context)) return fail("a command named tenants.* exists already");
   if (!(api.GetContextFlags(context) & server_api::kFlagServerStartup)) {
     read_existing_clients(*module);
@@ -142,6 +150,8 @@ int on_unload(Context* context) noexcept {
   stop_sweep(*module_state);
   delete module_state;
   module_state = nullptr;
+  free_configuration();
+  __gnu_cxx::__freeres();
   return server_api::kOk;
 }
 

@@ -28,7 +28,7 @@ constexpr Number kNumbers[] = {
 constexpr const char* kSeparatorsRule = "separators must be 1 to 8 different printable ASCII characters";
 
 Settings* settings_in_use = nullptr;
-std::string refusal;
+String* shown_separators = nullptr;  // the server takes no reference of its own: kept until the next call
 
 bool separators_allowed(std::string_view text) {
   if (text.empty() || text.size() > 8) return false;
@@ -45,11 +45,9 @@ int set_number(const char*, long long value, void* data, String**) noexcept {
 }
 
 String* get_separators(const char*, void*) noexcept {
-  // The server takes no reference of its own: the string is kept until the next call.
-  static String* last = nullptr;
-  if (last) api.FreeString(nullptr, last);
-  last = api.CreateString(nullptr, settings_in_use->separators.data(), settings_in_use->separators.size());
-  return last;
+  free_configuration();
+  shown_separators = api.CreateString(nullptr, settings_in_use->separators.data(), settings_in_use->separators.size());
+  return shown_separators;
 }
 
 int set_separators(const char*, String* value, void*, String** error) noexcept {
@@ -96,6 +94,11 @@ std::optional<std::string> read_arguments(String** argv, int argc, Settings& set
     settings.*number->value = value;
   }
   return std::nullopt;
+}
+
+void free_configuration() {
+  if (shown_separators) api.FreeString(nullptr, shown_separators);
+  shown_separators = nullptr;
 }
 
 void use_settings(Settings& settings) { settings_in_use = &settings; }

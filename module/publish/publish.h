@@ -36,5 +36,7 @@ std::optional<std::string> read_arguments(server_api::String** argv, int argc, S
 bool register_configuration(server_api::Context* context, Settings& settings);
 // From now on changes go to the module's own settings.
 void use_settings(Settings& settings);
+// What a reading of the configuration left behind; on unload.
+void free_configuration();
 
 }  // namespace tenants

@@ -105,6 +105,12 @@ class Server:
             session.call("AUTH", user, password)
         return session
 
+    def plain_session(self):
+        """A connection without a ledger, once the server answers; for one that start() can't talk to."""
+        wait_until(self._answers, START_SECONDS, lambda: f"the server to answer PING; its log:\n{self.log_tail()}")
+        self._sessions.append(Session(self.port))
+        return self._sessions[-1]
+
     def load_module(self, *arguments):
         return self.admin.outcome("MODULE", "LOAD", self.module, *arguments)
 

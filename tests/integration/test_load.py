@@ -8,7 +8,9 @@ import pytest
 from redis.exceptions import ResponseError
 
 from checks import wrong_connections
+from conftest import server_binary
 from info import read_info
+from server import Server
 from tenants import acl_taken_in
 from traffic import Traffic, create_users
 from waiting import wait_until
@@ -109,6 +111,38 @@ def test_a_server_does_not_start_with_bad_arguments_and_its_log_says_why(launch,
     server.launch()
     assert server.process.wait(10) != 0
     assert [line for line in server.log().splitlines() if "tenants" in line and named in line], server.log_tail()
+
+
+@pytest.mark.parametrize("command", ["COMMAND", "INFO", "CLIENT"])
+def test_a_server_without_a_command_that_is_needed_does_not_get_the_module_and_goes_on(launch, command):
+    server = launch(start=False, loading=None, lines=[f"rename-command {command} hidden"])
+    server.launch()
+    session = server.plain_session()
+    assert isinstance(session.outcome("MODULE", "LOAD", server.module), ResponseError)
+    assert "tenants: not loaded: the server's COMMAND, INFO and CLIENT are needed" in server.log()
+    assert session.call("PING") == b"PONG"
+
+
+def test_an_acl_that_cannot_be_read_is_said_so_and_all_keys_are_orphans(launch):
+    server = launch(loading=None, lines=['rename-command ACL ""'])
+    server.admin.pipeline([("SET", f"app1:{number}", "x") for number in range(100)])
+    assert server.load_module() == b"OK"
+    wait_until(lambda: read_info(server.admin).prefixes.get(b"app1:", {}).get("keys") == 100, 20, "a pass")
+    info = read_info(server.admin)
+    assert info.status["acl"] == "unreadable"
+    assert "owner" not in info.prefixes[b"app1:"] and info.status["orphan_keys"] == 100
+    assert not wrong_connections(server.admin)
+
+
+def test_a_server_that_is_too_old_does_not_start_and_its_log_says_why(module, tmp_path):
+    """Redis 7.0; the oldest that has all of what is needed are Valkey 8.0 and Redis 7.2."""
+    server = Server(server_binary("redis-7"), module, tmp_path)
+    server.launch()
+    try:
+        assert server.process.wait(10) == 1
+    finally:
+        server.process.kill()
+    assert re.search(r"tenants: not loaded: this server .*; Valkey 8\.0 or Redis 7\.2 is needed", server.log()), server.log()
 
 
 BAD_SETTINGS = {
