@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 
 #include "module/hooks/hooks.h"
@@ -63,12 +64,12 @@ int list(Context* context, String** argv, int argc) {
   Module& module = *module_state;
   settle_all(module);
   std::vector<Row> rows = tenant_rows(module);
-  std::uint64_t first = std::min<std::uint64_t>(*cursor, rows.size()),
-                last = std::min<std::uint64_t>(first + *count, rows.size());
+  auto first = std::find_if(rows.begin(), rows.end(), [&](const Row& row) { return row.position >= *cursor; });
+  auto last = first + std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(*count), rows.end() - first);
   api.ReplyWithArray(context, 2);
-  reply(context, std::to_string(last == rows.size() ? 0 : last));
-  api.ReplyWithArray(context, static_cast<long>(last - first));
-  for (std::uint64_t i = first; i < last; ++i) reply_row(context, rows[i]);
+  reply(context, std::to_string(last == rows.end() ? 0 : last->position));
+  api.ReplyWithArray(context, last - first);
+  for (auto row = first; row != last; ++row) reply_row(context, *row);
   return server_api::kOk;
 }
 

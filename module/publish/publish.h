@@ -14,6 +14,7 @@ struct Row {
   const char* kind;       // tenant, orphans, other, internal
   std::uint64_t users = 0, prefixes = 0, connections = 0, commands = 0, reads = 0, writes = 0, keys = 0;
   std::optional<std::uint64_t> bytes;
+  std::uint64_t position = 0;  // of a tenant: the same for as long as the module is loaded
 };
 struct PrefixRow {
   std::uint64_t keys = 0;

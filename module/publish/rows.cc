@@ -71,6 +71,7 @@ std::vector<Row> tenant_rows(const Module& module) {
       row.bytes.reset();
   }
   std::rotate(rows.begin(), rows.begin() + UserTable::kFirst, rows.end());  // the module's own come last
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i].position = i + 1;
   // A user that left the ACL stays listed as long as it has something to show.
   std::erase_if(rows, [&](const Row& row) {
     if (row.users == 0) return false;
