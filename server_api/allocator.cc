@@ -19,14 +19,19 @@ std::size_t allocated_bytes() { return allocated_bytes_total; }
 
 }  // namespace server_api
 
-void* operator new(std::size_t size) {
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   void* memory = server_api::api.TryAlloc ? server_api::api.TryAlloc(size ? size : 1) : nullptr;
-  if (!memory) throw std::bad_alloc();
-  server_api::allocated_bytes_total += server_api::api.MallocSize(memory);
+  if (memory) server_api::allocated_bytes_total += server_api::api.MallocSize(memory);
   return memory;
 }
 
+void* operator new(std::size_t size) {
+  if (void* memory = operator new(size, std::nothrow)) return memory;
+  throw std::bad_alloc();
+}
+
 void* operator new[](std::size_t size) { return operator new(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return operator new(size, std::nothrow); }
 
 void operator delete(void* memory) noexcept {
   if (!memory) return;
@@ -37,3 +42,5 @@ void operator delete(void* memory) noexcept {
 void operator delete[](void* memory) noexcept { operator delete(memory); }
 void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
 void operator delete[](void* memory, std::size_t) noexcept { operator delete(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { operator delete(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { operator delete(memory); }
