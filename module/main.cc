@@ -9,7 +9,7 @@
 // The C++ runtime keeps memory for exceptions that are thrown when there is none (libsupc++, eh_alloc.cc). We carry our
 // own copy of the runtime, so nobody else would free it when we go.
 namespace __gnu_cxx {
-void __freeres();
+void __freeres();  // NOLINT(bugprone-reserved-identifier)
 }
 
 namespace tenants {
@@ -115,7 +115,7 @@ int load(Context* context, server_api::String** argv, int argc) {
                                   server_api::kNotifyGeneric | server_api::kNotifyExpired | server_api::kNotifyEvicted |
                                       server_api::kNotifyLoaded | server_api::kNotifyNew,
                                   on_key);
-  module.release();
+  (void)module.release();  // on_unload deletes it
   return server_api::kOk;
 }
 

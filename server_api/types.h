@@ -50,25 +50,17 @@ inline constexpr int kNotifyNew = 1 << 14;
 
 // GetContextFlags.
 inline constexpr int kFlagLua = 1 << 0;  // a script is running
-inline constexpr int kFlagMulti = 1 << 1;
 inline constexpr int kFlagLoading = 1 << 13;
 inline constexpr int kFlagAsyncLoading = 1 << 23;
 inline constexpr int kFlagServerStartup = 1 << 24;
 
-inline constexpr int kReplyUnknown = -1;
 inline constexpr int kReplyString = 0;
-inline constexpr int kReplyError = 1;
 inline constexpr int kReplyInteger = 2;
 inline constexpr int kReplyArray = 3;
-inline constexpr int kReplyNull = 4;
-inline constexpr int kReplyMap = 5;
-inline constexpr int kReplySet = 6;
 
 inline constexpr int kKeyTypeString = 1;
 inline constexpr int kKeyTypeList = 2;
 inline constexpr int kKeyTypeStream = 7;
-
-inline constexpr long kPostponedLength = -1;
 
 inline constexpr unsigned kConfigDefault = 0;
 inline constexpr unsigned kConfigImmutable = 1u << 0;
@@ -91,15 +83,10 @@ inline constexpr std::uint64_t kEventCommandRejected = 22;        // Valkey 9.1+
 inline constexpr std::uint64_t kEventCommandAclRejected = 23;     // Valkey 9.1+
 
 inline constexpr std::uint64_t kFlushDbStart = 0;
-inline constexpr std::uint64_t kLoadingRdbStart = 0;
-inline constexpr std::uint64_t kLoadingAofStart = 1;
 inline constexpr std::uint64_t kLoadingReplStart = 2;
 inline constexpr std::uint64_t kLoadingEnded = 3;
-inline constexpr std::uint64_t kLoadingFailed = 4;
 inline constexpr std::uint64_t kClientConnected = 0;
-inline constexpr std::uint64_t kClientDisconnected = 1;
 inline constexpr std::uint64_t kReplAsyncLoadStarted = 0;
-inline constexpr std::uint64_t kReplAsyncLoadAborted = 1;
 inline constexpr std::uint64_t kReplAsyncLoadCompleted = 2;
 
 inline constexpr std::uint64_t kClientBlocked = 1 << 2;  // flags of ClientInfo

@@ -47,6 +47,7 @@ std::vector<Head> heads_with_owner(std::vector<UserKeys> users) {
     }
   }
   std::vector<Head> heads;
+  heads.reserve(owners.size());
   for (auto& [key, owner] : owners) heads.push_back({key.first, key.second, owner.second});
   return heads;
 }

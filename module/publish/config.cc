@@ -75,9 +75,10 @@ std::optional<std::string> read_arguments(String** argv, int argc, Settings& set
     const Number* number =
         std::find_if(std::begin(kNumbers), std::end(kNumbers), [&](const Number& n) { return bare == n.name; });
     if (number == std::end(kNumbers) && bare != "separators") {
-      std::string allowed = "separators";
-      for (const Number& n : kNumbers) allowed += std::string(", ") + n.name;
-      return "unknown argument '" + name + "', allowed are " + allowed;
+      std::string why = "unknown argument '";
+      why.append(name).append("', allowed are separators");
+      for (const Number& n : kNumbers) why.append(", ").append(n.name);
+      return why;
     }
     if (i + 1 == argc) return "argument '" + name + "' has no value";
     std::string_view text = server_api::view(argv[i + 1]);

@@ -13,7 +13,7 @@ namespace tenants {
 namespace {
 
 constexpr std::uint64_t kBillion = 1'000'000'000;
-constexpr std::size_t kStackBytes = 128 * 1024;
+constexpr std::size_t kStackBytes = std::size_t{128} * 1024;
 // An idle server is looked at less often: the rest between two looks doubles up to this factor.
 constexpr std::uint64_t kLongestRest = 4;
 constexpr std::uint64_t kIdleNanoseconds = 20'000;
