@@ -23,7 +23,8 @@ Module::Module(Context* ctx, server_api::Server server_, Settings settings_, std
       context(ctx),
       users(static_cast<std::size_t>(settings.max_users)),
       prefixes(static_cast<std::size_t>(settings.max_prefixes), settings.separators, seed),
-      keyspace(prefixes, live, seed) {
+      keyspace(prefixes, live, seed),
+      cpu(UserTable::kFirst + static_cast<std::size_t>(settings.max_users)) {
   pending.reserve(64);
 }
 
@@ -107,6 +108,7 @@ int load(Context* context, server_api::String** argv, int argc) {
   subscribe(context, server_api::kEventModuleChange, on_module_change);
   if (server.valkey_at_least(9, 0)) subscribe(context, server_api::kEventAuthenticationAttempt, on_authentication);
   if (server.valkey_at_least(9, 1)) {
+    subscribe(context, server_api::kEventCommandFailure, on_failed);
     subscribe(context, server_api::kEventCommandRejected, on_rejected);
     subscribe(context, server_api::kEventCommandAclRejected, on_rejected);
   }
@@ -115,6 +117,7 @@ int load(Context* context, server_api::String** argv, int argc) {
                                   server_api::kNotifyGeneric | server_api::kNotifyExpired | server_api::kNotifyEvicted |
                                       server_api::kNotifyLoaded | server_api::kNotifyNew,
                                   on_key);
+  module->cpu.start(static_cast<unsigned>(module->settings.cpu_sampling_hz));
   (void)module.release();  // on_unload deletes it
   return server_api::kOk;
 }

@@ -12,6 +12,7 @@
 #include "module/accounting/keyspace.h"
 #include "module/accounting/prefixes.h"
 #include "module/accounting/users.h"
+#include "module/sampling/sampler.h"
 #include "server_api/call.h"
 
 namespace tenants {
@@ -26,6 +27,7 @@ struct Settings {
   long long sweep_interval = 10;
   long long slice_usec = 100;
   long long info_rows = 100;
+  long long cpu_sampling_hz = 250;
   std::string separators = ":";
 };
 
@@ -98,7 +100,9 @@ struct Module {
   std::uint64_t last_id = 0;
   Client* last_client = nullptr;
   Charge charge;
-  std::uint32_t current_user = UserTable::kInternal;
+  const CommandEntry* last_command = nullptr;
+  CpuSampler cpu;
+  std::uint64_t tick_sequence = 0;
   bool may_nest = false;            // the command that runs is a module's: it may call others
   Client* script_client = nullptr;  // whose script runs, or ran last; null: gone
   std::uint32_t script_user = UserTable::kInternal;
@@ -108,7 +112,10 @@ struct Module {
   // hooks/connections.cc
   std::vector<std::uint64_t> pending;  // clients whose user may have changed
   bool all_pending = false;
-  bool links_changed = false;  // a link to a primary came up: it has no connect event
+  bool has_bytes = true;  // CLIENT LIST has tot-net-in and tot-net-out
+  std::uint32_t bytes_place = 0;
+  std::uint64_t bytes_round_usec = 0;  // when this round over all clients began
+  bool links_changed = false;          // a link to a primary came up: it has no connect event
   std::uint64_t monitors = 0;
 
   // hooks/keyspace.cc

@@ -41,6 +41,7 @@ namespace server_api {
   X(true, int, CommandFilterArgsCount, (FilterContext*))                                                        \
   X(true, String*, CommandFilterArgGet, (FilterContext*, int))                                                  \
   X(true, int, GetClientInfoById, (void*, std::uint64_t))                                                       \
+  X(true, long long, Milliseconds, ())                                                                          \
   X(true, unsigned long long, GetClientId, (Context*))                                                          \
   X(true, unsigned long long, CommandFilterGetClientId, (FilterContext*))                                       \
   X(true, String*, GetClientUserNameById, (Context*, std::uint64_t))                                            \

@@ -91,6 +91,7 @@ SAME(kClientConnected, VALKEYMODULE_SUBEVENT_CLIENT_CHANGE_CONNECTED);
 SAME(kReplAsyncLoadStarted, VALKEYMODULE_SUBEVENT_REPL_ASYNC_LOAD_STARTED);
 SAME(kReplAsyncLoadCompleted, VALKEYMODULE_SUBEVENT_REPL_ASYNC_LOAD_COMPLETED);
 SAME(kClientBlocked, VALKEYMODULE_CLIENTINFO_FLAG_BLOCKED);
+SAME(kArgString, VALKEYMODULE_ARG_TYPE_STRING);
 SAME(kArgInteger, VALKEYMODULE_ARG_TYPE_INTEGER);
 SAME(kArgOptional, VALKEYMODULE_CMD_ARG_OPTIONAL);
 
@@ -148,6 +149,7 @@ FIELD(CommandInfo, ValkeyModuleCommandInfo, args);
 #ifdef VALKEYMODULE_EVENT_AUTHENTICATION_ATTEMPT  // 9.0
 SAME(kHandleAtomicSlotMigration, VALKEYMODULE_OPTIONS_HANDLE_ATOMIC_SLOT_MIGRATION);
 SAME(kEventAuthenticationAttempt, VALKEYMODULE_EVENT_AUTHENTICATION_ATTEMPT);
+SAME(kAuthenticationGranted, VALKEYMODULE_AUTH_RESULT_GRANTED);
 FIELD(AuthenticationInfo, ValkeyModuleAuthenticationInfoV1, version);
 FIELD(AuthenticationInfo, ValkeyModuleAuthenticationInfoV1, client_id);
 FIELD(AuthenticationInfo, ValkeyModuleAuthenticationInfoV1, username);
@@ -156,6 +158,7 @@ FIELD(AuthenticationInfo, ValkeyModuleAuthenticationInfoV1, result);
 #endif
 
 #ifdef VALKEYMODULE_EVENT_COMMAND_RESULT_REJECTED  // 9.1
+SAME(kEventCommandFailure, VALKEYMODULE_EVENT_COMMAND_RESULT_FAILURE);
 SAME(kEventCommandRejected, VALKEYMODULE_EVENT_COMMAND_RESULT_REJECTED);
 SAME(kEventCommandAclRejected, VALKEYMODULE_EVENT_COMMAND_RESULT_ACL_REJECTED);
 FIELD(CommandResultInfo, ValkeyModuleCommandResultInfoV1, version);

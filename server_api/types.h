@@ -79,6 +79,7 @@ inline constexpr std::uint64_t kEventModuleChange = 9;
 inline constexpr std::uint64_t kEventSwapDb = 11;
 inline constexpr std::uint64_t kEventReplAsyncLoad = 14;
 inline constexpr std::uint64_t kEventAuthenticationAttempt = 18;  // Valkey 9.0+; another event on Redis 8.4+
+inline constexpr std::uint64_t kEventCommandFailure = 21;         // Valkey 9.1+
 inline constexpr std::uint64_t kEventCommandRejected = 22;        // Valkey 9.1+
 inline constexpr std::uint64_t kEventCommandAclRejected = 23;     // Valkey 9.1+
 
@@ -120,6 +121,8 @@ struct AuthenticationInfo {
   int result;
 };
 
+inline constexpr int kAuthenticationGranted = 0;
+
 struct CommandResultInfo {
   std::uint64_t version;
   const char* command_name;  // null for an unknown command
@@ -145,6 +148,7 @@ struct CommandArg {
   CommandArg* subargs;
   const char* display_text;
 };
+inline constexpr int kArgString = 0;
 inline constexpr int kArgInteger = 1;
 inline constexpr int kArgOptional = 1 << 0;
 

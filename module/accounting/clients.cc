@@ -40,6 +40,7 @@ void ClientTable::erase(std::uint64_t id) {
     std::uint32_t at = *link;
     if (entry(at).id != id) continue;
     *link = entry(at).next;
+    entry(at).id = 0;
     entry(at).next = free_;
     free_ = at;
     --size_;

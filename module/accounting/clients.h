@@ -1,9 +1,10 @@
 // What is known of each connection: its user, and its open transaction.
 //
 // A chained hash table that grows by linear hashing: every operation is O(1) in the worst case, not only on average (a
-// rehash of 10,000 connections at once would be a pause), and entries never move. At most 44 bytes per connection.
+// rehash of 10,000 connections at once would be a pause), and entries never move. Some 80 bytes per connection.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -12,17 +13,18 @@
 namespace tenants {
 
 // What commands are told apart by.
-enum class Kind : std::uint8_t { kRead, kWrite, kOther };
-inline constexpr std::size_t kKinds = 3;
+enum class Kind : std::uint8_t { kRead, kWrite, kAdmin, kScript, kPubsub, kOther };
+inline constexpr std::size_t kKinds = 6;
 using Tally = std::array<std::uint32_t, kKinds>;
 
 struct Client {
   std::uint64_t id = 0;
   std::uint32_t next = 0;  // in the bucket's chain, or in the free list
   std::uint16_t flags = 0;
-  Kind last = Kind::kOther;  // of the command counted last
-  std::uint32_t user = 0;    // row of the user table
-  Tally queued{};            // commands in an open transaction, since the last AUTH in it
+  Kind last = Kind::kOther;                   // of the command counted last
+  std::uint32_t user = 0;                     // row of the user table
+  Tally queued{};                             // commands in an open transaction, since the last AUTH in it
+  std::uint64_t bytes_in = 0, bytes_out = 0;  // of the connection, when last looked at
 
   enum Flag : std::uint16_t {
     kInMulti = 1,
@@ -51,6 +53,17 @@ class ClientTable {
   Client& insert(std::uint64_t id);
   void erase(std::uint64_t id);
   std::size_t size() const { return size_; }
+
+  // The next `count` places from `place` on; visits the clients that are there. Returns the place to go on from, 0 at
+  // the end. A client that stays is met once in each round.
+  template <typename Visit>
+  std::uint32_t visit_some(std::uint32_t place, std::uint32_t count, Visit visit) {
+    auto end = static_cast<std::uint32_t>(entries_.size()) * kChunk;
+    std::uint32_t last = std::min(end, place + count);
+    for (; place < last; ++place)
+      if (entry(place).id) visit(entry(place));
+    return place == end ? 0 : place;
+  }
 
   template <typename Visit>
   void for_each(Visit visit) {

@@ -1,8 +1,11 @@
 // One row per ACL user: its connections and commands. Fixed capacity; users that don't fit share the row "(other)".
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -12,14 +15,47 @@
 
 namespace tenants {
 
+// Why the ACL refused, in the order of the server's own reasons.
+enum class Denial : std::uint8_t { kAuth, kCommand, kKey, kChannel, kDatabase };
+inline constexpr std::size_t kDenials = 5;
+
+// A command that kept the main thread busy for long. No arguments: they are the user's own.
+struct SlowCommand {
+  char name[32] = {};
+  std::uint64_t cpu_usec = 0;
+  std::int64_t unix_msec = 0;  // when it was noticed, right after its end
+};
+
+struct SlowLog {
+  static constexpr std::size_t kKept = 8;
+  std::array<SlowCommand, kKept> commands;  // a ring
+  std::uint64_t total = 0;
+};
+
 struct User {
   std::string name;  // empty: a free row
   std::uint64_t connections = 0;
+  std::uint64_t connections_peak = 0;
   std::uint64_t connections_total = 0;
   std::array<std::uint64_t, kKinds> commands{};
+  std::uint64_t errors = 0;
+  std::uint64_t rejected = 0;
+  std::array<std::uint64_t, kDenials> denied{};
+  std::uint64_t auth_failures = 0;
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;
+  std::unique_ptr<SlowLog> slow;
   bool in_acl = false;
 
-  std::uint64_t commands_total() const { return commands[0] + commands[1] + commands[2]; }
+  std::uint64_t commands_total() const { return std::accumulate(commands.begin(), commands.end(), std::uint64_t{0}); }
+  std::uint64_t denied_total() const { return std::accumulate(denied.begin(), denied.end(), std::uint64_t{0}); }
+  void connected() {
+    connections_peak = std::max(connections_peak, ++connections);
+    ++connections_total;
+  }
+  void disconnected() {
+    if (connections > 0) --connections;
+  }
 };
 
 class UserTable {

@@ -63,16 +63,25 @@ void add_command(CommandTable& table, server_api::CallReply* info, std::string_v
   std::string_view name = server_api::text(api.CallReplyArrayElement(info, 0));
   int arity = static_cast<int>(api.CallReplyInteger(api.CallReplyArrayElement(info, 1)));
   server_api::CallReply* flags = api.CallReplyArrayElement(info, 2);
-  Kind kind = Kind::kOther;
+  bool reads = false, writes = false, administers = false, publishes = false;
   std::uint16_t special = special_of(name);
   for (std::size_t i = 0; i < api.CallReplyLength(flags); ++i) {
     std::string_view flag = server_api::text(api.CallReplyArrayElement(flags, i));
-    if (flag == "readonly") kind = Kind::kRead;
-    if (flag == "write") kind = Kind::kWrite;
+    reads |= flag == "readonly";
+    writes |= flag == "write";
+    administers |= flag == "admin";
+    publishes |= flag == "pubsub";
     if (flag == "no_multi") special |= CommandEntry::kNoMulti;
     if (flag == "noscript") special |= CommandEntry::kNoScript;
     if (flag == "module") special |= CommandEntry::kIdentity | CommandEntry::kOtherDatabase;
   }
+  bool script = special & CommandEntry::kScript && !(special & CommandEntry::kExec);
+  Kind kind = script        ? Kind::kScript
+              : writes      ? Kind::kWrite
+              : reads       ? Kind::kRead
+              : publishes   ? Kind::kPubsub
+              : administers ? Kind::kAdmin
+                            : Kind::kOther;
   server_api::CallReply* subcommands = api.CallReplyArrayElement(info, 9);
   if (server_api::is(subcommands, server_api::kReplyArray) && api.CallReplyLength(subcommands) > 0) {
     special |= CommandEntry::kContainer;
@@ -90,6 +99,7 @@ const CommandEntry* learn(Module& module, server_api::String* name) {
   if (!is_command(name)) return nullptr;
   server_api::Reply reply(api.Call(module.context.get(), "COMMAND", "cs", "INFO", name));
   if (!server_api::is(reply.get(), server_api::kReplyArray)) return nullptr;
+  module.last_command = nullptr;  // the table may move
   add_command(module.commands, api.CallReplyArrayElement(reply.get(), 0), view(name));
   return module.commands.find(view(name));
 }
@@ -148,6 +158,7 @@ void exec(Module& module, Client& client) {
   charge.transaction = client.queued;
   charge.other_databases = client.is(Client::kQueuedOtherDatabase) && module.server.valkey_at_least(9, 0);
   if (client.is(Client::kQueuedAuth)) {
+    read_bytes(module, client);
     module.split.client = client.id;
     module.split.rest.clear();
     for (const Segment& segment : module.segments)
@@ -192,6 +203,7 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
     module.acl.wanted = true;
     if (special & CommandEntry::kIdentity) module.all_pending = true;
   }
+  if (special & (CommandEntry::kAuth | CommandEntry::kReset)) read_bytes(module, client);  // the old user's until here
   if (special & CommandEntry::kIdentity) {
     mark_pending(module, client);
     module.may_nest = true;
@@ -208,9 +220,17 @@ void count_nested(Module& module, const CommandEntry& command) {
     if (command.special & CommandEntry::kNoScript) return;
     user = module.script_client ? module.script_client->user : module.script_user;
   } else if (module.may_nest) {
-    user = module.last_client ? module.last_client->user : module.current_user;
+    user = module.last_client ? module.last_client->user : module.cpu.charged();
   }
   count(module, user, command.kind);
+}
+
+// The user to whom what happens inside the command that runs belongs; `id`: the client of that inner command.
+std::uint32_t user_behind(Module& module, std::uint64_t id) {
+  if (const Client* client = module.clients.find(id)) return client->user;
+  if (api.GetContextFlags(nullptr) & server_api::kFlagLua)
+    return module.script_client ? module.script_client->user : module.script_user;
+  return module.may_nest && module.last_client ? module.last_client->user : UserTable::kInternal;
 }
 
 void filter(Module& module, server_api::FilterContext* context) {
@@ -234,9 +254,11 @@ void filter(Module& module, server_api::FilterContext* context) {
     if (runs) count_nested(module, *command);
     return;
   }
+  if (module.cpu.slow()) note_slow(module);
   module.last_id = id;
   module.last_client = client;
-  module.current_user = client->user;
+  module.last_command = command;
+  module.cpu.begin(client->user);
   module.may_nest = false;
   module.charge.client = client;
   module.charge.user = client->user;
@@ -262,6 +284,7 @@ void read_command_table(Module& module) {
   server_api::Reply reply(api.Call(module.context.get(), "COMMAND", ""));
   if (!server_api::is(reply.get(), server_api::kReplyArray)) return;
   module.commands.clear();
+  module.last_command = nullptr;
   for (std::size_t i = 0; i < api.CallReplyLength(reply.get()); ++i) {
     server_api::CallReply* info = api.CallReplyArrayElement(reply.get(), i);
     if (!server_api::is(info, server_api::kReplyArray)) continue;
@@ -300,12 +323,35 @@ void forget_transaction(Module& module, Client& client) {
   if (module.script_client == &client) module.script_client = nullptr;
 }
 
+void note_slow(Module& module) {
+  std::uint64_t usec = module.cpu.slow_nanoseconds() / 1000;
+  std::uint32_t row = module.cpu.charged();
+  module.cpu.note_slow();
+  if (row == UserTable::kInternal || !module.last_command) return;
+  User& user = module.users[row];
+  if (!user.slow) user.slow = std::make_unique<SlowLog>();
+  SlowCommand& slow = user.slow->commands[user.slow->total++ % SlowLog::kKept];
+  slow = {.cpu_usec = usec, .unix_msec = api.Milliseconds()};
+  module.last_command->name.copy(slow.name, sizeof slow.name - 1);
+}
+
+// Only 9.1+: commands that ran and replied an error. (The event of those that did well is not for us: whoever listens
+// to it changes how they are propagated.)
+void on_failed(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept {
+  Module& module = *module_state;
+  ++module.users[user_behind(module, static_cast<server_api::CommandResultInfo*>(data)->client_id)].errors;
+}
+
 // Only 9.1+. It follows the filter at once, before anything else can run.
-void on_rejected(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept {
+void on_rejected(server_api::Context*, server_api::Event event, std::uint64_t subevent, void* data) noexcept {
   Module& module = *module_state;
   auto* info = static_cast<server_api::CommandResultInfo*>(data);
   Charge& charge = module.charge;
   if (!charge.client || module.last_id != info->client_id) return;
+  if (event.id == server_api::kEventCommandAclRejected && subevent < kDenials)
+    ++module.users[charge.user].denied[subevent];
+  else
+    ++module.users[charge.user].rejected;
   std::size_t kind = static_cast<std::size_t>(charge.kind);
   if (charge.state == Charge::kCounted || charge.state == Charge::kExec) --module.users[charge.user].commands[kind];
   if (charge.state == Charge::kExec) {

@@ -23,18 +23,48 @@ std::optional<std::uint32_t> user_of(Module& module, std::uint64_t id) {
 Client& enter(Module& module, std::uint64_t id, std::uint32_t user) {
   Client& client = module.clients.insert(id);
   client.user = user;
-  ++module.users[user].connections;
-  ++module.users[user].connections_total;
+  module.users[user].connected();
   return client;
+}
+
+// `field` of a line of CLIENT LIST.
+std::optional<std::uint64_t> number_of(std::string_view line, std::string_view field) {
+  std::size_t at = line.find(field);
+  std::uint64_t value = 0;
+  if (at == std::string_view::npos) return std::nullopt;
+  at += field.size();
+  std::from_chars(line.data() + at, line.data() + line.size(), value);
+  return value;
+}
+
+template <typename Visit>
+void for_each_line(std::string_view list, Visit visit) {
+  while (!list.empty()) {
+    std::string_view line = list.substr(0, list.find('\n'));
+    list.remove_prefix(std::min(line.size() + 1, list.size()));
+    visit(line);
+  }
+}
+
+void take_bytes(Module& module, Client& client, std::string_view line) {
+  std::optional<std::uint64_t> in = number_of(line, " tot-net-in="), out = number_of(line, " tot-net-out=");
+  if (!in || !out) {
+    module.has_bytes = false;
+    return;
+  }
+  User& user = module.users[client.user];
+  if (*in >= client.bytes_in) user.bytes_in += *in - client.bytes_in;
+  if (*out >= client.bytes_out) user.bytes_out += *out - client.bytes_out;
+  client.bytes_in = *in;
+  client.bytes_out = *out;
 }
 
 void refresh(Module& module, Client& client) {
   std::optional<std::uint32_t> user = user_of(module, client.id);
   if (!user || *user == client.user) return;
-  if (module.users[client.user].connections > 0) --module.users[client.user].connections;
+  module.users[client.user].disconnected();
   client.user = *user;
-  ++module.users[*user].connections;
-  ++module.users[*user].connections_total;
+  module.users[*user].connected();
 }
 
 void authenticated(Module& module, Client& client) {
@@ -78,6 +108,35 @@ void recheck(Module& module, Client& client) {
   refresh(module, client);
 }
 
+void read_bytes(Module& module, Client& client) {
+  if (!module.has_bytes) return;
+  server_api::Reply reply(
+      api.Call(module.context.get(), "CLIENT", "ccl", "LIST", "ID", static_cast<long long>(client.id)));
+  std::string_view line = server_api::text(reply.get());
+  if (!line.empty()) take_bytes(module, client, line);
+}
+
+void read_some_bytes(Module& module) {
+  constexpr std::uint32_t kAtOnce = 25;  // some 3 µs each
+  if (!module.has_bytes) return;
+  std::array<std::uint64_t, kAtOnce> ids;
+  std::size_t count = 0;
+  module.bytes_place =
+      module.clients.visit_some(module.bytes_place, kAtOnce, [&](const Client& client) { ids[count++] = client.id; });
+  if (count == 0) return;
+  std::vector<server_api::String*> words;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::string text = std::to_string(ids[i]);
+    words.push_back(api.CreateString(nullptr, text.data(), text.size()));
+  }
+  server_api::Reply reply(api.Call(module.context.get(), "CLIENT", "ccv", "LIST", "ID", words.data(), words.size()));
+  for (server_api::String* word : words) api.FreeString(nullptr, word);
+  for_each_line(server_api::text(reply.get()), [&](std::string_view line) {
+    std::optional<std::uint64_t> id = number_of(line, "id=");
+    if (Client* client = id ? module.clients.find(*id) : nullptr) take_bytes(module, *client, line);
+  });
+}
+
 void settle_all(Module& module) {
   if (module.all_pending) {
     module.all_pending = false;
@@ -98,15 +157,15 @@ void forget_monitor(Module& module, Client& client) {
 
 void read_existing_clients(Module& module) {
   server_api::Reply reply(api.Call(module.context.get(), "CLIENT", "c", "LIST"));
-  std::string_view list = server_api::text(reply.get());
-  while (!list.empty()) {
-    std::string_view line = list.substr(0, list.find('\n'));
-    list.remove_prefix(std::min(line.size() + 1, list.size()));
-    std::uint64_t id = 0;
-    if (!line.starts_with("id=")) continue;
-    std::from_chars(line.data() + 3, line.data() + line.size(), id);
-    if (id && !module.clients.find(id)) adopt_client(module, id);
-  }
+  for_each_line(server_api::text(reply.get()), [&](std::string_view line) {
+    std::optional<std::uint64_t> id = number_of(line, "id=");
+    if (!id || module.clients.find(*id)) return;
+    Client* client = adopt_client(module, *id);
+    if (!client) return;
+    // What went over it before is nobody's.
+    client->bytes_in = number_of(line, " tot-net-in=").value_or(0);
+    client->bytes_out = number_of(line, " tot-net-out=").value_or(0);
+  });
 }
 
 void on_client_change(server_api::Context*, server_api::Event, std::uint64_t subevent, void* data) noexcept {
@@ -125,7 +184,8 @@ void on_client_change(server_api::Context*, server_api::Event, std::uint64_t sub
     count_rest_of_exec(module, *client, true);
     forget_transaction(module, *client);
     forget_monitor(module, *client);
-    if (module.users[client->user].connections > 0) --module.users[client->user].connections;
+    read_bytes(module, *client);
+    module.users[client->user].disconnected();
     if (module.last_id == id) module.last_id = 0, module.last_client = nullptr, module.charge = {};
     module.clients.erase(id);
   } catch (...) {  // out of memory: adopted on its first command
@@ -135,9 +195,12 @@ void on_client_change(server_api::Context*, server_api::Event, std::uint64_t sub
 // The event says that an attempt was made, not who the client is now: ask.
 void on_authentication(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept {
   Module& module = *module_state;
+  auto* info = static_cast<server_api::AuthenticationInfo*>(data);
   try {
-    if (Client* client = module.clients.find(static_cast<server_api::AuthenticationInfo*>(data)->client_id))
-      authenticated(module, *client);
+    Client* client = module.clients.find(info->client_id);
+    if (!client) return;
+    if (info->result != server_api::kAuthenticationGranted) ++module.users[client->user].auth_failures;
+    authenticated(module, *client);
   } catch (...) {
   }
 }

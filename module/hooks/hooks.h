@@ -9,6 +9,9 @@ namespace tenants {
 void read_command_table(Module& module);
 void on_command(server_api::FilterContext* filter) noexcept;
 void on_rejected(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
+void on_failed(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
+// The command that ran last kept the main thread busy for long: into the slow list of its user.
+void note_slow(Module& module);
 // The client's user changed inside its transaction: counts for it what ran, or runs, until the next AUTH, or `whole`.
 void count_rest_of_exec(Module& module, const Client& client, bool whole);
 // The client goes while its command waits: commandstats will not count that command either.
@@ -32,6 +35,10 @@ void recheck(Module& module, Client& client);
 // moment.
 void settle_all(Module& module);
 void forget_monitor(Module& module, Client& client);
+// What went over the client's connection since it was last looked at, for its user. Some 3 µs.
+void read_bytes(Module& module, Client& client);
+// The same for the next few clients in turn.
+void read_some_bytes(Module& module);
 
 // keyspace.cc
 int on_key(server_api::Context*, int type, const char* event, server_api::String* key) noexcept;

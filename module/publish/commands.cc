@@ -29,23 +29,78 @@ bool equals_count(std::string_view word) {
   return lower == "count";
 }
 
+void reply_field(Context* context, const char* name, std::uint64_t value) {
+  reply(context, name);
+  api.ReplyWithLongLong(context, static_cast<long long>(value));
+}
+
 void reply_row(Context* context, const Row& row) {
-  api.ReplyWithMap(context, row.bytes ? 10 : 9);
+  api.ReplyWithMap(context, 9 + row.cpu_usec.has_value() + row.bytes.has_value());
   reply(context, "name");
   reply(context, row.name);
   reply(context, "kind");
   reply(context, row.kind);
-  std::pair<const char*, std::uint64_t> fields[] = {
-      {"users", row.users},       {"prefixes", row.prefixes}, {"connections", row.connections},
-      {"commands", row.commands}, {"reads", row.reads},       {"writes", row.writes},
-      {"keys", row.keys}};
-  for (auto& [name, value] : fields) {
-    reply(context, name);
-    api.ReplyWithLongLong(context, static_cast<long long>(value));
+  reply_field(context, "users", row.users);
+  reply_field(context, "prefixes", row.prefixes);
+  reply_field(context, "connections", row.connections);
+  reply_field(context, "commands", row.commands);
+  reply_field(context, "reads", row.reads);
+  reply_field(context, "writes", row.writes);
+  if (row.cpu_usec) reply_field(context, "cpu_usec", *row.cpu_usec);
+  reply_field(context, "keys", row.keys);
+  if (row.bytes) reply_field(context, "bytes", *row.bytes);
+}
+
+// One of "slow": the newest first.
+void reply_slow(Context* context, const SlowLog* log) {
+  std::uint64_t kept = log ? std::min<std::uint64_t>(log->total, SlowLog::kKept) : 0;
+  api.ReplyWithArray(context, static_cast<long>(kept));
+  for (std::uint64_t i = 1; i <= kept; ++i) {
+    const SlowCommand& slow = log->commands[(log->total - i) % SlowLog::kKept];
+    api.ReplyWithMap(context, 3);
+    reply(context, "command");
+    reply(context, slow.name);
+    reply_field(context, "cpu_usec", slow.cpu_usec);
+    reply_field(context, "unix_msec", static_cast<std::uint64_t>(slow.unix_msec));
   }
-  if (!row.bytes) return;
-  reply(context, "bytes");
-  api.ReplyWithLongLong(context, static_cast<long long>(*row.bytes));
+}
+
+// One tenant with all that is known of its user and its prefixes.
+int get(Context* context, String** argv, int argc) {
+  if (argc != 2) return api.WrongArity(context);
+  Module& module = *module_state;
+  settle_all(module);
+  if (module.cpu.slow()) note_slow(module);
+  std::uint32_t user = module.users.find(server_api::view(argv[1]));
+  if (!user) return api.ReplyWithError(context, "ERR tenants: no such tenant, TENANTS.LIST names them all");
+  std::vector<std::uint32_t> prefixes;
+  for (std::uint32_t row = 0; row < module.prefixes.end(); ++row)
+    if (module.prefixes[row].owner == user) prefixes.push_back(row);
+  auto fields = user_fields(module, user);
+  bool denials = module.server.valkey_at_least(9, 1);
+  api.ReplyWithMap(context, static_cast<long>(3 + fields.size() + denials));
+  reply(context, "name");
+  reply(context, module.users[user].name);
+  for (auto& [name, value] : fields) reply_field(context, name, value);
+  if (denials) {
+    constexpr const char* kReasons[kDenials] = {"auth", "command", "key", "channel", "database"};
+    reply(context, "denied_by_reason");
+    api.ReplyWithMap(context, kDenials);
+    for (std::size_t i = 0; i < kDenials; ++i) reply_field(context, kReasons[i], module.users[user].denied[i]);
+  }
+  reply(context, "slow_commands");
+  reply_slow(context, module.users[user].slow.get());
+  reply(context, "prefixes");
+  api.ReplyWithArray(context, static_cast<long>(prefixes.size()));
+  for (std::uint32_t row : prefixes) {
+    PrefixRow values = prefix_row(module, row);
+    api.ReplyWithMap(context, values.bytes ? 3 : 2);
+    reply(context, "name");
+    reply(context, module.prefixes[row].name);
+    reply_field(context, "keys", values.keys);
+    if (values.bytes) reply_field(context, "bytes", *values.bytes);
+  }
+  return server_api::kOk;
 }
 
 int list(Context* context, String** argv, int argc) {
@@ -131,7 +186,15 @@ bool register_commands(Context* context) {
                                       .complexity = "O(N) with N the number of users and prefixes",
                                       .since = "0.1.0",
                                       .arity = 1};
-  return add(context, "tenants.list", guarded<list>, list_info) &&
+  server_api::CommandArg get_arguments[] = {{.name = "name", .type = server_api::kArgString, .key_spec_index = -1}, {}};
+  server_api::CommandInfo get_info{.version = &server_api::kCommandInfoVersion,
+                                   .summary = "Returns all that is known of one tenant.",
+                                   .complexity = "O(N) with N the number of prefixes",
+                                   .since = "0.1.0",
+                                   .arity = 2,
+                                   .args = get_arguments};
+  return add(context, "tenants.get", guarded<get>, get_info) &&
+         add(context, "tenants.list", guarded<list>, list_info) &&
          add(context, "tenants.status", guarded<show_status>, status_info);
 }
 

@@ -24,6 +24,7 @@ constexpr Number kNumbers[] = {
     {"sweep-interval", &Settings::sweep_interval, 0, 86'400, true},
     {"slice-usec", &Settings::slice_usec, 20, 10'000, true},
     {"info-rows", &Settings::info_rows, 0, 10'000, true},
+    {"cpu-sampling-hz", &Settings::cpu_sampling_hz, 0, 1'000, true},
 };
 constexpr const char* kSeparatorsRule = "separators must be 1 to 8 different printable ASCII characters";
 
@@ -40,7 +41,12 @@ bool separators_allowed(std::string_view text) {
 long long get_number(const char*, void* data) { return settings_in_use->*static_cast<const Number*>(data)->value; }
 
 int set_number(const char*, long long value, void* data, String**) noexcept {
-  settings_in_use->*static_cast<const Number*>(data)->value = value;
+  auto setting = static_cast<const Number*>(data)->value;
+  settings_in_use->*setting = value;
+  if (module_state && setting == &Settings::cpu_sampling_hz) {
+    module_state->cpu.stop();
+    module_state->cpu.start(static_cast<unsigned>(value));
+  }
   return server_api::kOk;
 }
 

@@ -44,13 +44,8 @@ void add_users(server_api::InfoContext* info, const Module& module) {
     return std::pair(module.users[row].commands_total(), module.users[row].connections);
   });
   for (std::uint32_t row : rows) {
-    const User& user = module.users[row];
-    Line line(info, "user_" + shown(user.name, row < UserTable::kFirst));
-    line.add("connections", user.connections);
-    line.add("connections_total", user.connections_total);
-    line.add("commands", user.commands_total());
-    line.add("reads", user.commands[static_cast<std::size_t>(Kind::kRead)]);
-    line.add("writes", user.commands[static_cast<std::size_t>(Kind::kWrite)]);
+    Line line(info, "user_" + shown(module.users[row].name, row < UserTable::kFirst));
+    for (auto& [field, value] : user_fields(module, row)) line.add(field, value);
   }
 }
 
@@ -86,6 +81,7 @@ void add_tenants(server_api::InfoContext* info, const Module& module) {
     line.add("commands", row.commands);
     line.add("reads", row.reads);
     line.add("writes", row.writes);
+    line.add("cpu_usec", row.cpu_usec);
     line.add("keys", row.keys);
     line.add("bytes", row.bytes);
   }

@@ -1,6 +1,9 @@
 // What we say: INFO, TENANTS.* and the configuration.
 #pragma once
 
+#include <utility>
+#include <vector>
+
 #include "module/module.h"
 
 namespace tenants {
@@ -13,7 +16,7 @@ struct Row {
   std::string_view name;  // as it is, or the module's own: "(other)"
   const char* kind;       // tenant, orphans, other, internal
   std::uint64_t users = 0, prefixes = 0, connections = 0, commands = 0, reads = 0, writes = 0, keys = 0;
-  std::optional<std::uint64_t> bytes;
+  std::optional<std::uint64_t> cpu_usec, bytes;
   std::uint64_t position = 0;  // of a tenant: the same for as long as the module is loaded
 };
 struct PrefixRow {
@@ -25,6 +28,10 @@ struct PrefixRow {
 // Every tenant, in the order in which they came to be known, then the module's own rows. O(users + prefixes).
 std::vector<Row> tenant_rows(const Module& module);
 PrefixRow prefix_row(const Module& module, std::uint32_t row);
+// The counters of a user, in the order of INFO; what this server cannot tell is left out. O(1).
+std::vector<std::pair<const char*, std::uint64_t>> user_fields(const Module& module, std::uint32_t row);
+// CPU time of the main thread; nothing where it is not sampled.
+std::optional<std::uint64_t> cpu_usec(const Module& module, std::uint32_t row);
 // The fields of "# tenants_status" in order. O(prefixes).
 std::vector<std::pair<std::string_view, std::string>> status(Module& module);
 

@@ -42,6 +42,43 @@ PrefixRow prefix_row(const Module& module, std::uint32_t row) {
   return result;
 }
 
+std::optional<std::uint64_t> cpu_usec(const Module& module, std::uint32_t row) {
+  if (!module.cpu.running() && module.cpu.nanoseconds(row) == 0) return std::nullopt;
+  return module.cpu.nanoseconds(row) / 1000;
+}
+
+std::vector<std::pair<const char*, std::uint64_t>> user_fields(const Module& module, std::uint32_t row) {
+  const User& user = module.users[row];
+  auto of = [&](Kind kind) { return user.commands[static_cast<std::size_t>(kind)]; };
+  std::vector<std::pair<const char*, std::uint64_t>> fields = {
+      {"connections", user.connections},
+      {"connections_peak", user.connections_peak},
+      {"connections_total", user.connections_total},
+      {"commands", user.commands_total()},
+      {"reads", of(Kind::kRead)},
+      {"writes", of(Kind::kWrite)},
+      {"admin", of(Kind::kAdmin)},
+      {"scripts", of(Kind::kScript)},
+      {"pubsub", of(Kind::kPubsub)},
+  };
+  auto add = [&](const char* name, std::uint64_t value) { fields.emplace_back(name, value); };
+  if (module.server.valkey_at_least(9, 1)) {
+    add("errors", user.errors);
+    add("rejected", user.rejected);
+    add("denied", user.denied_total());
+  }
+  if (module.server.valkey_at_least(9, 0)) add("auth_failures", user.auth_failures);
+  if (std::optional<std::uint64_t> usec = cpu_usec(module, row)) {
+    add("cpu_usec", *usec);
+    add("slow", user.slow ? user.slow->total : 0);
+  }
+  if (module.has_bytes) {
+    add("bytes_in", user.bytes_in);
+    add("bytes_out", user.bytes_out);
+  }
+  return fields;
+}
+
 std::vector<Row> tenant_rows(const Module& module) {
   std::vector<Row> rows(module.users.end());
   for (std::uint32_t i = 0; i < module.users.end(); ++i) {
@@ -54,9 +91,13 @@ std::vector<Row> tenant_rows(const Module& module) {
     row.commands = user.commands_total();
     row.reads = user.commands[static_cast<std::size_t>(Kind::kRead)];
     row.writes = user.commands[static_cast<std::size_t>(Kind::kWrite)];
+    row.cpu_usec = cpu_usec(module, i);
     row.bytes = 0;
   }
-  rows.push_back({.name = "(orphans)", .kind = "orphans", .bytes = 0});
+  rows.push_back({.name = "(orphans)",
+                  .kind = "orphans",
+                  .cpu_usec = rows[0].cpu_usec ? std::optional(0) : std::nullopt,
+                  .bytes = 0});
   for (std::uint32_t i = 0; i < module.prefixes.end(); ++i) {
     if (!module.prefixes.used(i)) continue;
     const Prefix& prefix = module.prefixes[i];
@@ -83,11 +124,12 @@ std::vector<Row> tenant_rows(const Module& module) {
 
 std::vector<std::pair<std::string_view, std::string>> status(Module& module) {
   const Sweep& sweep = module.sweep;
-  std::uint64_t connections = 0, commands = 0, orphans = 0, bytes = 0;
+  std::uint64_t connections = 0, commands = 0, orphans = 0, bytes = 0, cpu = 0;
   bool measured = false, known = true;
   for (std::uint32_t row = 0; row < module.users.end(); ++row) {
     connections += module.users[row].connections;
     commands += module.users[row].commands_total();
+    cpu += module.cpu.nanoseconds(row);
   }
   for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) {
     if (!module.prefixes.used(row)) continue;
@@ -124,6 +166,7 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module) {
   add("prefixes_capacity", module.prefixes.capacity());
   add("connections", connections);
   add("commands", commands);
+  if (module.cpu.running() || cpu > 0) add("cpu_usec", cpu / 1000);
   add("keys", module.keyspace.total());
   if (measured && known) add("bytes", bytes);
   add("orphan_keys", orphans);

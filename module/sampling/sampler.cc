@@ -90,22 +90,21 @@ void CpuSampler::loop() {
     used_[now & (kMaxRows - 1)].fetch_add(used, std::memory_order_relaxed);
     rest = used < kIdleNanoseconds ? (rest < kLongestRest ? rest * 2 : kLongestRest) : 1;
 
-    std::uint64_t sequence = now >> kRowBits;
     bool quiet = used * 10 < (wall_now - wall) * 3;
     if (quiet)
       stretch = 0;  // little by little, between commands
-    else if (sequence == previous)
+    else if (now == previous)
       stretch += used;
-    else if (sequence == previous + 1 && was_quiet)
+    else if (now >> kRowBits == (previous >> kRowBits) + 1 && was_quiet)
       stretch = used;
     else  // it began somewhere in between
       stretch = std::min(used / 2, mean_nanoseconds_);
     was_quiet = quiet;
     if (stretch >= kSlowNanoseconds) {
       slow_nanoseconds_.store(stretch, std::memory_order_relaxed);
-      slow_sequence_.store(sequence, std::memory_order_relaxed);
+      slow_sequence_.store(now >> kRowBits, std::memory_order_relaxed);
     }
-    previous = sequence;
+    previous = now;
     cpu = cpu_now;
     wall = wall_now;
   }

@@ -42,10 +42,13 @@ class CpuSampler {
   // CPU time charged to this row since the start, in nanoseconds.
   std::uint64_t nanoseconds(std::uint32_t row) const { return used_[row].load(std::memory_order_relaxed); }
   // Is the command that began last known to have kept the thread busy for kSlowNanoseconds or more? One load.
-  bool slow() const { return slow_sequence_.load(std::memory_order_relaxed) == sequence_; }
+  bool slow() const {
+    return slow_sequence_.load(std::memory_order_relaxed) == sequence_ && sequence_ != noted_sequence_;
+  }
   // For how long, as far as seen, in nanoseconds of CPU time.
   std::uint64_t slow_nanoseconds() const { return slow_nanoseconds_.load(std::memory_order_relaxed); }
-  void forget_slow() { slow_sequence_.store(0, std::memory_order_relaxed); }
+  // Once per command is enough.
+  void note_slow() { noted_sequence_ = sequence_; }
 
  private:
   static constexpr int kRowBits = 20;
@@ -55,7 +58,7 @@ class CpuSampler {
   void loop();
   std::uint64_t cpu_clock() const;
 
-  std::uint64_t sequence_ = 0;  // the main thread's
+  std::uint64_t sequence_ = 0, noted_sequence_ = 0;  // the main thread's
   alignas(64) std::atomic<std::uint64_t> now_{0};
   alignas(64) std::atomic<std::uint64_t> slow_sequence_{0};
   std::atomic<std::uint64_t> slow_nanoseconds_{0};

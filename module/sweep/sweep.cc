@@ -144,6 +144,11 @@ void step(Module& module) {
     if (module.acl.wanted || module.acl.running) read_acl(module, static_cast<std::uint64_t>(settings.slice_usec));
     settle_all(module);
     settle_users(module, true);
+    std::uint64_t now = monotonic_usec();
+    if (module.bytes_place > 0 || now - module.bytes_round_usec >= kSecond) {
+      if (module.bytes_place == 0) module.bytes_round_usec = now;
+      read_some_bytes(module);
+    }
   }
   std::uint64_t now = monotonic_usec();
   bool running = sweep.state == Sweep::State::kRunning ||
@@ -178,10 +183,17 @@ void step(Module& module) {
 void on_tick(int fd, void*, int) noexcept {
   std::uint64_t ticks;
   if (read(fd, &ticks, sizeof ticks) < 0) return;
+  Module& module = *module_state;
+  // What the server does when nobody has asked for anything for a while is its own work, and so is this.
+  bool quiet = std::exchange(module.tick_sequence, module.cpu.sequence()) == module.cpu.sequence();
+  std::uint32_t user = quiet ? UserTable::kInternal : module.cpu.charged();
   try {
-    step(*module_state);
+    if (module.cpu.slow()) note_slow(module);
+    module.cpu.charge_to(UserTable::kInternal);
+    step(module);
   } catch (...) {  // out of memory: the next tick tries again
   }
+  module.cpu.charge_to(user);
 }
 
 }  // namespace

@@ -4,9 +4,10 @@ import collections
 
 import truth
 from info import Info, keys_by_prefix, read_info
+from ledger import COUNTED
 from tenants import settled_info
 
-NOTHING = {"commands": 0, "reads": 0, "writes": 0}
+NOTHING = dict.fromkeys(COUNTED, 0)
 
 
 def users(server):
@@ -45,7 +46,7 @@ def observe(server):
 
 
 def counted_between(before, after):
-    """{user: {"commands", "reads", "writes"}} that the module counted, without the rows of which nothing was counted."""
+    """{user: {"commands" and each kind}} that the module counted, without the rows of which nothing was counted."""
     users = {}
     for name, row in after.info.users.items():
         old = before.info.users.get(name, NOTHING)

@@ -64,11 +64,15 @@ def words_of_lua(command):
     return commands
 
 
+# What INFO has of each user about commands.
+COUNTED = ("commands", "reads", "writes", "admin", "scripts", "pubsub")
+
+
 class CommandTable:
     """Full names and flags, as `COMMAND` tells them."""
 
     def __init__(self, reply):
-        self.flags = {b"tenants.list": {b"readonly"}, b"tenants.status": {b"readonly"}}
+        self.flags = {b"tenants.list": {b"readonly"}, b"tenants.get": {b"readonly"}, b"tenants.status": {b"readonly"}}
         self._read(reply)
 
     def _read(self, commands):
@@ -84,8 +88,12 @@ class CommandTable:
         return name
 
     def kind(self, name):
+        """One of the kinds of docs/metrics.md; "other" for the rest."""
+        if name.startswith((b"eval", b"fcall")):
+            return "scripts"
         flags = self.flags.get(name, set())
-        return "write" if b"write" in flags else "read" if b"readonly" in flags else "other"
+        kinds = ((b"write", "writes"), (b"readonly", "reads"), (b"pubsub", "pubsub"), (b"admin", "admin"))
+        return next((kind for flag, kind in kinds if flag in flags), "other")
 
 
 class Ledger:
@@ -116,14 +124,14 @@ class Ledger:
             return self.refused.copy()
 
     def by_user(self, calls):
-        """{user: {"commands", "reads", "writes"}} of a snapshot, or of the difference of two."""
+        """{user: {"commands" and each kind}} of a snapshot, or of the difference of two."""
         users = {}
         for (user, name), times in calls.items():
-            row = users.setdefault(user, {"commands": 0, "reads": 0, "writes": 0})
+            row = users.setdefault(user, dict.fromkeys(COUNTED, 0))
             kind = self.table.kind(name)
             row["commands"] += times
-            row["reads"] += times if kind == "read" else 0
-            row["writes"] += times if kind == "write" else 0
+            if kind in row:
+                row[kind] += times
         return users
 
     @staticmethod

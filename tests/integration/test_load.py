@@ -38,7 +38,7 @@ def used_memory(session):
 
 
 def test_the_defaults_are_those_of_the_documentation(server):
-    assert len(documented_defaults()) == 7
+    assert len(documented_defaults()) == 8
     assert settings(server.admin) == documented_defaults()
 
 
@@ -153,6 +153,7 @@ BAD_SETTINGS = {
     "sweep-interval": (["-1", "86401", "1h"], ["0", "86400"]),
     "slice-usec": (["19", "10001", "0x20"], ["20", "10000"]),
     "info-rows": (["-1", "10001"], ["0", "10000"]),
+    "cpu-sampling-hz": (["-1", "1001"], ["0", "1000"]),
     "separators": (["", "::", "123456789", "a b", "\x7f", "\u20ac"], ["8"]),
 }
 

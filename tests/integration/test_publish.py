@@ -20,9 +20,10 @@ LINES = [
     rb"tenants_(version|server|keys_mode|acl|sweep_state):[ -~]+",
     rb"tenants_sweep_progress:[01]\.\d+",
     rb"tenants_[a-z_]+:\d+",
-    rb"tenants_user_%b:connections=\d+,connections_total=\d+,commands=\d+,reads=\d+,writes=\d+" % NAME,
+    rb"tenants_user_%b:connections=\d+,connections_peak=\d+,connections_total=\d+,commands=\d+,reads=\d+,writes=\d+,admin=\d+,scripts=\d+,pubsub=\d+"
+    rb"(,errors=\d+,rejected=\d+,denied=\d+)?(,auth_failures=\d+)?,cpu_usec=\d+,slow=\d+,bytes_in=\d+,bytes_out=\d+" % NAME,
     rb"tenants_prefix_%b:(owner=%b,)?keys=\d+(,bytes=\d+)?(,bytes_error=\d+)?,coverage=[01]\.\d{3}" % (NAME, NAME),
-    rb"tenants_tenant_%b:users=\d+,prefixes=\d+,connections=\d+,commands=\d+,reads=\d+,writes=\d+,keys=\d+(,bytes=\d+)?" % NAME,
+    rb"tenants_tenant_%b:users=\d+,prefixes=\d+,connections=\d+,commands=\d+,reads=\d+,writes=\d+,cpu_usec=\d+,keys=\d+(,bytes=\d+)?" % NAME,
 ]  # fmt: skip
 
 
@@ -140,7 +141,7 @@ def test_list_pages_hold_every_tenant_exactly_once(server, protocol, count):
 
 
 def test_list_rows_are_maps_in_resp3_and_flat_arrays_in_resp2(busy):
-    fields = [b"name", b"kind", b"users", b"prefixes", b"connections", b"commands", b"reads", b"writes", b"keys", b"bytes"]
+    fields = [b"name", b"kind", b"users", b"prefixes", b"connections", b"commands", b"reads", b"writes", b"cpu_usec", b"keys", b"bytes"]
     _, flat = busy.admin.call("TENANTS.LIST")
     assert all(row[::2] == fields for row in flat), flat[0]
     assert all(isinstance(value, int) for row in flat for value in row[5::2])
@@ -216,7 +217,7 @@ def test_status_is_a_map_of_the_info_fields(busy, protocol):
     assert isinstance(busy.admin.outcome("TENANTS.STATUS", "x"), ResponseError)
 
 
-@pytest.mark.parametrize("name", ["tenants.list", "tenants.status"])
+@pytest.mark.parametrize("name", ["tenants.list", "tenants.get", "tenants.status"])
 def test_commands_describe_themselves(server, name):
     (info,) = server.admin.call("COMMAND", "INFO", name)
     assert {b"readonly", b"loading", b"stale"} <= set(info[2]) and b"write" not in info[2]
@@ -226,10 +227,10 @@ def test_commands_describe_themselves(server, name):
     fields = docs[name.encode()]
     fields = dict(zip(fields[::2], fields[1::2]))
     assert fields[b"summary"] and fields[b"complexity"] and fields[b"since"]
-    assert (b"arguments" in fields) == (name == "tenants.list")
+    assert (b"arguments" in fields) == (name != "tenants.status")
     assert isinstance(server.admin.outcome("COMMAND", "GETKEYS", name), ResponseError)
     server.admin.call("ACL", "SETUSER", "ops", "-@all", "+@tenants")
-    assert server.admin.call("ACL", "DRYRUN", "ops", name) == b"OK"
+    assert server.admin.call("ACL", "DRYRUN", "ops", name, *(["x"] if name == "tenants.get" else [])) == b"OK"
     if server.version >= (8, 1, 0):  # before, ACL CAT leaves out the commands of modules
         assert name.encode() in server.admin.call("ACL", "CAT", "tenants")
 

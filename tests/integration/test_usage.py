@@ -1,0 +1,233 @@
+"""What users use beside commands: CPU time, bytes, errors and refusals, and what TENANTS.GET says of them."""
+
+import pathlib
+import re
+
+import pytest
+from redis.exceptions import ResponseError
+
+import truth
+from checks import observe, users
+from info import read_info, total
+from ledger import foreseeable, refused
+from traffic import Traffic
+from waiting import wait_until
+
+BUSY = "local n = 0 for i = 1, %d do n = n + i %% 7 end return n"
+
+
+def get(session, name):
+    session.call("HELLO", 3)
+    reply = session.call("TENANTS.GET", name)
+    session.call("HELLO", 2)
+    return {key.decode(): value for key, value in reply.items()}
+
+
+def main_thread_usec(server):
+    """CPU time that the main thread has used, as the kernel has it. The wrapper of a fetched server execs, so the pid is its own."""
+    nanoseconds = open(f"/proc/{server.process.pid}/task/{server.process.pid}/schedstat").read().split()[0]
+    return int(nanoseconds) // 1000
+
+
+def cpu(server):
+    return read_info(server.admin).status["cpu_usec"]
+
+
+@pytest.mark.parametrize("io_threads", [1, 3])
+def test_cpu_of_all_users_is_the_main_threads(launch, io_threads, seed):
+    server = launch(lines=[f"io-threads {io_threads}"])
+    server.admin.call("ACL", "SETUSER", "app1", "on", ">secret", "~*", "+@all")
+    session = server.session("app1")
+    module, kernel = cpu(server), main_thread_usec(server)
+    for number in range(400):
+        session.pipeline([("SET", f"app1:{number}", "x" * 100), ("LRANGE", "app1:list", 0, -1)] * 50 + [("EVAL", BUSY % 200_000, 0)])
+        if number % 100 == 0:
+            server.admin.outcome("BGSAVE")
+    module, kernel = cpu(server) - module, main_thread_usec(server) - kernel
+    assert kernel > 400_000
+    assert abs(module - kernel) <= 0.01 * kernel + 8_000, f"module {module}, kernel {kernel}"  # two looks of 4 ms
+    info = read_info(server.admin)
+    assert abs(total(info.users, "cpu_usec") - info.status["cpu_usec"]) <= len(info.users)
+
+
+def test_cpu_goes_to_the_user_who_burns_it(shared):
+    before = users(shared)
+    burners = {"app1": 3, "app2": 1}  # in this proportion
+    sessions = {user: shared.session(user) for user in burners}
+    for _ in range(60):
+        for user, share in burners.items():
+            sessions[user].call("EVAL", BUSY % (100_000 * share), 0)
+    after = users(shared)
+    used = {user: after[user.encode()]["cpu_usec"] - before.get(user.encode(), {"cpu_usec": 0})["cpu_usec"] for user in burners}
+    assert sum(used.values()) > 50_000, used
+    assert 0.55 < used["app1"] / sum(used.values()) < 0.92, used
+
+
+def test_an_idle_servers_cpu_is_internal(shared):
+    session = shared.session("app1")
+    before = users(shared)
+    session.call("PING")
+    start = main_thread_usec(shared)
+    wait_until(lambda: main_thread_usec(shared) - start > 6000, 60, "the server to have done some work of its own")
+    after = users(shared)
+    assert after["(internal)"]["cpu_usec"] - before["(internal)"]["cpu_usec"] > 3000
+    assert after[b"app1"]["cpu_usec"] - before.get(b"app1", {"cpu_usec": 0})["cpu_usec"] < 2000
+
+
+def test_sampling_can_be_switched_off_and_on(launch):
+    server = launch(module_arguments=["cpu-sampling-hz", "0"])
+    assert "cpu_usec" not in read_info(server.admin).status
+    assert not any("cpu_usec" in row or "slow" in row for row in read_info(server.admin).users.values())
+    server.admin.call("CONFIG", "SET", "tenants.cpu-sampling-hz", 1000)
+    server.admin.call("EVAL", BUSY % 3_000_000, 0)
+    first = wait_until(lambda: cpu(server), 10, "CPU time")
+    server.admin.call("CONFIG", "SET", "tenants.cpu-sampling-hz", 0)
+    assert cpu(server) >= first
+    assert b"tenants-cpu" not in threads(server)
+
+
+def threads(server):
+    return b" ".join(path.read_bytes() for path in pathlib.Path(f"/proc/{server.process.pid}/task").glob("*/comm"))
+
+
+def test_a_command_that_blocks_the_server_is_kept_by_name_without_arguments(shared):
+    session = shared.session("app1")
+    for _ in range(50):
+        session.call("GET", "app1:k")
+    assert get(shared.admin, "app1")["slow_commands"] == []
+    usec = 0
+    iterations = 1_000_000
+    while usec < 40_000:
+        iterations *= 2
+        shared.admin.call("CONFIG", "RESETSTAT")
+        session.call("EVAL", BUSY % iterations, 0)
+        usec = int(re.search(rb"cmdstat_eval:calls=1,usec=(\d+)", shared.admin.call("INFO", "commandstats"))[1])
+    row = get(shared.admin, "app1")
+    slow = {key.decode(): value for key, value in row["slow_commands"][0].items()}
+    assert row["slow"] >= 1 and set(slow) == {"command", "cpu_usec", "unix_msec"}
+    assert slow["command"] == b"eval"
+    assert 10_000 <= slow["cpu_usec"] <= usec + 12_000, (slow, usec)
+    seconds = int(shared.admin.call("TIME")[0])
+    assert 0 <= seconds - slow["unix_msec"] // 1000 < 60
+    assert users(shared)[b"default"]["slow"] == 0
+
+
+def failed_calls(session):
+    return sum(int(calls) for calls in re.findall(rb"failed_calls=(\d+)", session.call("INFO", "commandstats")))
+
+
+def test_errors_of_all_users_equal_the_failed_calls_of_commandstats(shared, seed):
+    if not shared.ledger.tells_refusals:
+        assert not any({"errors", "rejected", "denied"} & set(row) for row in users(shared).values())
+        return
+    before, failed = total(users(shared), "errors"), failed_calls(shared.admin)
+    Traffic(shared, seed).run(200)
+    assert total(users(shared), "errors") - before == failed_calls(shared.admin) - failed > 50, f"seed {seed}"
+
+
+def test_refusals_are_told_apart_and_belong_to_who_tried(shared):
+    if not shared.ledger.tells_refusals:
+        pytest.skip("servers before 9.1 do not tell a module of refusals")
+    session = shared.session("app1")
+    shared.admin.call("ACL", "SETUSER", "app1", "-flushall", "resetchannels")
+    replies = session.pipeline(
+        [("GET", "app2:k"), ("SET", "app2:k", "1"), ("FLUSHALL",), ("PUBLISH", "c", "x"), ("NOSUCH",), ("GET",), ("CLIENT", "NOSUCH"), ("GET", "app1:k")]
+    )
+    assert [refused(reply) or foreseeable(reply) for reply in replies] == [True] * 7 + [False]
+    row = get(shared.admin, "app1")
+    assert (row["denied"], row["rejected"], row["errors"]) == (4, 3, 0)
+    assert row["denied_by_reason"] == {b"auth": 0, b"command": 1, b"key": 2, b"channel": 1, b"database": 0}
+    shared.admin.call("CONFIG", "SET", "maxmemory", 1, "maxmemory-policy", "noeviction")
+    reply = session.outcome("SET", "app1:k", "1")
+    shared.admin.call("CONFIG", "SET", "maxmemory", 0)
+    assert str(reply).startswith("OOM")
+    assert get(shared.admin, "app1")["rejected"] == 4
+
+
+def test_failed_logins_belong_to_who_tried(shared):
+    before = users(shared)
+    if "auth_failures" not in before[b"default"]:
+        pytest.skip("servers before 9.0 do not tell a module of authentications")
+    session = shared.session("app1")
+    session.pipeline([("AUTH", "app2", "wrong"), ("AUTH", "nobody", "wrong"), ("HELLO", 3, "AUTH", "app2", "wrong"), ("AUTH", "app1", "secret")])
+    after = users(shared)
+    assert after[b"app1"]["auth_failures"] == 3
+    assert total(after, "auth_failures") - total(before, "auth_failures") == 3
+    assert b"nobody" not in after
+
+
+def tot_net(session):
+    """{user: (bytes in, bytes out)} of the open connections."""
+    sums = {}
+    for line in session.call("CLIENT", "LIST").splitlines():
+        user, read, written = (re.search(rb" %b=(\S+)" % field, line)[1] for field in (b"user", b"tot-net-in", b"tot-net-out"))
+        old = sums.get(user, (0, 0))
+        sums[user] = (old[0] + int(read), old[1] + int(written))
+    return sums
+
+
+def test_bytes_are_those_of_client_list_also_when_connections_close_or_change_their_user(shared):
+    sessions = [shared.session("app1") for _ in range(4)]
+    for session in sessions:
+        session.call("SET", "app1:k", "x" * 100_000)
+        session.call("GET", "app1:k")
+    expected = tot_net(shared.admin)[b"app1"]
+    auth = 4 * len("*3\r\n$4\r\nAUTH\r\n$4\r\napp1\r\n$6\r\nsecret\r\n")  # default's
+    sessions[0].call("AUTH", "app2", "secret")
+    for session in sessions[1:3]:
+        session.close()
+    row = wait_until(lambda: at_least(shared, expected[1] - 100), 10, lambda: f"{expected}, {users(shared)[b'app1']}")
+    assert abs(row["bytes_in"] - (expected[0] - auth)) < 100, (row, expected)
+    assert abs(row["bytes_out"] - expected[1]) < 100, (row, expected)
+    assert users(shared)[b"app2"]["bytes_in"] < 100
+
+
+def at_least(server, bytes_out):
+    row = users(server)[b"app1"]
+    return row if row["bytes_out"] >= bytes_out else None
+
+
+def test_bytes_of_many_connections_are_all_read(shared):
+    sessions = [shared.session("app1") for _ in range(300)]
+    for session in sessions:
+        session.call("SET", "app1:k", "x" * 1000)
+    wait_until(lambda: users(shared)[b"app1"]["bytes_in"] >= 300 * 1000, 20, lambda: f"{users(shared)[b'app1']}")
+    assert users(shared)[b"app1"]["bytes_in"] <= 300 * 1200
+
+
+def test_the_peak_of_connections_stays(shared):
+    sessions = [shared.session("app1") for _ in range(7)]
+    for session in sessions:
+        session.call("PING")
+        session.close()
+    wait_until(lambda: users(shared)[b"app1"]["connections"] == 0, 5, "all connections of app1 to be gone")
+    assert users(shared)[b"app1"]["connections_peak"] == 7
+
+
+def test_get_refuses_what_it_does_not_know(shared):
+    assert str(shared.admin.outcome("TENANTS.GET", "nobody")).startswith("ERR tenants: no such tenant")
+    for words in [("TENANTS.GET",), ("TENANTS.GET", "app1", "app2")]:
+        assert isinstance(shared.admin.outcome(*words), ResponseError)
+
+
+# Commands that fail after they, or something before them, have changed a key: what a listener must not tear apart.
+FAILING = [
+    ("SET", "app1:s", "x"), ("LPUSH", "app1:s", "1"), ("SET", "app1:e", "1", "PX", 1), ("WAIT", 1, 20), ("LPUSH", "app1:e", "1"), ("INCR", "app1:e"),
+    ("SET", "app1:f", "1", "PX", 1), ("WAIT", 1, 20), ("LSET", "app1:f", 0, "x"), ("EVAL", "redis.call('SET', 'app1:a', 1) redis.call('SET', 'app1:b', 2) error('no')", 0),
+    ("MULTI",), ("SET", "app1:c", "1"), ("LPUSH", "app1:c", "1"), ("INCR", "app1:n"), ("EXEC",),
+    ("EVAL", "redis.call('SET', 'app1:d', 1) redis.pcall('LPUSH', 'app1:d', 1) redis.call('INCR', 'app1:n')", 0),
+]  # fmt: skip
+
+
+def test_what_fails_is_written_to_the_aof_as_without_the_module(launch):
+    written = []
+    for loading in ("argument", None):
+        server = launch(loading=loading, lines=["appendonly yes", "appendfsync always", "hz 100"])
+        server.admin.call("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+        for command in FAILING:
+            server.admin.outcome(*command)
+        (log,) = (server.directory / "appendonlydir").glob("*.incr.aof")
+        text = re.sub(rb"(?s)(PXAT\r\n\$13\r\n)\d{13}", rb"\1time", log.read_bytes())
+        written.append(re.sub(rb"#TS:\d+\r\n", b"", text))
+    assert written[0] == written[1]
+    assert written[0].count(b"MULTI") >= 2
