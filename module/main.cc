@@ -24,6 +24,7 @@ Module::Module(Context* ctx, server_api::Server server_, Settings settings_, std
       users(static_cast<std::size_t>(settings.max_users)),
       prefixes(static_cast<std::size_t>(settings.max_prefixes), settings.separators, seed),
       keyspace(prefixes, live, seed),
+      tells_refusals(server.valkey_at_least(9, 1)),
       cpu(UserTable::kFirst + static_cast<std::size_t>(settings.max_users)) {
   pending.reserve(64);
 }

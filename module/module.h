@@ -33,9 +33,6 @@ struct Settings {
 
 // The command that the filter counted last: a rejection that follows at once takes it back.
 struct Charge {
-  Client* client = nullptr;
-  std::uint32_t user = 0;
-  Kind kind = Kind::kOther;
   enum State : std::uint8_t { kNone, kCounted, kQueued, kExec } state = kNone;
   Tally transaction{};           // kExec: counted with it
   bool other_databases = false;  // kExec: it may change keys of other databases than the client's
@@ -101,6 +98,7 @@ struct Module {
   Client* last_client = nullptr;
   Charge charge;
   const CommandEntry* last_command = nullptr;
+  bool tells_refusals;  // the server tells of refused commands: 9.1+
   CpuSampler cpu;
   std::uint64_t tick_sequence = 0;
   bool may_nest = false;            // the command that runs is a module's: it may call others

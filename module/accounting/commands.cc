@@ -1,6 +1,5 @@
 #include "module/accounting/commands.h"
 
-#include <cstring>
 #include <utility>
 
 namespace tenants {
@@ -10,61 +9,52 @@ constexpr std::size_t kPlaces =
     1024;  // a server has about 420 names, subcommands included; doubled where modules add more
 constexpr std::size_t kLongestName = 64;
 
+bool is_letter(char c) { return c >= 'a' && c <= 'z'; }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
-bool same_name(std::string_view any_case, std::string_view lower_case) {
-  if (any_case.size() != lower_case.size()) return false;
-  for (std::size_t i = 0; i < any_case.size(); ++i)
+}  // namespace
+
+CommandTable::CommandTable() : entries_(kPlaces), mask_(kPlaces - 1) {}
+
+void CommandTable::clear() {
+  entries_.assign(kPlaces, {});
+  mask_ = kPlaces - 1;
+  size_ = 0;
+}
+
+bool CommandTable::same_rest(std::string_view any_case, std::string_view lower_case) {
+  for (std::size_t i = 8; i < any_case.size(); ++i)
     if (lower(any_case[i]) != lower_case[i]) return false;
   return true;
 }
 
-// Folds case by setting bit 5 of every byte: letters compare equal in both cases; the full comparison decides the rest.
-std::uint64_t head_of(std::string_view name) {
-  std::uint64_t head = 0;
-  std::memcpy(&head, name.data(), name.size() < 8 ? name.size() : 8);
-  return (head | 0x2020202020202020u) ^ (name.size() << 56);
-}
-
-}  // namespace
-
-CommandTable::CommandTable() : entries_(kPlaces) {}
-
-std::size_t CommandTable::place(std::uint64_t head, std::string_view name) const {
-  std::size_t mask = entries_.size() - 1;
-  std::size_t at = (head * 0x9e3779b97f4a7c15u) >> 40 & mask;
-  while (entries_[at].length && !(entries_[at].head == head && same_name(name, entries_[at].name)))
-    at = (at + 1) & mask;
-  return at;
+CommandEntry& CommandTable::place_for(std::string_view lower_case) {
+  std::size_t at = place(first_bytes(lower_case), lower_case.size());
+  while (entries_[at & mask_].length && entries_[at & mask_].name != lower_case) ++at;
+  return entries_[at & mask_];
 }
 
 void CommandTable::add(std::string_view name, Kind kind, int arity, std::uint16_t special) {
   if (name.empty() || name.size() > kLongestName) return;
   if (2 * size_ >= entries_.size()) {
     std::vector<CommandEntry> old = std::exchange(entries_, std::vector<CommandEntry>(entries_.size() * 2));
+    mask_ = entries_.size() - 1;
     for (CommandEntry& entry : old)
-      if (entry.length) entries_[place(entry.head, entry.name)] = std::move(entry);
+      if (entry.length) place_for(entry.name) = std::move(entry);
   }
-  CommandEntry& entry = entries_[place(head_of(name), name)];
+  std::string lower_case;
+  for (char c : name) lower_case += lower(c);
+  CommandEntry& entry = place_for(lower_case);
   size_ += entry.length == 0;
-  entry.head = head_of(name);
+  entry.word = first_bytes(lower_case);
+  entry.letters = 0;
+  for (std::size_t i = 0; i < 8 && i < lower_case.size(); ++i)
+    if (is_letter(lower_case[i])) entry.letters |= std::uint64_t{0x20} << 8 * i;
   entry.length = static_cast<std::uint32_t>(name.size());
-  entry.kind = kind;
   entry.arity = arity;
   entry.special = special;
-  entry.name.clear();
-  for (char c : name) entry.name += lower(c);
-}
-
-void CommandTable::clear() {
-  entries_.assign(kPlaces, {});
-  size_ = 0;
-}
-
-const CommandEntry* CommandTable::find(std::string_view name) const {
-  if (name.empty() || name.size() > kLongestName) return nullptr;
-  const CommandEntry& entry = entries_[place(head_of(name), name)];
-  return entry.length ? &entry : nullptr;
+  entry.kind = kind;
+  entry.name = std::move(lower_case);
 }
 
 const CommandEntry* CommandTable::find(std::string_view container, std::string_view subcommand) const {

@@ -186,7 +186,7 @@ void on_client_change(server_api::Context*, server_api::Event, std::uint64_t sub
     forget_monitor(module, *client);
     read_bytes(module, *client);
     module.users[client->user].disconnected();
-    if (module.last_id == id) module.last_id = 0, module.last_client = nullptr, module.charge = {};
+    if (module.last_id == id) module.last_id = 0, module.last_client = nullptr;
     module.clients.erase(id);
   } catch (...) {  // out of memory: adopted on its first command
   }
