@@ -1,5 +1,5 @@
 # The project's commands; each works from nothing on a fresh Debian 12.
-.PHONY: demo test build binding lint format clean
+.PHONY: demo test bench build binding lint format clean
 PYTHON := /usr/bin/python3
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 
@@ -18,6 +18,10 @@ test: build
 	for version in 8.0 8.1 9; do scripts/servers $$version || exit 1; done
 	$(PYTHON) -B -m pytest tests/integration
 
+bench: build
+	scripts/install servers bench
+	$(PYTHON) -B benchmarks/overhead
+
 # Compiles if and only if our binding agrees with the official headers.
 binding:
 	@for version in 8.1 9; do \
@@ -29,7 +33,7 @@ binding:
 lint:
 	scripts/install build lint
 	shellcheck .ci/run scripts/install scripts/servers
-	pyflakes3 scripts/demo tests/integration/*.py
+	pyflakes3 scripts/demo benchmarks/overhead tests/integration/*.py
 	clang-format --dry-run --Werror $(SOURCES)
 	cmake --preset release >/dev/null && mkdir -p build/lint
 	sed 's/ -fno-gnu-unique//' build/release/compile_commands.json >build/lint/compile_commands.json  # GCC's own
