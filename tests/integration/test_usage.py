@@ -6,8 +6,7 @@ import re
 import pytest
 from redis.exceptions import ResponseError
 
-import truth
-from checks import observe, users
+from checks import users
 from info import read_info, total
 from ledger import foreseeable, refused
 from traffic import Traffic
