@@ -278,7 +278,8 @@ void filter(Module& module, server_api::FilterContext* context) {
 
   server_api::String* name = api.CommandFilterArgGet(context, 0);
   const CommandEntry* command = module.commands.find(view(name));
-  if (command && module.tells_refusals && !command->special && !client->is(Client::kInMulti)) {
+  if (command && !command->special && !client->is(Client::kInMulti) &&
+      (module.tells_refusals || command->accepts(api.CommandFilterArgsCount(context)))) {
     client->last = command->kind;  // should it be refused, on_rejected takes it back
     module.charge.state = Charge::kCounted;
     module.last_command = command;
