@@ -1,5 +1,4 @@
 // OnLoad and OnUnload: the only two symbols the module exports, once under each server's name.
-#include <fcntl.h>
 #include <sys/random.h>
 
 #include "module/hooks/hooks.h"

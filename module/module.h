@@ -1,4 +1,4 @@
-// The module's state, one object from OnLoad to OnUnload; everything runs on the server's main thread.
+// The module's state, one object from OnLoad to OnUnload. Main thread only.
 #pragma once
 
 #include <cstdint>
@@ -91,7 +91,6 @@ struct Module {
   CommandTable commands;
   PrefixTable prefixes;
   Keyspace keyspace;
-  Keyspace* keys() { return &keyspace; }
 
   // hooks/commands.cc
   std::uint64_t last_id = 0;

@@ -19,8 +19,8 @@ struct Measured {
   std::uint64_t seen = 0;      // keys met
   std::uint64_t measured = 0;  // of these, with a size
   std::uint64_t bytes = 0;     // sum of the sizes
-  std::uint64_t unsure_bytes =
-      0;  // of these, sizes that the server extrapolated: collections too large to be walked whole
+  // Of these, sizes that the server extrapolated: collections too large to be walked whole.
+  std::uint64_t unsure_bytes = 0;
 
   void add(const Measured& other) {
     seen += other.seen;
@@ -66,7 +66,7 @@ class PrefixTable {
       const std::vector<Head>& heads, const std::function<bool()>& make_room = [] { return false; });
   // The ACL has heads for which there was no room.
   bool lacks_acl_rows() const { return lacks_acl_rows_; }
-  // Ditto for other separators. Rows of orphans stay until they are empty.
+  // All keys have to be counted again. Rows of orphans stay until they are empty.
   void set_separators(std::string separators) { separators_ = std::move(separators); }
   const std::string& separators() const { return separators_; }
 

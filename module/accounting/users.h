@@ -15,8 +15,7 @@
 
 namespace tenants {
 
-// Why the ACL refused, in the order of the server's own reasons.
-enum class Denial : std::uint8_t { kAuth, kCommand, kKey, kChannel, kDatabase };
+// Why the ACL refused, in the order of the server's own reasons: not logged in, command, key, channel, database.
 inline constexpr std::size_t kDenials = 5;
 
 // A command that kept the main thread busy for long. No arguments: they are the user's own.

@@ -72,8 +72,8 @@ bool read_acl(Module& module, std::uint64_t usec) {
     }
     const std::string& name = acl.names[acl.next++];
     server_api::Reply reply(api.Call(module.context.get(), "ACL", "cb", "GETUSER", name.data(), name.size()));
-    if (server_api::is(reply.get(),
-                       server_api::kReplyArray)) {  // else: deleted meanwhile, which asks for another reading
+    // Who was deleted meanwhile is left out: the deletion asks for another reading.
+    if (server_api::is(reply.get(), server_api::kReplyArray)) {
       UserKeys user{.user = module.users.row_of(name), .name = name};
       read_rules(user, reply.get());
       acl.users.push_back(std::move(user));

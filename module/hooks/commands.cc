@@ -140,8 +140,7 @@ void queue(Module& module, Client& client, const CommandEntry& command, int argu
 
 // Did a key that the client watches change? Asked only for EXEC after WATCH, some 3 µs.
 bool watch_failed(Module& module, const Client& client) {
-  server_api::Reply reply(
-      api.Call(module.context.get(), "CLIENT", "ccl", "LIST", "ID", static_cast<long long>(client.id)));
+  server_api::Reply reply = client_line(module, client);
   std::string_view line = server_api::text(reply.get());
   std::size_t flags = line.find(" flags=");
   if (flags == std::string_view::npos) return false;

@@ -108,10 +108,14 @@ void recheck(Module& module, Client& client) {
   refresh(module, client);
 }
 
+server_api::Reply client_line(Module& module, const Client& client) {
+  return server_api::Reply(
+      api.Call(module.context.get(), "CLIENT", "ccl", "LIST", "ID", static_cast<long long>(client.id)));
+}
+
 void read_bytes(Module& module, Client& client) {
   if (!module.has_bytes) return;
-  server_api::Reply reply(
-      api.Call(module.context.get(), "CLIENT", "ccl", "LIST", "ID", static_cast<long long>(client.id)));
+  server_api::Reply reply = client_line(module, client);
   std::string_view line = server_api::text(reply.get());
   if (!line.empty()) take_bytes(module, client, line);
 }
@@ -137,7 +141,7 @@ void read_some_bytes(Module& module) {
   });
 }
 
-void settle_all(Module& module) {
+void settle_all(Module& module, bool done) {
   if (module.all_pending) {
     module.all_pending = false;
     module.clients.for_each([&](Client& client) { mark_pending(module, client); });
@@ -146,7 +150,7 @@ void settle_all(Module& module) {
     module.links_changed = false;
     read_existing_clients(module);
   }
-  settle_users(module, false);
+  settle_users(module, done);
 }
 
 void forget_monitor(Module& module, Client& client) {

@@ -33,8 +33,10 @@ void settle_users(Module& module, bool done);
 void recheck(Module& module, Client& client);
 // The same for all clients after a change of the ACL, and for links to a primary: what INFO needs to be right at every
 // moment.
-void settle_all(Module& module);
+void settle_all(Module& module, bool done);
 void forget_monitor(Module& module, Client& client);
+// The client's line of CLIENT LIST. Some 3 µs.
+server_api::Reply client_line(Module& module, const Client& client);
 // What went over the client's connection since it was last looked at, for its user. Some 3 µs.
 void read_bytes(Module& module, Client& client);
 // The same for the next few clients in turn.

@@ -69,7 +69,7 @@ void reply_slow(Context* context, const SlowLog* log) {
 int get(Context* context, String** argv, int argc) {
   if (argc != 2) return api.WrongArity(context);
   Module& module = *module_state;
-  settle_all(module);
+  settle_all(module, false);
   if (module.cpu.slow()) note_slow(module);
   std::uint32_t user = module.users.find(server_api::view(argv[1]));
   if (!user) return api.ReplyWithError(context, "ERR tenants: no such tenant, TENANTS.LIST names them all");
@@ -77,7 +77,7 @@ int get(Context* context, String** argv, int argc) {
   for (std::uint32_t row = 0; row < module.prefixes.end(); ++row)
     if (module.prefixes[row].owner == user) prefixes.push_back(row);
   auto fields = user_fields(module, user);
-  bool denials = module.server.valkey_at_least(9, 1);
+  bool denials = module.tells_refusals;
   api.ReplyWithMap(context, static_cast<long>(3 + fields.size() + denials));
   reply(context, "name");
   reply(context, module.users[user].name);
@@ -117,7 +117,7 @@ int list(Context* context, String** argv, int argc) {
       return api.ReplyWithError(context, "ERR tenants: invalid COUNT, allowed is 1 to 1000");
   }
   Module& module = *module_state;
-  settle_all(module);
+  settle_all(module, false);
   std::vector<Row> rows = tenant_rows(module);
   auto first = std::find_if(rows.begin(), rows.end(), [&](const Row& row) { return row.position >= *cursor; });
   auto last = first + std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(*count), rows.end() - first);
@@ -130,7 +130,7 @@ int list(Context* context, String** argv, int argc) {
 
 int show_status(Context* context, String**, int argc) {
   if (argc != 1) return api.WrongArity(context);
-  settle_all(*module_state);
+  settle_all(*module_state, false);
   auto fields = status(*module_state);
   api.ReplyWithMap(context, static_cast<long>(fields.size()));
   for (auto& [name, value] : fields) {

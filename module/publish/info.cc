@@ -64,9 +64,7 @@ void add_prefixes(server_api::InfoContext* info, const Module& module) {
     line.add("keys", values.keys);
     line.add("bytes", values.bytes);
     line.add("bytes_error", values.bytes_error);
-    auto thousandths = static_cast<unsigned>(values.coverage * 1000);
-    std::string digits = std::to_string(thousandths % 1000);
-    line.add("coverage", std::to_string(thousandths / 1000) + "." + std::string(3 - digits.size(), '0') + digits);
+    line.add("coverage", decimal(values.coverage));
   }
 }
 
@@ -92,7 +90,7 @@ void add_status(server_api::InfoContext* info, Module& module) {
 }
 
 void write_info(server_api::InfoContext* info, Module& module) {
-  settle_all(module);
+  settle_all(module, false);
   if (api.InfoAddSection(info, "status") == server_api::kOk) add_status(info, module);
   if (api.InfoAddSection(info, "users") == server_api::kOk) add_users(info, module);
   if (api.InfoAddSection(info, "prefixes") == server_api::kOk) add_prefixes(info, module);

@@ -32,7 +32,9 @@ PrefixRow prefix_row(const Module& module, std::uint32_t row);
 std::vector<std::pair<const char*, std::uint64_t>> user_fields(const Module& module, std::uint32_t row);
 // CPU time of the main thread; nothing where it is not sampled.
 std::optional<std::uint64_t> cpu_usec(const Module& module, std::uint32_t row);
-// The fields of "# tenants_status" in order. O(prefixes).
+// With three decimals, rounded down.
+std::string decimal(double value);
+// The fields of "# tenants_status" in order. O(users + prefixes).
 std::vector<std::pair<std::string_view, std::string>> status(Module& module);
 
 // commands.cc

@@ -7,18 +7,18 @@
 namespace tenants {
 namespace {
 
-std::string decimal(double value) {
-  auto thousandths = static_cast<unsigned long long>(value * 1000);
-  std::string text = std::to_string(thousandths % 1000);
-  return std::to_string(thousandths / 1000) + "." + std::string(3 - text.size(), '0') + text;
-}
-
 double pass_progress(const Sweep& sweep) {
   if (sweep.keys_expected == 0) return 1;
   return std::min(1.0, static_cast<double>(sweep.keys_seen) / static_cast<double>(sweep.keys_expected));
 }
 
 }  // namespace
+
+std::string decimal(double value) {
+  auto thousandths = static_cast<unsigned long long>(value * 1000);
+  std::string text = std::to_string(thousandths % 1000);
+  return std::to_string(thousandths / 1000) + "." + std::string(3 - text.size(), '0') + text;
+}
 
 PrefixRow prefix_row(const Module& module, std::uint32_t row) {
   const Prefix& prefix = module.prefixes[row];
@@ -62,7 +62,7 @@ std::vector<std::pair<const char*, std::uint64_t>> user_fields(const Module& mod
       {"pubsub", of(Kind::kPubsub)},
   };
   auto add = [&](const char* name, std::uint64_t value) { fields.emplace_back(name, value); };
-  if (module.server.valkey_at_least(9, 1)) {
+  if (module.tells_refusals) {
     add("errors", user.errors);
     add("rejected", user.rejected);
     add("denied", user.denied_total());

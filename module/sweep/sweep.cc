@@ -142,8 +142,7 @@ void step(Module& module) {
   bool busy = flags & (server_api::kFlagLoading | server_api::kFlagAsyncLoading | server_api::kFlagLua);
   if (!busy) {
     if (module.acl.wanted || module.acl.running) read_acl(module, static_cast<std::uint64_t>(settings.slice_usec));
-    settle_all(module);
-    settle_users(module, true);
+    settle_all(module, true);
     std::uint64_t now = monotonic_usec();
     if (module.bytes_place > 0 || now - module.bytes_round_usec >= kSecond) {
       if (module.bytes_place == 0) module.bytes_round_usec = now;
