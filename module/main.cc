@@ -76,6 +76,8 @@ int load(Context* context, server_api::String** argv, int argc) {
   use_settings(module->settings);
   module_state = module.get();
   module->loaded_usec = monotonic_usec();
+  module->started_unix_msec = module->reset_unix_msec = api.Milliseconds();
+  module->rejected_before = rejected_connections(*module);
   auto fail = [&](const char* why) {
     stop_sweep(*module_state);
     module_state = nullptr;

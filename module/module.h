@@ -33,21 +33,15 @@ struct Settings {
 
 // The command that the filter counted last: a rejection that follows at once takes it back.
 struct Charge {
-  enum State : std::uint8_t { kNone, kCounted, kQueued, kExec } state = kNone;
-  Tally transaction{};           // kExec: counted with it
+  enum State : std::uint8_t { kNone, kCounted, kExec } state = kNone;
   bool other_databases = false;  // kExec: it may change keys of other databases than the client's
 };
 
-// A transaction that holds AUTH, up to and including it. What follows is counted for the user that the AUTH makes.
-struct Segment {
-  std::uint64_t client = 0;
-  Tally commands{};
-};
-
-// The parts of a running transaction that are not counted yet.
-struct SplitExec {
-  std::uint64_t client = 0;  // 0: none runs
-  std::vector<Tally> rest;
+// The transaction that EXEC ran last, or runs. Its parts are counted as their users come to be known.
+struct Execution {
+  std::uint64_t client = 0;  // 0: all parts are counted
+  Transaction transaction;
+  std::size_t next = 0;  // where the first part begins that is not counted
 };
 
 // The ACL being read: user by user, in slices.
@@ -103,13 +97,13 @@ struct Module {
   bool may_nest = false;            // the command that runs is a module's: it may call others
   Client* script_client = nullptr;  // whose script runs, or ran last; null: gone
   std::uint32_t script_user = UserTable::kInternal;
-  std::vector<Segment> segments;  // of transactions that are being queued
-  SplitExec split;
+  Execution execution;
   std::array<std::uint64_t, 16> nested_ids{};
   // hooks/connections.cc
   std::vector<std::uint64_t> pending;  // clients whose user may have changed
   bool all_pending = false;
-  bool has_bytes = true;  // CLIENT LIST has tot-net-in and tot-net-out
+  std::optional<bool> default_is_open;  // clients need not log in; nothing: ask
+  bool has_bytes = true;                // CLIENT LIST has tot-net-in and tot-net-out
   std::uint32_t bytes_place = 0;
   std::uint64_t bytes_round_usec = 0;  // when this round over all clients began
   bool links_changed = false;          // a link to a primary came up: it has no connect event
@@ -122,6 +116,18 @@ struct Module {
   AclReading acl;
   Sweep sweep;
   std::uint64_t loaded_usec = 0;
+  std::int64_t started_unix_msec = 0, reset_unix_msec = 0;
+  std::uint64_t rejected_before = 0;  // connections, when the counters began
+
+  // The row of this user, made where it has none: a free one, else one of a user long gone, else "(other)".
+  std::uint32_t row_for(std::string_view name);
+  // CPU time of the main thread for this row since its counters began.
+  std::uint64_t cpu_nanoseconds(std::uint32_t row) const { return cpu.nanoseconds(row) - users[row].cpu_before; }
+  // A command that may change the ACL runs, or is about to.
+  void acl_may_change() {
+    acl.wanted = true;
+    default_is_open.reset();
+  }
 };
 
 inline Module* module_state = nullptr;

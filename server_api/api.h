@@ -33,6 +33,7 @@ namespace server_api {
   X(true, int, ReplyWithMap, (Context*, long))                                                                  \
   X(true, void, ReplySetArrayLength, (Context*, long))                                                          \
   X(true, void, ReplySetMapLength, (Context*, long))                                                            \
+  X(true, int, ReplyWithSimpleString, (Context*, const char*))                                                  \
   X(true, int, ReplyWithStringBuffer, (Context*, const char*, std::size_t))                                     \
   X(true, const char*, StringPtrLen, (const String*, std::size_t*))                                             \
   X(true, String*, CreateString, (Context*, const char*, std::size_t))                                          \

@@ -4,6 +4,28 @@
 
 namespace tenants {
 
+void Transaction::add(std::uint16_t command) {
+  auto found = std::find_if(items_.begin() + static_cast<std::ptrdiff_t>(part_), items_.end(),
+                            [&](const Item& item) { return item.command == command; });
+  if (found != items_.end())
+    ++found->times;
+  else
+    items_.push_back({command, 1});
+}
+
+void Transaction::end_part() {
+  items_.push_back({kEndOfPart, 0});
+  part_ = items_.size();
+}
+
+// The memory is kept for the next transaction, unless it is much.
+void Transaction::clear() {
+  constexpr std::size_t kKept = 64;
+  items_.clear();
+  if (items_.capacity() > kKept) items_.shrink_to_fit();
+  part_ = 0;
+}
+
 ClientTable::ClientTable() {
   heads_.push_back(std::make_unique<std::uint32_t[]>(kChunk));
   std::fill_n(heads_.back().get(), kChunk, kNone);
@@ -40,8 +62,7 @@ void ClientTable::erase(std::uint64_t id) {
     std::uint32_t at = *link;
     if (entry(at).id != id) continue;
     *link = entry(at).next;
-    entry(at).id = 0;
-    entry(at).next = free_;
+    entry(at) = Client{.next = free_};
     free_ = at;
     --size_;
     return;

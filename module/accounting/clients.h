@@ -1,7 +1,7 @@
 // What is known of each connection: its user, and its open transaction.
 //
 // A chained hash table that grows by linear hashing: every operation is O(1) in the worst case, not only on average (a
-// rehash of 10,000 connections at once would be a pause), and entries never move. Some 80 bytes per connection.
+// rehash of 10,000 connections at once would be a pause), and entries never move. Some 90 bytes per connection.
 #pragma once
 
 #include <algorithm>
@@ -15,28 +15,54 @@ namespace tenants {
 // What commands are told apart by.
 enum class Kind : std::uint8_t { kRead, kWrite, kAdmin, kScript, kPubsub, kOther };
 inline constexpr std::size_t kKinds = 6;
-using Tally = std::array<std::uint32_t, kKinds>;
+
+// The commands of a transaction, how often each, in parts: AUTH ends one, what follows it is another user's.
+class Transaction {
+ public:
+  struct Item {
+    std::uint16_t command;  // its number in the command table, or kEndOfPart
+    std::uint32_t times;
+  };
+  static constexpr std::uint16_t kEndOfPart = 0xffff;
+
+  // O(different commands in this part). Allocates where they are more than in any transaction of this client before.
+  void add(std::uint16_t command);
+  void end_part();
+  void clear();
+  // Visits the items of the part that begins at `place`; returns where the next one begins.
+  template <typename Visit>
+  std::size_t visit_part(std::size_t place, Visit visit) const {
+    while (place < items_.size() && items_[place].command != kEndOfPart) visit(items_[place++]);
+    return std::min(place + 1, items_.size());
+  }
+  std::size_t end() const { return items_.size(); }
+
+ private:
+  std::vector<Item> items_;
+  std::size_t part_ = 0;  // where the last part begins
+};
 
 struct Client {
   std::uint64_t id = 0;
   std::uint32_t next = 0;  // in the bucket's chain, or in the free list
   std::uint16_t flags = 0;
-  Kind last = Kind::kOther;                   // of the command counted last
+  std::uint16_t last = 0;                     // number of the command counted last
   std::uint32_t user = 0;                     // row of the user table
-  Tally queued{};                             // commands in an open transaction, since the last AUTH in it
+  Transaction queued;                         // the open transaction
   std::uint64_t bytes_in = 0, bytes_out = 0;  // of the connection, when last looked at
 
   enum Flag : std::uint16_t {
     kInMulti = 1,
     kWillFail = 2,        // the transaction: EXEC will be refused
     kQueuedIdentity = 4,  // the transaction holds a command that may change a user or the ACL
-    kQueuedAuth = 8,      // of these, AUTH: what follows it is another user's
+    kAnonymous = 8,       // has not logged in, as far as known: the server may refuse all but AUTH
     kWatching = 16,       // the transaction will fail if a watched key changed
     kPending = 32,        // its user may have changed: ask again
     kMonitor = 64,
     kCounted = 128,  // `last` was counted
-    kQueuedOtherDatabase = 512,
     kRecheck = 256,  // ask again at its next command: a module may take its time to authenticate it
+    kQueuedOtherDatabase = 512,
+    kMayMulti = 1024,  // the server has let it begin a transaction before
   };
   bool is(unsigned any_of) const { return flags & any_of; }
   void set(unsigned bits) { flags = static_cast<std::uint16_t>(flags | bits); }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <random>
 #include <unordered_map>
 
@@ -30,6 +31,22 @@ TEST(ClientTable, behaves_like_a_map_and_its_entries_never_move) {
     ASSERT_EQ(truth.at(client.id), &client);
   });
   EXPECT_EQ(visited, truth.size());
+}
+
+TEST(Transaction, adds_up_each_command_in_parts_that_a_login_ends) {
+  Transaction transaction;
+  for (std::uint16_t command : {3, 4, 3}) transaction.add(command);
+  transaction.end_part();
+  transaction.add(3);
+  std::map<int, unsigned> part;
+  auto note = [&](const Transaction::Item& item) { part[item.command] += item.times; };
+  std::size_t next = transaction.visit_part(0, note);
+  EXPECT_EQ(part, (std::map<int, unsigned>{{3, 2}, {4, 1}}));
+  part.clear();
+  EXPECT_EQ(transaction.visit_part(next, note), transaction.end());
+  EXPECT_EQ(part, (std::map<int, unsigned>{{3, 1}}));
+  transaction.clear();
+  EXPECT_EQ(transaction.end(), 0u);
 }
 
 TEST(ClientTable, erasing_an_unknown_client_does_nothing) {

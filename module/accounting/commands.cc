@@ -1,5 +1,6 @@
 #include "module/accounting/commands.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace tenants {
@@ -14,7 +15,7 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) :
 
 }  // namespace
 
-CommandTable::CommandTable() : entries_(kPlaces), mask_(kPlaces - 1) {}
+CommandTable::CommandTable() : entries_(kPlaces), counted_{{"(other)", Kind::kOther}}, mask_(kPlaces - 1) {}
 
 void CommandTable::clear() {
   entries_.assign(kPlaces, {});
@@ -30,31 +31,44 @@ bool CommandTable::same_rest(std::string_view any_case, std::string_view lower_c
 
 CommandEntry& CommandTable::place_for(std::string_view lower_case) {
   std::size_t at = place(first_bytes(lower_case), lower_case.size());
-  while (entries_[at & mask_].length && entries_[at & mask_].name != lower_case) ++at;
+  while (entries_[at & mask_].length && entries_[at & mask_].called != lower_case) ++at;
   return entries_[at & mask_];
 }
 
-void CommandTable::add(std::string_view name, Kind kind, int arity, std::uint16_t special) {
-  if (name.empty() || name.size() > kLongestName) return;
+void CommandTable::add(std::string_view called, std::string_view name, Kind kind, int arity, std::uint32_t special) {
+  if (called.empty() || called.size() > kLongestName) return;
   if (2 * size_ >= entries_.size()) {
     std::vector<CommandEntry> old = std::exchange(entries_, std::vector<CommandEntry>(entries_.size() * 2));
     mask_ = entries_.size() - 1;
     for (CommandEntry& entry : old)
-      if (entry.length) place_for(entry.name) = std::move(entry);
+      if (entry.length) place_for(entry.called) = std::move(entry);
   }
   std::string lower_case;
-  for (char c : name) lower_case += lower(c);
+  for (char c : called) lower_case += lower(c);
   CommandEntry& entry = place_for(lower_case);
   size_ += entry.length == 0;
   entry.word = first_bytes(lower_case);
   entry.letters = 0;
   for (std::size_t i = 0; i < 8 && i < lower_case.size(); ++i)
     if (is_letter(lower_case[i])) entry.letters |= std::uint64_t{0x20} << 8 * i;
-  entry.length = static_cast<std::uint32_t>(name.size());
+  entry.length = static_cast<std::uint32_t>(called.size());
   entry.arity = arity;
-  entry.special = special;
+  entry.special = special | CommandEntry::kUnnumbered;
   entry.kind = kind;
-  entry.name = std::move(lower_case);
+  entry.called = std::move(lower_case);
+  entry.name = name;
+}
+
+std::uint16_t CommandTable::give_number(const CommandEntry& entry) {
+  auto found = std::find_if(counted_.begin() + 1, counted_.end(),
+                            [&](const CountedCommand& command) { return command.name == entry.name; });
+  auto number = static_cast<std::size_t>(found - counted_.begin());
+  if (number == kMostNumbers) number = 0;
+  if (number == counted_.size()) counted_.push_back({entry.name, entry.kind});
+  CommandEntry& own = entries_[static_cast<std::size_t>(&entry - entries_.data())];
+  own.number = static_cast<std::uint16_t>(number);
+  own.special &= ~static_cast<std::uint32_t>(CommandEntry::kUnnumbered);
+  return own.number;
 }
 
 const CommandEntry* CommandTable::find(std::string_view container, std::string_view subcommand) const {

@@ -13,7 +13,7 @@ namespace tenants {
 
 struct alignas(64) CommandEntry {
   // What a command may do that plain counting does not cover.
-  enum Special : std::uint16_t {
+  enum Special : std::uint32_t {
     kMulti = 1,
     kExec = 2,
     kDiscard = 4,
@@ -30,33 +30,57 @@ struct alignas(64) CommandEntry {
     kWatch = 8192,
     kUnwatch = 16384,
     kOtherDatabase = 32768,  // may change keys of another database than the client's
+    kNoAuth = 1 << 16,       // runs before the client has logged in
+    kUnnumbered = 1 << 17,   // nobody has called it yet
   };
 
   std::uint64_t word = 0;     // the first eight bytes of the name, in lower case
   std::uint64_t letters = 0;  // of these, bit 5 of each letter: what upper case lacks
   std::uint32_t length = 0;   // 0: an empty place
   std::int32_t arity = 0;
-  std::uint16_t special = 0;
+  std::uint32_t special = 0;
+  std::uint16_t number = 0;
   Kind kind = Kind::kOther;
-  std::string name;
+  std::string called;  // in lower case
+  std::string name;    // the server's own
 
   bool accepts(int argc) const { return arity >= 0 ? argc == arity : argc >= -arity; }
 };
 
+// A command as it is counted.
+struct CountedCommand {
+  std::string name;  // the server's own, as in commandstats: "config|get"
+  Kind kind;
+};
+
 // Open addressing over the first eight bytes: most look-ups are one multiplication and two comparisons.
+//
+// Commands are counted by number: given at their first use, so that counters lie close together, and the same for as
+// long as the table lives, also when modules come and go. Number 0 is "(other)", for what comes when none is left.
 class CommandTable {
  public:
+  static constexpr std::size_t kMostNumbers = 2048;
+
   CommandTable();
 
-  // `name` in any case; a subcommand as "config|get". A later add of the same name replaces the first.
-  void add(std::string_view name, Kind kind, int arity, std::uint16_t special);
+  // `called`: the name by which clients call it, in any case; a subcommand as "config|get". `name`: the server's own,
+  // another one where it was renamed. A later add of the same name replaces the first.
+  void add(std::string_view called, std::string_view name, Kind kind, int arity, std::uint32_t special);
+  void add(std::string_view name, Kind kind, int arity, std::uint32_t special) {
+    add(name, name, kind, arity, special);
+  }
+  // Of an entry of this table. O(1), but for the first use of a name: it may allocate, and looks at every name so far.
+  std::uint16_t number_of(const CommandEntry& entry) {
+    return entry.special & CommandEntry::kUnnumbered ? give_number(entry) : entry.number;
+  }
+  const CountedCommand& counted(std::uint16_t number) const { return counted_[number]; }
   // Null where the server has no such command. Any case. Valid until the next add or clear.
   const CommandEntry* find(std::string_view name) const {
     std::uint64_t word = first_bytes(name);
     for (std::size_t at = place(word, name.size());; ++at) {
       const CommandEntry& entry = entries_[at & mask_];
       if (entry.length == name.size() && ((word ^ entry.word) & ~entry.letters) == 0 &&
-          (name.size() <= 8 || same_rest(name, entry.name)))
+          (name.size() <= 8 || same_rest(name, entry.called)))
         return entry.length ? &entry : nullptr;
       if (!entry.length) return nullptr;
     }
@@ -64,6 +88,7 @@ class CommandTable {
   // "config", "get" → the entry of "config|get".
   const CommandEntry* find(std::string_view container, std::string_view subcommand) const;
   std::size_t size() const { return size_; }
+  // Forgets the entries, not the numbers.
   void clear();
 
  private:
@@ -88,8 +113,10 @@ class CommandTable {
   }
   static bool same_rest(std::string_view any_case, std::string_view lower_case);
   CommandEntry& place_for(std::string_view lower_case);
+  std::uint16_t give_number(const CommandEntry& entry);
 
   std::vector<CommandEntry> entries_;
+  std::vector<CountedCommand> counted_;
   std::size_t mask_;
   std::size_t size_ = 0;
 };

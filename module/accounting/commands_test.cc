@@ -39,6 +39,30 @@ TEST(CommandTable, grows_and_keeps_every_name) {
   for (int i = 0; i < 5000; ++i) ASSERT_EQ(table.find("COMMAND" + std::to_string(i))->arity, i);
 }
 
+TEST(CommandTable, a_number_belongs_to_the_servers_own_name_and_outlives_the_entries) {
+  CommandTable table;
+  table.add("fetch", "get", Kind::kRead, 2, 0);
+  table.add("set", Kind::kWrite, -3, 0);
+  std::uint16_t set = table.number_of(*table.find("SET")), get = table.number_of(*table.find("FETCH"));
+  EXPECT_NE(set, get);
+  EXPECT_EQ(table.number_of(*table.find("set")), set);
+  EXPECT_EQ(table.counted(get).name, "get");
+  EXPECT_EQ(table.counted(set).kind, Kind::kWrite);
+  table.clear();
+  table.add("get", Kind::kRead, 2, 0);
+  EXPECT_EQ(table.number_of(*table.find("get")), get);
+}
+
+TEST(CommandTable, commands_beyond_the_numbers_share_the_first) {
+  CommandTable table;
+  for (std::size_t i = 0; i < CommandTable::kMostNumbers + 10; ++i) {
+    std::string name = "command" + std::to_string(i);
+    table.add(name, Kind::kRead, 1, 0);
+    EXPECT_EQ(table.number_of(*table.find(name)), i + 1 < CommandTable::kMostNumbers ? i + 1 : 0);
+  }
+  EXPECT_EQ(table.counted(0).name, "(other)");
+}
+
 TEST(CommandTable, arity_is_exact_or_a_minimum) {
   EXPECT_TRUE((CommandEntry{.arity = 2}.accepts(2)));
   EXPECT_FALSE((CommandEntry{.arity = 2}.accepts(3)));

@@ -1,6 +1,38 @@
 #include "module/accounting/users.h"
 
+#include <bit>
+
 namespace tenants {
+
+void User::grow(std::uint16_t number) {
+  constexpr std::size_t kLeast = 32;
+  by_number.resize(std::max(kLeast, std::bit_ceil(std::size_t{number} + 1)));
+}
+
+void User::reset(std::uint64_t cpu_nanoseconds) {
+  User fresh;
+  fresh.name = std::move(name);
+  fresh.connections = fresh.connections_peak = connections;
+  fresh.cpu_before = cpu_nanoseconds;
+  fresh.in_acl = in_acl;
+  fresh.gone_usec = gone_usec;
+  *this = std::move(fresh);
+}
+
+void User::take_over(const User& gone, std::uint64_t cpu_nanoseconds) {
+  if (by_number.size() < gone.by_number.size()) by_number.resize(gone.by_number.size());
+  for (std::size_t number = 0; number < gone.by_number.size(); ++number) by_number[number] += gone.by_number[number];
+  for (std::size_t kind = 0; kind < kKinds; ++kind) commands[kind] += gone.commands[kind];
+  for (std::size_t reason = 0; reason < kDenials; ++reason) denied[reason] += gone.denied[reason];
+  connections_total += gone.connections_total;
+  errors += gone.errors;
+  rejected += gone.rejected;
+  auth_failures += gone.auth_failures;
+  bytes_in += gone.bytes_in;
+  bytes_out += gone.bytes_out;
+  cpu_before -= cpu_nanoseconds - gone.cpu_before;
+  slow += gone.slow;
+}
 
 UserTable::UserTable(std::size_t capacity) : rows_(kFirst + capacity) {
   rows_[kInternal].name = "(internal)";
@@ -13,9 +45,8 @@ std::uint32_t UserTable::find(std::string_view name) const {
   return found == index_.end() ? kInternal : found->second;
 }
 
-std::uint32_t UserTable::row_of(std::string_view name) {
-  if (std::uint32_t row = find(name)) return row;
-  if (end_ == rows_.size() || name.size() > kLongestName) {
+std::uint32_t UserTable::add(std::string_view name) {
+  if (!has_room() || name.size() > kLongestName) {
     ++dropped_;
     return kOther;
   }
@@ -24,6 +55,34 @@ std::uint32_t UserTable::row_of(std::string_view name) {
   rows_[row].name = name;
   ++end_;
   return row;
+}
+
+void UserTable::find_gone() {
+  gone_.clear();
+  for (std::uint32_t row = kFirst; row < end_; ++row)
+    if (rows_[row].gone_usec && rows_[row].connections == 0) gone_.push_back(row);
+  std::ranges::sort(gone_, std::ranges::greater(), [&](std::uint32_t row) { return rows_[row].gone_usec; });
+}
+
+std::uint32_t UserTable::next_gone() {
+  while (!gone_.empty()) {
+    std::uint32_t row = gone_.back();
+    gone_.pop_back();
+    if (rows_[row].gone_usec && rows_[row].connections == 0) return row;
+  }
+  return kInternal;
+}
+
+void UserTable::reuse(std::uint32_t row, std::string_view name, std::uint64_t cpu_nanoseconds) {
+  User fresh;
+  fresh.name = name;
+  fresh.cpu_before = cpu_nanoseconds;
+  index_.emplace(name, row);
+  User& gone = rows_[row];
+  index_.erase(gone.name);
+  rows_[kOther].take_over(gone, cpu_nanoseconds);
+  gone = std::move(fresh);
+  ++reused_;
 }
 
 }  // namespace tenants

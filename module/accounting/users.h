@@ -28,7 +28,7 @@ struct SlowCommand {
 struct SlowLog {
   static constexpr std::size_t kKept = 8;
   std::array<SlowCommand, kKept> commands;  // a ring
-  std::uint64_t total = 0;
+  std::uint64_t written = 0;
 };
 
 struct User {
@@ -37,17 +37,37 @@ struct User {
   std::uint64_t connections_peak = 0;
   std::uint64_t connections_total = 0;
   std::array<std::uint64_t, kKinds> commands{};
+  std::vector<std::uint64_t> by_number;  // the same, by command; as long as the highest number it ran
   std::uint64_t errors = 0;
   std::uint64_t rejected = 0;
   std::array<std::uint64_t, kDenials> denied{};
   std::uint64_t auth_failures = 0;
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
-  std::unique_ptr<SlowLog> slow;
+  std::uint64_t cpu_before = 0;  // of what the sampler charged to this row, what is not this user's; modulo 2^64
+  std::uint64_t slow = 0;
+  std::unique_ptr<SlowLog> slow_log;  // null: none yet
   bool in_acl = false;
+  std::uint64_t gone_usec = 0;  // when it was found to have left the ACL; 0: it has not
 
   std::uint64_t commands_total() const { return std::accumulate(commands.begin(), commands.end(), std::uint64_t{0}); }
   std::uint64_t denied_total() const { return std::accumulate(denied.begin(), denied.end(), std::uint64_t{0}); }
+  // O(1); allocates only when the user runs a command of a higher number than ever before.
+  void count(std::uint16_t number, Kind kind, std::uint64_t times = 1) {
+    if (number >= by_number.size()) [[unlikely]]
+      grow(number);
+    by_number[number] += times;
+    commands[static_cast<std::size_t>(kind)] += times;
+  }
+  void take_back(std::uint16_t number, Kind kind, std::uint64_t times = 1) {
+    if (number >= by_number.size() || by_number[number] < times) return;
+    by_number[number] -= times;
+    commands[static_cast<std::size_t>(kind)] -= times;
+  }
+  // Counters start anew; connections stay open.
+  void reset(std::uint64_t cpu_nanoseconds);
+  // Takes over the counters of a row that is given up.
+  void take_over(const User& gone, std::uint64_t cpu_nanoseconds);
   void connected() {
     connections_peak = std::max(connections_peak, ++connections);
     ++connections_total;
@@ -55,6 +75,9 @@ struct User {
   void disconnected() {
     if (connections > 0) --connections;
   }
+
+ private:
+  void grow(std::uint16_t number);
 };
 
 class UserTable {
@@ -62,14 +85,24 @@ class UserTable {
   static constexpr std::uint32_t kInternal = 0;  // "(internal)"
   static constexpr std::uint32_t kOther = 1;     // "(other)"
   static constexpr std::uint32_t kFirst = 2;     // rows of users start here
+  // A longer name is a nuisance, not a need: it shares "(other)".
+  static constexpr std::size_t kLongestName = 512;
 
   explicit UserTable(std::size_t capacity);
 
-  // The row of this user, made if there is room; else kOther. Only for users that the server named: never for an
-  // attempted one.
-  std::uint32_t row_of(std::string_view name);
   // The row of this user, or 0 (kInternal) where it has none. Makes nothing.
   std::uint32_t find(std::string_view name) const;
+  bool has_room() const { return end_ < rows_.size(); }
+  // A row for a user that has none, or kOther where there is no room. Only for users that the server named: never for
+  // an attempted one.
+  std::uint32_t add(std::string_view name);
+  // Names the users that left the ACL and have no connection, the longest gone first: whose rows may be reused. O(users
+  // log users).
+  void find_gone();
+  // The row that may be reused next, or 0. O(1) on average.
+  std::uint32_t next_gone();
+  // Its counters go to kOther, and the row to the user of this name. `cpu_nanoseconds`: charged to the row so far.
+  void reuse(std::uint32_t row, std::string_view name, std::uint64_t cpu_nanoseconds);
 
   User& operator[](std::uint32_t row) { return rows_[row]; }
   const User& operator[](std::uint32_t row) const { return rows_[row]; }
@@ -78,11 +111,9 @@ class UserTable {
   std::size_t in_use() const { return index_.size(); }
   std::size_t capacity() const { return rows_.size() - kFirst; }
   std::uint64_t dropped() const { return dropped_; }
+  std::uint64_t reused() const { return reused_; }
 
  private:
-  // ACL names have no NUL, so a longer name is a nuisance, not a need: it shares "(other)".
-  static constexpr std::size_t kLongestName = 512;
-
   struct Hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
@@ -90,8 +121,9 @@ class UserTable {
 
   std::vector<User> rows_;
   std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>> index_;
+  std::vector<std::uint32_t> gone_;  // the longest gone last
   std::uint32_t end_ = kFirst;
-  std::uint64_t dropped_ = 0;
+  std::uint64_t dropped_ = 0, reused_ = 0;
 };
 
 }  // namespace tenants

@@ -51,8 +51,14 @@ void finish(Module& module) {
   AclReading& acl = module.acl;
   acl.running = false;
   for (std::uint32_t row = UserTable::kFirst; row < module.users.end(); ++row) module.users[row].in_acl = false;
-  for (const UserKeys& user : acl.users)
-    if (user.user >= UserTable::kFirst) module.users[user.user].in_acl = true;
+  for (const UserKeys& user : acl.users) module.users[user.user].in_acl = true;
+  std::uint64_t now = monotonic_usec();
+  for (std::uint32_t row = UserTable::kFirst; row < module.users.end(); ++row) {
+    User& user = module.users[row];
+    user.gone_usec = user.in_acl ? 0 : user.gone_usec ? user.gone_usec : now;
+  }
+  module.users.find_gone();
+  module.clients.for_each([](Client& client) { client.clear(Client::kMayMulti); });
   bool moved =
       module.prefixes.set_acl(heads_with_owner(std::move(acl.users)), [&] { return module.keyspace.vacate_orphan(); });
   acl.users.clear();
@@ -74,7 +80,8 @@ bool read_acl(Module& module, std::uint64_t usec) {
     server_api::Reply reply(api.Call(module.context.get(), "ACL", "cb", "GETUSER", name.data(), name.size()));
     // Who was deleted meanwhile is left out: the deletion asks for another reading.
     if (server_api::is(reply.get(), server_api::kReplyArray)) {
-      UserKeys user{.user = module.users.row_of(name), .name = name};
+      UserKeys user{.user = module.row_for(name), .name = name};
+      module.users[user.user].gone_usec = 0;  // not to be reused
       read_rules(user, reply.get());
       acl.users.push_back(std::move(user));
     }

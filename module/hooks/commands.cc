@@ -11,12 +11,10 @@ using server_api::view;
 
 namespace {
 
-constexpr std::size_t kMaxSegments = 1024;  // transactions with AUTH in them are rare; beyond, they count undivided
-
-std::uint16_t special_of(std::string_view name) {
+std::uint32_t special_of(std::string_view name) {
   struct Named {
     std::string_view name;
-    std::uint16_t special;
+    std::uint32_t special;
   };
   static constexpr Named kNamed[] = {
       {"multi", CommandEntry::kMulti},
@@ -31,6 +29,7 @@ std::uint16_t special_of(std::string_view name) {
       {"auth", CommandEntry::kIdentity | CommandEntry::kAuth},
       {"hello", CommandEntry::kIdentity | CommandEntry::kAuth},
       {"acl|setuser", CommandEntry::kAcl},
+      {"config|set", CommandEntry::kAcl},  // requirepass
       {"acl|deluser", CommandEntry::kAcl | CommandEntry::kIdentity},
       {"acl|load", CommandEntry::kAcl | CommandEntry::kIdentity},
       {"monitor", CommandEntry::kMonitor},
@@ -64,7 +63,7 @@ void add_command(CommandTable& table, server_api::CallReply* info, std::string_v
   int arity = static_cast<int>(api.CallReplyInteger(api.CallReplyArrayElement(info, 1)));
   server_api::CallReply* flags = api.CallReplyArrayElement(info, 2);
   bool reads = false, writes = false, administers = false, publishes = false;
-  std::uint16_t special = special_of(name);
+  std::uint32_t special = special_of(name);
   for (std::size_t i = 0; i < api.CallReplyLength(flags); ++i) {
     std::string_view flag = server_api::text(api.CallReplyArrayElement(flags, i));
     reads |= flag == "readonly";
@@ -73,6 +72,7 @@ void add_command(CommandTable& table, server_api::CallReply* info, std::string_v
     publishes |= flag == "pubsub";
     if (flag == "no_multi") special |= CommandEntry::kNoMulti;
     if (flag == "noscript") special |= CommandEntry::kNoScript;
+    if (flag == "no_auth") special |= CommandEntry::kNoAuth;
     if (flag == "module") special |= CommandEntry::kIdentity | CommandEntry::kOtherDatabase;
   }
   bool script = special & CommandEntry::kScript && !(special & CommandEntry::kExec);
@@ -91,7 +91,7 @@ void add_command(CommandTable& table, server_api::CallReply* info, std::string_v
       add_command(table, subcommand, std::string(called).append(full.substr(std::min(full.find('|'), full.size()))));
     }
   }
-  table.add(called, kind, arity, special);
+  table.add(called, name, kind, arity, special);
 }
 
 // A name that the table lacks: unknown to the server, too, or one that it was given by rename-command. Once per name.
@@ -104,82 +104,78 @@ const CommandEntry* learn(Module& module, server_api::String* name) {
   return module.commands.find(view(name));
 }
 
-void count(Module& module, std::uint32_t user, Kind kind) {
-  ++module.users[user].commands[static_cast<std::size_t>(kind)];
+void leave_transaction(Client& client) {
+  client.queued.clear();
+  client.clear(Client::kInMulti | Client::kWillFail | Client::kQueuedIdentity | Client::kQueuedOtherDatabase |
+               Client::kWatching);
 }
 
-void count(Module& module, std::uint32_t user, const Tally& commands) {
-  for (std::size_t kind = 0; kind < kKinds; ++kind) module.users[user].commands[kind] += commands[kind];
+void take_back(Module& module, User& user, std::uint16_t command, std::uint64_t times = 1) {
+  user.take_back(command, module.commands.counted(command).kind, times);
 }
 
-void leave_transaction(Module& module, Client& client) {
-  if (client.is(Client::kQueuedAuth))
-    std::erase_if(module.segments, [&](const Segment& segment) { return segment.client == client.id; });
-  client.queued = {};
-  client.clear(Client::kInMulti | Client::kWillFail | Client::kQueuedIdentity | Client::kQueuedAuth |
-               Client::kQueuedOtherDatabase | Client::kWatching);
+// HELLO 3 AUTH …, too.
+bool authenticates(const CommandEntry& command, int arguments) {
+  return command.special & CommandEntry::kAuth && (command.arity != -1 || arguments >= 5);
 }
 
-void queue(Module& module, Client& client, const CommandEntry& command, int arguments) {
+void queue(Client& client, const CommandEntry& command, int arguments) {
   if (command.special & (CommandEntry::kNoMulti | CommandEntry::kMulti)) {
     client.set(Client::kWillFail);
     return;
   }
-  ++client.queued[static_cast<std::size_t>(command.kind)];
-  module.charge.state = Charge::kQueued;
+  client.queued.add(client.last);
   if (command.special & (CommandEntry::kIdentity | CommandEntry::kAcl)) client.set(Client::kQueuedIdentity);
   if (command.special & CommandEntry::kOtherDatabase) client.set(Client::kQueuedOtherDatabase);
-  bool authenticates =
-      command.special & CommandEntry::kAuth && (command.arity != -1 || arguments >= 5);  // HELLO 3 AUTH …
-  if (authenticates && module.segments.size() < kMaxSegments) {
-    module.segments.push_back({client.id, client.queued});
-    client.queued = {};
-    client.set(Client::kQueuedAuth);
-  }
+  if (authenticates(command, arguments)) client.queued.end_part();
 }
 
-// Did a key that the client watches change? Asked only for EXEC after WATCH, some 3 µs.
-bool watch_failed(Module& module, const Client& client) {
+// Was its MULTI refused? Where the server does not tell of refusals; asked once per client and change of the ACL.
+bool multi_failed(Module& module, Client& client) {
+  if (module.tells_refusals || client.is(Client::kMayMulti)) return false;
   server_api::Reply reply = client_line(module, client);
-  std::string_view line = server_api::text(reply.get());
-  std::size_t flags = line.find(" flags=");
-  if (flags == std::string_view::npos) return false;
-  flags += 7;
-  return line.substr(flags, line.find(' ', flags) - flags).find('d') != std::string_view::npos;
+  if (value_of(server_api::text(reply.get()), " multi=") == "-1") return true;
+  client.set(Client::kMayMulti);
+  return false;
+}
+
+// The next part of the transaction that runs.
+void count_part_of_exec(Module& module, std::uint32_t user) {
+  Execution& execution = module.execution;
+  execution.next = execution.transaction.visit_part(execution.next, [&](const Transaction::Item& item) {
+    module.users[user].count(item.command, module.commands.counted(item.command).kind, item.times);
+  });
+  if (execution.next == execution.transaction.end()) execution.client = 0;
 }
 
 // EXEC runs what was queued, and counts it: for the user of now up to the first AUTH, the rest as its users come to be
 // known.
 void exec(Module& module, Client& client) {
-  if (client.is(Client::kWillFail) || (client.is(Client::kWatching) && watch_failed(module, client))) return;
+  if (client.is(Client::kWillFail) || (client.is(Client::kWatching) && has_mark(module, client, 'd'))) return;
   Charge& charge = module.charge;
   charge.state = Charge::kExec;
-  charge.transaction = client.queued;
   charge.other_databases = client.is(Client::kQueuedOtherDatabase) && module.server.valkey_at_least(9, 0);
-  if (client.is(Client::kQueuedAuth)) {
-    read_bytes(module, client);
-    module.split.client = client.id;
-    module.split.rest.clear();
-    for (const Segment& segment : module.segments)
-      if (segment.client == client.id) module.split.rest.push_back(segment.commands);
-    module.split.rest.push_back(client.queued);
-    charge.transaction = module.split.rest.front();
-    module.split.rest.erase(module.split.rest.begin());
-  }
-  count(module, client.user, charge.transaction);
+  Execution& execution = module.execution;
+  std::swap(execution.transaction, client.queued);
+  execution.client = client.id;
+  execution.next = 0;
+  count_part_of_exec(module, client.user);
+  if (execution.client) read_bytes(module, client);  // up to its AUTH they are the old user's
   if (client.is(Client::kQueuedIdentity)) {
     mark_pending(module, client);
     module.may_nest = true;
-    module.acl.wanted = true;
+    module.acl_may_change();
     module.all_pending = true;
   }
 }
 
 // What a command may mean for the state of its client. True where it counts now.
 bool take_special(Module& module, Client& client, const CommandEntry& command, int arguments) {
-  std::uint16_t special = command.special;
+  std::uint32_t special = command.special;
+  if (client.is(Client::kInMulti) && client.queued.end() == 0 && multi_failed(module, client))
+    leave_transaction(client);
   if (client.is(Client::kInMulti) && !(special & CommandEntry::kNotQueued)) {
-    queue(module, client, command, arguments);
+    queue(client, command, arguments);
     return false;
   }
   module.charge.state = Charge::kCounted;
@@ -188,8 +184,7 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
     module.script_user = client.user;
   }
   if (special & CommandEntry::kExec && client.is(Client::kInMulti)) exec(module, client);
-  if (special & (CommandEntry::kExec | CommandEntry::kDiscard | CommandEntry::kReset))
-    leave_transaction(module, client);
+  if (special & (CommandEntry::kExec | CommandEntry::kDiscard | CommandEntry::kReset)) leave_transaction(client);
   if (special & CommandEntry::kMulti) client.set(Client::kInMulti);
   if (special & CommandEntry::kWatch) client.set(Client::kWatching);
   if (special & CommandEntry::kUnwatch) client.clear(Client::kWatching);
@@ -197,11 +192,15 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
   if (special & CommandEntry::kMonitor && !client.is(Client::kMonitor)) {
     client.set(Client::kMonitor);
     ++module.monitors;
+    mark_pending(module, client);  // it may be refused
   }
   if (special & CommandEntry::kAcl) {
-    module.acl.wanted = true;
+    module.acl_may_change();
     if (special & CommandEntry::kIdentity) module.all_pending = true;
   }
+  // Before 9.0 nobody tells whether it logs in: taken for granted, so that what it runs counts.
+  if (authenticates(command, arguments) && !module.server.valkey_at_least(9, 0)) client.clear(Client::kAnonymous);
+  if (special & CommandEntry::kReset) mark_anonymous(module, client);
   if (special & (CommandEntry::kAuth | CommandEntry::kReset)) read_bytes(module, client);  // the old user's until here
   if (special & CommandEntry::kIdentity) {
     mark_pending(module, client);
@@ -213,7 +212,10 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
 // Inside a script, or a call by a module: its client is none that the server would tell of.
 void count_nested(Module& module, const CommandEntry& command) {
   if (!module.pending.empty()) settle_users(module, false);
-  if (command.special & CommandEntry::kAcl) module.acl.wanted = module.all_pending = true;
+  if (command.special & CommandEntry::kAcl) {
+    module.acl_may_change();
+    module.all_pending = true;
+  }
   std::uint32_t user = UserTable::kInternal;
   if (api.GetContextFlags(nullptr) & server_api::kFlagLua) {
     if (command.special & CommandEntry::kNoScript) return;
@@ -221,7 +223,7 @@ void count_nested(Module& module, const CommandEntry& command) {
   } else if (module.may_nest) {
     user = module.last_client ? module.last_client->user : module.cpu.charged();
   }
-  count(module, user, command.kind);
+  module.users[user].count(module.commands.number_of(command), command.kind);
 }
 
 // The user to whom what happens inside the command that runs belongs; `id`: the client of that inner command.
@@ -253,7 +255,9 @@ std::uint32_t user_behind(Module& module, std::uint64_t id) {
     if (client.is(Client::kInMulti)) client.set(Client::kWillFail);
     return false;
   }
-  client.last = command->kind;
+  if (client.is(Client::kAnonymous) && !(command->special & CommandEntry::kNoAuth) && !default_is_open(module))
+    return false;
+  client.last = module.commands.number_of(*command);
   if (client.is(Client::kInMulti) || command->special) return take_special(module, client, *command, arguments);
   module.charge.state = Charge::kCounted;
   return true;
@@ -277,9 +281,9 @@ void filter(Module& module, server_api::FilterContext* context) {
 
   server_api::String* name = api.CommandFilterArgGet(context, 0);
   const CommandEntry* command = module.commands.find(view(name));
-  if (command && !command->special && !client->is(Client::kInMulti) &&
+  if (command && !command->special && !client->is(Client::kInMulti | Client::kAnonymous) &&
       (module.tells_refusals || command->accepts(api.CommandFilterArgsCount(context)))) {
-    client->last = command->kind;  // should it be refused, on_rejected takes it back
+    client->last = command->number;  // should it be refused, on_rejected takes it back
     module.charge.state = Charge::kCounted;
     module.last_command = command;
   } else {
@@ -288,7 +292,7 @@ void filter(Module& module, server_api::FilterContext* context) {
     if (!counts) return;
   }
   client->set(Client::kCounted);
-  count(module, client->user, client->last);
+  module.users[client->user].count(client->last, command->kind);
 }
 
 }  // namespace
@@ -317,22 +321,18 @@ void on_command(server_api::FilterContext* context) noexcept {
 }
 
 void count_rest_of_exec(Module& module, const Client& client, bool whole) {
-  SplitExec& split = module.split;
-  if (split.client != client.id) return;
-  while (!split.rest.empty()) {
-    count(module, client.user, split.rest.front());
-    split.rest.erase(split.rest.begin());
+  while (module.execution.client == client.id) {
+    count_part_of_exec(module, client.user);
     if (!whole) return;
   }
-  split.client = 0;
 }
 
 void take_back_blocked(Module& module, Client& client) {
-  if (client.is(Client::kCounted)) --module.users[client.user].commands[static_cast<std::size_t>(client.last)];
+  if (client.is(Client::kCounted)) take_back(module, module.users[client.user], client.last);
 }
 
 void forget_transaction(Module& module, Client& client) {
-  leave_transaction(module, client);
+  leave_transaction(client);
   if (module.script_client == &client) module.script_client = nullptr;
 }
 
@@ -342,8 +342,9 @@ void note_slow(Module& module) {
   module.cpu.note_slow();
   if (row == UserTable::kInternal || !module.last_command) return;
   User& user = module.users[row];
-  if (!user.slow) user.slow = std::make_unique<SlowLog>();
-  SlowCommand& slow = user.slow->commands[user.slow->total++ % SlowLog::kKept];
+  ++user.slow;
+  if (!user.slow_log) user.slow_log = std::make_unique<SlowLog>();
+  SlowCommand& slow = user.slow_log->commands[user.slow_log->written++ % SlowLog::kKept];
   slow = {.cpu_usec = usec, .unix_msec = api.Milliseconds()};
   module.last_command->name.copy(slow.name, sizeof slow.name - 1);
 }
@@ -366,13 +367,14 @@ void on_rejected(server_api::Context*, server_api::Event event, std::uint64_t su
   else
     ++user.rejected;
   Charge& charge = module.charge;
-  std::size_t kind = static_cast<std::size_t>(client->last);
-  if (charge.state == Charge::kCounted || charge.state == Charge::kExec) --user.commands[kind];
+  if (charge.state != Charge::kNone) take_back(module, user, client->last);
   if (charge.state == Charge::kExec) {
-    for (std::size_t i = 0; i < kKinds; ++i) user.commands[i] -= charge.transaction[i];
-    module.split.client = 0;
+    module.execution.transaction.visit_part(
+        0, [&](const Transaction::Item& item) { take_back(module, user, item.command, item.times); });
+    module.execution.client = 0;
   }
-  if (charge.state == Charge::kQueued && client->queued[kind] > 0) --client->queued[kind];
+  bool multi = charge.state == Charge::kCounted && module.last_command->special & CommandEntry::kMulti;
+  if (multi) leave_transaction(*client);
   if (client->is(Client::kInMulti)) client->set(Client::kWillFail);
   client->clear(Client::kCounted);
   charge.state = Charge::kNone;

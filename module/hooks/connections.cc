@@ -15,7 +15,7 @@ std::optional<std::uint32_t> user_of(Module& module, std::uint64_t id) {
   errno = 0;
   server_api::String* name = api.GetClientUserNameById(module.context.get(), id);
   if (!name) return errno == ENOTSUP ? std::optional(UserTable::kInternal) : std::nullopt;
-  std::uint32_t row = module.users.row_of(server_api::view(name));
+  std::uint32_t row = module.row_for(server_api::view(name));
   api.FreeString(module.context.get(), name);
   return row;
 }
@@ -27,13 +27,11 @@ Client& enter(Module& module, std::uint64_t id, std::uint32_t user) {
   return client;
 }
 
-// `field` of a line of CLIENT LIST.
 std::optional<std::uint64_t> number_of(std::string_view line, std::string_view field) {
-  std::size_t at = line.find(field);
+  std::string_view text = value_of(line, field);
   std::uint64_t value = 0;
-  if (at == std::string_view::npos) return std::nullopt;
-  at += field.size();
-  std::from_chars(line.data() + at, line.data() + line.size(), value);
+  if (text.empty()) return std::nullopt;
+  std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
 }
 
@@ -65,16 +63,42 @@ void refresh(Module& module, Client& client) {
   module.users[client.user].disconnected();
   client.user = *user;
   module.users[*user].connected();
+  client.clear(Client::kMayMulti);
+  if (*user != module.users.find("default")) client.clear(Client::kAnonymous);
+}
+
+bool has_flag(server_api::CallReply* flags, std::string_view name) {
+  for (std::size_t i = 0; i < api.CallReplyLength(flags); ++i)
+    if (server_api::text(api.CallReplyArrayElement(flags, i)) == name) return true;
+  return false;
 }
 
 void authenticated(Module& module, Client& client) {
   mark_pending(module, client);
-  if (module.split.client != client.id) return;
+  if (module.execution.client != client.id) return;
   refresh(module, client);
   count_rest_of_exec(module, client, false);
 }
 
 }  // namespace
+
+std::string_view value_of(std::string_view line, std::string_view field) {
+  std::size_t at = line.find(field);
+  if (at == std::string_view::npos) return {};
+  at += field.size();
+  return line.substr(at, line.find(' ', at) - at);
+}
+
+std::uint32_t Module::row_for(std::string_view name) {
+  if (std::uint32_t row = users.find(name)) return row;
+  if (users.has_room() || name.size() > UserTable::kLongestName) return users.add(name);
+  std::uint32_t row = users.next_gone();
+  if (!row) return users.add(name);
+  users.reuse(row, name, cpu.nanoseconds(row));
+  if (cpu.charged() == row) cpu.charge_to(UserTable::kOther);
+  if (script_user == row) script_user = UserTable::kOther;
+  return row;
+}
 
 Client* adopt_client(Module& module, std::uint64_t id) {
   std::uint64_t& nested = module.nested_ids[id % module.nested_ids.size()];
@@ -99,6 +123,7 @@ void settle_users(Module& module, bool done) {
     count_rest_of_exec(module, *client, true);
     client->clear(Client::kPending);
     client->set(Client::kRecheck);
+    if (client->is(Client::kMonitor) && !has_mark(module, *client, 'O')) forget_monitor(module, *client);
   }
   if (done) module.pending.clear();
 }
@@ -111,6 +136,11 @@ void recheck(Module& module, Client& client) {
 server_api::Reply client_line(Module& module, const Client& client) {
   return server_api::Reply(
       api.Call(module.context.get(), "CLIENT", "ccl", "LIST", "ID", static_cast<long long>(client.id)));
+}
+
+bool has_mark(Module& module, const Client& client, char letter) {
+  server_api::Reply reply = client_line(module, client);
+  return value_of(server_api::text(reply.get()), " flags=").find(letter) != std::string_view::npos;
 }
 
 void read_bytes(Module& module, Client& client) {
@@ -139,6 +169,20 @@ void read_some_bytes(Module& module) {
     std::optional<std::uint64_t> id = number_of(line, "id=");
     if (Client* client = id ? module.clients.find(*id) : nullptr) take_bytes(module, *client, line);
   });
+}
+
+bool default_is_open(Module& module) {
+  if (module.default_is_open) return *module.default_is_open;
+  server_api::Reply reply(api.Call(module.context.get(), "ACL", "cc", "GETUSER", "default"));
+  if (!server_api::is(reply.get(), server_api::kReplyArray)) return true;  // unknown: everything counts
+  server_api::CallReply* flags = api.CallReplyArrayElement(reply.get(), 1);
+  module.default_is_open = has_flag(flags, "on") && has_flag(flags, "nopass");
+  return *module.default_is_open;
+}
+
+// From 9.1 on the server tells of every command that it refuses.
+void mark_anonymous(Module& module, Client& client) {
+  if (!module.tells_refusals && !default_is_open(module)) client.set(Client::kAnonymous);
 }
 
 void settle_all(Module& module, bool done) {
@@ -179,7 +223,8 @@ void on_client_change(server_api::Context*, server_api::Event, std::uint64_t sub
   try {
     Client* client = module.clients.find(id);
     if (subevent == server_api::kClientConnected) {
-      if (!client) adopt_client(module, id);
+      if (!client) client = adopt_client(module, id);
+      if (client && client->user == module.users.find("default")) mark_anonymous(module, *client);
       return;
     }
     if (!client) return;  // a disconnect without a connect is normal: refused connections, the link to a primary
@@ -203,7 +248,10 @@ void on_authentication(server_api::Context*, server_api::Event, std::uint64_t, v
   try {
     Client* client = module.clients.find(info->client_id);
     if (!client) return;
-    if (info->result != server_api::kAuthenticationGranted) ++module.users[client->user].auth_failures;
+    if (info->result == server_api::kAuthenticationGranted)
+      client->clear(Client::kAnonymous);
+    else
+      ++module.users[client->user].auth_failures;
     authenticated(module, *client);
   } catch (...) {
   }

@@ -31,12 +31,20 @@ void mark_pending(Module& module, Client& client);
 void settle_users(Module& module, bool done);
 // Once more, at the client's next command.
 void recheck(Module& module, Client& client);
+// Whether the server lets clients in that have not logged in. O(1); some 10 µs after the ACL may have changed.
+bool default_is_open(Module& module);
+// The client has yet to log in, if the server asks for it.
+void mark_anonymous(Module& module, Client& client);
 // The same for all clients after a change of the ACL, and for links to a primary: what INFO needs to be right at every
 // moment.
 void settle_all(Module& module, bool done);
 void forget_monitor(Module& module, Client& client);
+// The value of `field` (" flags=") in a line of CLIENT LIST; empty where it has none.
+std::string_view value_of(std::string_view line, std::string_view field);
 // The client's line of CLIENT LIST. Some 3 µs.
 server_api::Reply client_line(Module& module, const Client& client);
+// Whether that line has this letter among its flags.
+bool has_mark(Module& module, const Client& client, char letter);
 // What went over the client's connection since it was last looked at, for its user. Some 3 µs.
 void read_bytes(Module& module, Client& client);
 // The same for the next few clients in turn.

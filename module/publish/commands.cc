@@ -53,15 +53,28 @@ void reply_row(Context* context, const Row& row) {
 
 // One of "slow": the newest first.
 void reply_slow(Context* context, const SlowLog* log) {
-  std::uint64_t kept = log ? std::min<std::uint64_t>(log->total, SlowLog::kKept) : 0;
+  std::uint64_t kept = log ? std::min<std::uint64_t>(log->written, SlowLog::kKept) : 0;
   api.ReplyWithArray(context, static_cast<long>(kept));
   for (std::uint64_t i = 1; i <= kept; ++i) {
-    const SlowCommand& slow = log->commands[(log->total - i) % SlowLog::kKept];
+    const SlowCommand& slow = log->commands[(log->written - i) % SlowLog::kKept];
     api.ReplyWithMap(context, 3);
     reply(context, "command");
     reply(context, slow.name);
     reply_field(context, "cpu_usec", slow.cpu_usec);
     reply_field(context, "unix_msec", static_cast<std::uint64_t>(slow.unix_msec));
+  }
+}
+
+// Every command that the user ran, the most frequent first.
+void reply_commands(Context* context, const Module& module, const User& user) {
+  std::vector<std::uint16_t> numbers;
+  for (std::size_t number = 0; number < user.by_number.size(); ++number)
+    if (user.by_number[number]) numbers.push_back(static_cast<std::uint16_t>(number));
+  std::ranges::stable_sort(numbers, std::ranges::greater(), [&](auto number) { return user.by_number[number]; });
+  api.ReplyWithMap(context, static_cast<long>(numbers.size()));
+  for (std::uint16_t number : numbers) {
+    reply(context, module.commands.counted(number).name);
+    api.ReplyWithLongLong(context, static_cast<long long>(user.by_number[number]));
   }
 }
 
@@ -78,10 +91,12 @@ int get(Context* context, String** argv, int argc) {
     if (module.prefixes[row].owner == user) prefixes.push_back(row);
   auto fields = user_fields(module, user);
   bool denials = module.tells_refusals;
-  api.ReplyWithMap(context, static_cast<long>(3 + fields.size() + denials));
+  api.ReplyWithMap(context, static_cast<long>(4 + fields.size() + denials));
   reply(context, "name");
   reply(context, module.users[user].name);
   for (auto& [name, value] : fields) reply_field(context, name, value);
+  reply(context, "commands_by_name");
+  reply_commands(context, module, module.users[user]);
   if (denials) {
     constexpr const char* kReasons[kDenials] = {"auth", "command", "key", "channel", "database"};
     reply(context, "denied_by_reason");
@@ -89,7 +104,7 @@ int get(Context* context, String** argv, int argc) {
     for (std::size_t i = 0; i < kDenials; ++i) reply_field(context, kReasons[i], module.users[user].denied[i]);
   }
   reply(context, "slow_commands");
-  reply_slow(context, module.users[user].slow.get());
+  reply_slow(context, module.users[user].slow_log.get());
   reply(context, "prefixes");
   api.ReplyWithArray(context, static_cast<long>(prefixes.size()));
   for (std::uint32_t row : prefixes) {
@@ -144,6 +159,12 @@ int show_status(Context* context, String**, int argc) {
   return server_api::kOk;
 }
 
+int reset_statistics(Context* context, String**, int argc) {
+  if (argc != 1) return api.WrongArity(context);
+  reset_counters(*module_state);
+  return api.ReplyWithSimpleString(context, "OK");
+}
+
 template <auto function>
 int guarded(Context* context, String** argv, int argc) noexcept {
   try {
@@ -153,12 +174,11 @@ int guarded(Context* context, String** argv, int argc) noexcept {
   }
 }
 
-bool add(Context* context, const char* name, server_api::CommandFunction function,
-         const server_api::CommandInfo& info) {
-  if (api.CreateCommand(context, name, function, "readonly fast allow-loading allow-stale", 0, 0, 0) != server_api::kOk)
-    return false;
+bool add(Context* context, const char* name, server_api::CommandFunction function, const server_api::CommandInfo& info,
+         const char* flags = "readonly fast allow-loading allow-stale", const char* categories = "tenants") {
+  if (api.CreateCommand(context, name, function, flags, 0, 0, 0) != server_api::kOk) return false;
   server_api::Command* command = api.GetCommand(context, name);
-  api.SetCommandACLCategories(command, "tenants");
+  api.SetCommandACLCategories(command, categories);
   api.SetCommandInfo(command, &info);
   return true;
 }
@@ -193,8 +213,15 @@ bool register_commands(Context* context) {
                                    .since = "0.1.0",
                                    .arity = 2,
                                    .args = get_arguments};
+  server_api::CommandInfo reset_info{.version = &server_api::kCommandInfoVersion,
+                                     .summary = "Starts the counters of all users anew.",
+                                     .complexity = "O(N) with N the number of users and connections",
+                                     .since = "0.1.0",
+                                     .arity = 1};
   return add(context, "tenants.get", guarded<get>, get_info) &&
          add(context, "tenants.list", guarded<list>, list_info) &&
+         add(context, "tenants.resetstat", guarded<reset_statistics>, reset_info, "admin allow-loading allow-stale",
+             "tenants admin dangerous") &&
          add(context, "tenants.status", guarded<show_status>, status_info);
 }
 

@@ -1,10 +1,13 @@
 #include <algorithm>
-#include <cstdio>
+#include <charconv>
 
 #include "module/publish/publish.h"
 #include "server_api/allocator.h"
 
 namespace tenants {
+
+using server_api::api;
+
 namespace {
 
 double pass_progress(const Sweep& sweep) {
@@ -44,7 +47,26 @@ PrefixRow prefix_row(const Module& module, std::uint32_t row) {
 
 std::optional<std::uint64_t> cpu_usec(const Module& module, std::uint32_t row) {
   if (!module.cpu.running() && module.cpu.nanoseconds(row) == 0) return std::nullopt;
-  return module.cpu.nanoseconds(row) / 1000;
+  return module.cpu_nanoseconds(row) / 1000;
+}
+
+std::uint64_t rejected_connections(Module& module) {
+  constexpr std::string_view kField = "\nrejected_connections:";
+  server_api::Reply reply(api.Call(module.context.get(), "INFO", "c", "stats"));
+  std::string_view info = server_api::text(reply.get());
+  std::size_t at = info.find(kField);
+  std::uint64_t rejected = 0;
+  if (at != std::string_view::npos)
+    std::from_chars(info.data() + at + kField.size(), info.data() + info.size(), rejected);
+  return rejected;
+}
+
+void reset_counters(Module& module) {
+  for (std::uint32_t row = 0; row < module.users.end(); ++row) module.users[row].reset(module.cpu.nanoseconds(row));
+  module.clients.for_each([](Client& client) { client.clear(Client::kCounted); });  // nothing is left to be taken back
+  module.charge.state = Charge::kNone;
+  module.rejected_before = rejected_connections(module);
+  module.reset_unix_msec = api.Milliseconds();
 }
 
 std::vector<std::pair<const char*, std::uint64_t>> user_fields(const Module& module, std::uint32_t row) {
@@ -70,7 +92,7 @@ std::vector<std::pair<const char*, std::uint64_t>> user_fields(const Module& mod
   if (module.server.valkey_at_least(9, 0)) add("auth_failures", user.auth_failures);
   if (std::optional<std::uint64_t> usec = cpu_usec(module, row)) {
     add("cpu_usec", *usec);
-    add("slow", user.slow ? user.slow->total : 0);
+    add("slow", user.slow);
   }
   if (module.has_bytes) {
     add("bytes_in", user.bytes_in);
@@ -129,7 +151,7 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module) {
   for (std::uint32_t row = 0; row < module.users.end(); ++row) {
     connections += module.users[row].connections;
     commands += module.users[row].commands_total();
-    cpu += module.cpu.nanoseconds(row);
+    cpu += module.cpu_nanoseconds(row);
   }
   for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) {
     if (!module.prefixes.used(row)) continue;
@@ -159,12 +181,17 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module) {
   add("version", kVersionText);
   add("server", server);
   add("uptime_seconds", (now - module.loaded_usec) / 1'000'000);
+  add("start_unix_seconds", module.started_unix_msec / 1000);
+  add("reset_unix_seconds", module.reset_unix_msec / 1000);
   add("keys_mode", modes[static_cast<int>(module.keyspace.mode())]);
   add("users", module.users.in_use());
   add("users_capacity", module.users.capacity());
   add("prefixes", module.prefixes.in_use());
   add("prefixes_capacity", module.prefixes.capacity());
   add("connections", connections);
+  std::uint64_t rejected = rejected_connections(module);
+  if (rejected < module.rejected_before) module.rejected_before = 0;  // CONFIG RESETSTAT
+  add("connections_rejected", rejected - module.rejected_before);
   add("commands", commands);
   if (module.cpu.running() || cpu > 0) add("cpu_usec", cpu / 1000);
   add("keys", module.keyspace.total());
@@ -181,6 +208,7 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module) {
   add("drift", module.keyspace.drift());
   add("users_dropped", module.users.dropped());
   add("prefixes_dropped", module.prefixes.dropped());
+  add("users_reused", module.users.reused());
   add("memory_bytes", server_api::allocated_bytes());
   return fields;
 }

@@ -34,7 +34,7 @@ def wrong_connections_in(client_list, info_text):
     return differences
 
 
-Observation = collections.namedtuple("Observation", "info ledger refused commandstats")
+Observation = collections.namedtuple("Observation", "info ledger refused commandstats names")
 
 
 def observe(server):
@@ -42,7 +42,20 @@ def observe(server):
     three counts the observing commands themselves at another moment."""
     ledger, refused = server.ledger.snapshot(), server.ledger.snapshot_refused()
     commandstats = truth.calls_by_command(server.admin)
-    return Observation(read_info(server.admin), ledger, refused, commandstats)
+    info = read_info(server.admin)
+    return Observation(info, ledger, refused, commandstats, commands_by_name(server.admin, info))
+
+
+def commands_by_name(session, info):
+    """{(user, full command name): how often}, as TENANTS.GET has it."""
+    users = [user for user in info.users if isinstance(user, bytes)]
+    names = collections.Counter()
+    for user, row in zip(users, session.transaction(*(("TENANTS.GET", user) for user in users))):
+        row = truth.pairs(row)
+        by_name = truth.pairs(row[b"commands_by_name"])
+        assert sum(by_name.values()) == row[b"commands"], (user, row)
+        names.update({(user, name): times for name, times in by_name.items()})
+    return names
 
 
 def counted_between(before, after):
@@ -55,11 +68,15 @@ def counted_between(before, after):
 
 
 def wrong_commands(server, before):
-    """What was counted since `before`, against the ledger, by user. Everything must have been answered."""
+    """What was counted since `before`, against the ledger, by user, and by user and command. Everything must have been answered."""
     after = observe(server)
     counted = counted_between(before, after)
     counted.pop("(internal)", None)
-    return _differences(counted, server.ledger.by_user(after.ledger - before.ledger))
+    sent = after.ledger - before.ledger
+    names = after.names - before.names
+    for observing in [name for name in {*names, *sent} if name[1] == b"tenants.get"]:  # one per user known at that moment
+        del names[observing], sent[observing]
+    return _differences(counted, server.ledger.by_user(after.ledger - before.ledger)) | _differences(names, sent)
 
 
 def sums_of_commands(server, before):

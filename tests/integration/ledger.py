@@ -14,11 +14,12 @@ from redis.exceptions import ResponseError
 
 # How an error reply of a command begins that was refused before it ran. The rest ran, and failed while running.
 REFUSALS = (
-    "NOPERM", "NOAUTH", "LOADING", "MASTERDOWN", "MISCONF", "READONLY", "OOM", "NOREPLICAS", "BUSY ",
+    "NOPERM", "LOADING", "MASTERDOWN", "MISCONF", "READONLY", "OOM", "NOREPLICAS", "BUSY ",
     "ERR Can't execute '", "ERR ACL failure in script",
 )  # fmt: skip
 # Of these, what anybody can foresee who has the command table.
 FORESEEABLE = (
+    "NOAUTH Authentication required",
     "ERR unknown command", "ERR unknown subcommand", "ERR Unknown subcommand", "ERR wrong number of arguments for '",
     "ERR Command not allowed inside a transaction", "ERR This Redis command is not allowed from script",
     "ERR This Valkey command is not allowed from script", "ERR Unknown command called from script",
@@ -72,7 +73,8 @@ class CommandTable:
     """Full names and flags, as `COMMAND` tells them."""
 
     def __init__(self, reply):
-        self.flags = {b"tenants.list": {b"readonly"}, b"tenants.get": {b"readonly"}, b"tenants.status": {b"readonly"}}
+        self.flags = {b"tenants." + name: {b"readonly"} for name in (b"list", b"get", b"status")}
+        self.flags[b"tenants.resetstat"] = {b"admin"}
         self._read(reply)
 
     def _read(self, commands):

@@ -131,7 +131,7 @@ class Session:
         self._count(command, reply)
         if name in (b"DISCARD", b"RESET"):
             self._queued, self.watch_fails = None, False
-        elif name == b"MULTI":
+        elif name == b"MULTI" and reply == b"OK":
             self._queued, self._foreseen = [], False
 
     def _count(self, command, reply, inside=False):

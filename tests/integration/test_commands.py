@@ -137,6 +137,17 @@ def test_a_pipeline_that_changes_its_user_all_the_time_is_charged_to_each(shared
     assert not wrong_commands(shared, before), "user: (module, ledger)"
 
 
+def test_commands_after_a_refused_multi_are_counted(shared):
+    session = shared.session("app1")
+    for rule in ("+multi", "-multi", "+multi"):
+        shared.admin.call("ACL", "SETUSER", "app1", rule)
+        before = observe(shared)
+        session.pipeline([("MULTI",), ("SET", "app1:k", "1"), ("PING",), ("EXEC",), ("GET", "app1:k")])
+        module, commandstats = sums_of_commands(shared, before)
+        assert module == commandstats
+        assert not {name: counts for name, counts in wrong_commands(shared, before).items() if name in (b"default", (b"app1", b"set"), (b"app1", b"get"))}
+
+
 def test_unauthenticated_and_failed_logins_make_no_rows_and_count_nothing(shared):
     shared.admin.call("CONFIG", "SET", "requirepass", "hidden")
     before = observe(shared)

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from redis.exceptions import ResponseError
 
 import truth
 from filling import fill
@@ -116,6 +117,14 @@ def test_a_pass_does_not_remove_expired_keys_or_touch_the_hit_statistics(shared)
     full_pass(admin)
     assert [stat(admin, name) for name in names] == before
     assert truth.keys_in_total(admin) == 101 == read_info(admin).status["keys"]
+
+
+def test_a_refused_monitor_pauses_nothing(shared):
+    shared.admin.call("ACL", "SETUSER", "app1", "-monitor")
+    session = shared.session("app1")
+    assert isinstance(session.outcome("MONITOR"), ResponseError)
+    quick_passes(shared.admin)
+    full_pass(shared.admin)
 
 
 def test_a_pass_pauses_while_a_client_monitors(shared):

@@ -204,6 +204,71 @@ def test_the_peak_of_connections_stays(shared):
     assert users(shared)[b"app1"]["connections_peak"] == 7
 
 
+def test_get_tells_the_commands_of_a_user_by_name_the_most_frequent_first(shared):
+    session = shared.session("app1")
+    session.pipeline([("GET", "app1:k")] * 5 + [("config", "GET", "port"), ("Set", "app1:k", "1"), ("GET",), ("NOSUCH",)])
+    session.transaction(("SET", "app1:k", "1"), ("SET", "app1:k", "2"), ("LPUSH", "app1:l", "1"))
+    session.outcome("EVAL", "redis.call('SET', 'app1:k', 1)", 0)
+    by_name = get(shared.admin, "app1")["commands_by_name"]
+    assert by_name == {b"get": 5, b"set": 4, b"config|get": 1, b"multi": 1, b"exec": 1, b"lpush": 1, b"eval": 1}
+    assert list(by_name.values()) == sorted(by_name.values(), reverse=True)
+
+
+def test_resetstat_starts_the_counters_anew_and_says_when(shared):
+    info = read_info(shared.admin)
+    assert info.status["reset_unix_seconds"] == info.status["start_unix_seconds"]
+    assert abs(info.status["start_unix_seconds"] + info.status["uptime_seconds"] - int(shared.admin.call("TIME")[0])) <= 2
+    session, blocked, gone = (shared.session("app1") for _ in range(3))
+    session.pipeline([("SET", "app1:k", "x" * 10_000), ("GET", "app1:k"), ("LPUSH", "app1:k", "1"), ("GET",), ("EVAL", BUSY % 5_000_000, 0)])
+    blocked.send("BLPOP", "app1:nothing", 60)
+    gone.close()
+    wait_until(lambda: users(shared)[b"app1"]["bytes_in"] > 10_000, 5, "the bytes to be read")
+    wait_until(lambda: users(shared)[b"app1"]["connections"] == 2, 5, "the connection to be closed")
+    wait_until(lambda: int(shared.admin.call("TIME")[0]) > info.status["start_unix_seconds"], 5, "the next second")
+    shared.admin.call("TENANTS.RESETSTAT")
+    info = read_info(shared.admin)
+    row = info.users[b"app1"]
+    assert row["connections"] == row["connections_peak"] == 2
+    assert {field for field in row if field != "cpu_usec" and row[field]} == {"connections", "connections_peak"}
+    assert row["cpu_usec"] < 4_000 and info.status["cpu_usec"] < 50_000
+    assert get(shared.admin, "app1")["slow_commands"] == [] and get(shared.admin, "app1")["commands_by_name"] == {}
+    assert info.status["reset_unix_seconds"] > info.status["start_unix_seconds"]
+    shared.admin.call("CLIENT", "KILL", "ID", session.call("CLIENT", "ID"))
+    shared.admin.call("CLIENT", "KILL", "USER", "app1")
+    assert get(shared.admin, "app1")["commands_by_name"] == {b"client|id": 1}, "nothing that was counted before is taken back"
+
+
+def test_resetstat_is_an_administrators_command(server):
+    rules = {"+@all": True, "+@tenants": True, "+@all -@dangerous": False, "+@all -@admin": False, "+@tenants -tenants.resetstat": False}
+    for number, (rule, allowed) in enumerate(rules.items()):
+        server.admin.call("ACL", "SETUSER", f"user{number}", *rule.split())
+        assert (server.admin.call("ACL", "DRYRUN", f"user{number}", "TENANTS.RESETSTAT") == b"OK") == allowed, rule
+        assert server.admin.call("ACL", "DRYRUN", f"user{number}", "TENANTS.GET", "app1") == b"OK", rule
+
+
+def test_refused_connections_are_counted_since_the_module_was_loaded(launch):
+    server = launch(loading=None)
+    server.admin.call("CONFIG", "SET", "maxclients", 1)
+    refuse_a_connection(server)
+    assert server.load_module() == b"OK"
+    assert read_info(server.admin).status["connections_rejected"] == 0
+    for _ in range(3):
+        refuse_a_connection(server)
+    assert read_info(server.admin).status["connections_rejected"] == 3
+    server.admin.call("TENANTS.RESETSTAT")
+    assert read_info(server.admin).status["connections_rejected"] == 0
+    refuse_a_connection(server)
+    server.admin.call("CONFIG", "RESETSTAT")
+    refuse_a_connection(server)
+    assert read_info(server.admin).status["connections_rejected"] == 1
+
+
+def refuse_a_connection(server):
+    session = server.session()
+    assert "max number of clients" in str(session.next_push())
+    session.close()
+
+
 def test_get_refuses_what_it_does_not_know(shared):
     assert str(shared.admin.outcome("TENANTS.GET", "nobody")).startswith("ERR tenants: no such tenant")
     for words in [("TENANTS.GET",), ("TENANTS.GET", "app1", "app2")]:

@@ -5,6 +5,7 @@ from redis.exceptions import ConnectionError, ResponseError
 
 from checks import observe, sums_of_commands, users, wrong_commands, wrong_connections, wrong_connections_in
 from info import read_info, rows_that_do_not_add_up
+from tenants import acl_taken_in
 from traffic import Traffic, create_users
 from waiting import wait_until
 
@@ -154,6 +155,81 @@ def test_users_beyond_the_table_share_the_row_other_and_nothing_is_lost(launch):
         session.close()
     wait_until(lambda: read_info(server.admin).status["connections"] == 1, 5, "all connections to be gone from the rows")
     assert not wrong_connections(server.admin)
+
+
+def test_rows_of_users_long_gone_are_reused_when_no_other_is_free_and_their_counters_stay_in_other(launch):
+    server = launch(module_arguments=["max-users", "16"])
+
+    def generation(number):
+        names = [f"user{number}.{i}" for i in range(10)]
+        create_users(server.admin, {name: f"~{name}:* +@all" for name in names})
+        for name in names:
+            session = server.session(name)
+            session.pipeline([("SET", f"{name}:k", "x" * 1000), ("GET", f"{name}:k"), ("GET",)])
+            session.close()
+        acl_taken_in(server.admin)
+        info = read_info(server.admin)
+        assert not set(names) - {name.decode() for name in info.users if isinstance(name, bytes)}
+        server.admin.call("ACL", "DELUSER", *names)
+        acl_taken_in(server.admin)
+        return info
+
+    before = observe(server)
+    first = generation(1)
+    assert first.users["(other)"]["commands"] == 0
+    assert first.status["users_reused"] == 0
+    for number in range(2, 5):
+        last = generation(number)
+        assert last.status["users_dropped"] == 0
+    assert last.status["users_reused"] >= 40 - 16
+    assert last.users["(other)"]["writes"] == last.status["users_reused"]  # one SET of each user whose row was reused
+    assert last.users["(other)"]["bytes_in"] > 1000 * last.status["users_reused"]
+    assert last.users["(other)"]["connections"] == 0
+    assert not rows_that_do_not_add_up(last)
+    module, commandstats = sums_of_commands(server, before)
+    assert module == commandstats
+    assert not wrong_connections(server.admin)
+
+
+def test_no_row_of_a_user_with_a_connection_or_in_the_acl_is_reused(launch):
+    server = launch(module_arguments=["max-users", "16"])
+    names = [f"user{i}" for i in range(15)]  # and default
+    create_users(server.admin, dict.fromkeys(names, "~* +@all"))
+    sessions = [server.session(name) for name in names]
+    acl_taken_in(server.admin)
+    create_users(server.admin, {"late": "~* +@all"})
+    late = server.session("late")
+    late.call("PING")
+    assert read_info(server.admin).status["users_reused"] == 0
+    assert read_info(server.admin).users["(other)"]["connections"] == 1
+    sessions[3].close()
+    acl_taken_in(server.admin)
+    create_users(server.admin, {"later": "~* +@all"})
+    server.session("later").call("PING")
+    assert read_info(server.admin).status["users_reused"] == 0
+
+
+def test_a_client_that_has_not_logged_in_is_connected_as_default_but_what_the_server_refuses_it_is_not_counted(shared):
+    server = shared
+    server.admin.call("CONFIG", "SET", "requirepass", "secret")
+    before = observe(server)
+    session = server.session()
+    flood = [("GET", "k"), ("SET", "k", "1"), ("MULTI",), ("NOSUCH",), ("EVAL", "return 1", 0), ("PING",), ("HELLO", 3), ("QUIT2",)]
+    assert all(isinstance(reply, ResponseError) for reply in session.pipeline(flood))
+    assert not wrong_connections(server.admin)
+    assert not wrong_commands(server, before)
+    session.call("AUTH", "app1", "secret")
+    session.pipeline([("PING",), ("RESET",), *flood])
+    assert not wrong_commands(server, before)
+    server.admin.call("CONFIG", "SET", "requirepass", "")
+    session.pipeline([("GET", "k"), ("SET", "k", "1")])
+    server.admin.call("ACL", "SETUSER", "default", "resetpass", ">other")
+    session.pipeline([("GET", "k"), ("SET", "k", "1")])
+    server.session().pipeline(flood)
+    late = server.session()
+    late.call("AUTH", "other")
+    late.pipeline([("GET", "k"), ("SET", "k", "1")])
+    assert not wrong_commands(server, before)
 
 
 def test_a_storm_of_connections_leaves_no_trace(shared):

@@ -65,14 +65,14 @@ def writable_patterns(session):
     """{user: key patterns it may write}, from ACL GETUSER, selectors included."""
     patterns = {}
     for user in session.call("ACL", "USERS"):
-        about = _pairs(session.call("ACL", "GETUSER", user))
-        texts = [about[b"keys"], *(_pairs(selector)[b"keys"] for selector in about[b"selectors"])]
+        about = pairs(session.call("ACL", "GETUSER", user))
+        texts = [about[b"keys"], *(pairs(selector)[b"keys"] for selector in about[b"selectors"])]
         rules = [re.fullmatch(rb"(?:~|%(R?W)~)(.*)", word, re.DOTALL) for text in texts for word in text.split()]
         patterns[user] = {rule[2] for rule in rules if rule}
     return patterns
 
 
-def _pairs(flat):
+def pairs(flat):
     return flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2]))
 
 
