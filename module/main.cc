@@ -17,14 +17,14 @@ using server_api::api;
 using server_api::Context;
 
 Module::Module(Context* ctx, server_api::Server server_, Settings settings_, std::uint64_t seed, bool live)
-    : server(server_),
+    : tells_refusals(server_.valkey_at_least(9, 1)),
+      users(static_cast<std::size_t>(settings_.max_users)),
+      cpu(UserTable::kFirst + static_cast<std::size_t>(settings_.max_users)),
+      server(server_),
       settings(std::move(settings_)),
       context(ctx),
-      users(static_cast<std::size_t>(settings.max_users)),
       prefixes(static_cast<std::size_t>(settings.max_prefixes), settings.separators, seed),
-      keyspace(prefixes, live, seed),
-      tells_refusals(server.valkey_at_least(9, 1)),
-      cpu(UserTable::kFirst + static_cast<std::size_t>(settings.max_users)) {
+      keyspace(prefixes, live, seed) {
   pending.reserve(64);
 }
 

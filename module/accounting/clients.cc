@@ -5,17 +5,12 @@
 namespace tenants {
 
 void Transaction::add(std::uint16_t command) {
-  auto found = std::find_if(items_.begin() + static_cast<std::ptrdiff_t>(part_), items_.end(),
-                            [&](const Item& item) { return item.command == command; });
-  if (found != items_.end())
+  auto found = std::find_if(items_.rbegin(), items_.rend(),
+                            [&](const Item& item) { return item.command == command || item.command == kEndOfPart; });
+  if (found != items_.rend() && found->command == command)
     ++found->times;
   else
     items_.push_back({command, 1});
-}
-
-void Transaction::end_part() {
-  items_.push_back({kEndOfPart, 0});
-  part_ = items_.size();
 }
 
 // The memory is kept for the next transaction, unless it is much.
@@ -23,7 +18,6 @@ void Transaction::clear() {
   constexpr std::size_t kKept = 64;
   items_.clear();
   if (items_.capacity() > kKept) items_.shrink_to_fit();
-  part_ = 0;
 }
 
 ClientTable::ClientTable() {

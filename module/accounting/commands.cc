@@ -15,10 +15,11 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) :
 
 }  // namespace
 
-CommandTable::CommandTable() : entries_(kPlaces), counted_{{"(other)", Kind::kOther}}, mask_(kPlaces - 1) {}
+CommandTable::CommandTable() : counted_{{"(other)", Kind::kOther}} { clear(); }
 
 void CommandTable::clear() {
   entries_.assign(kPlaces, {});
+  names_.assign(kPlaces, {});
   mask_ = kPlaces - 1;
   size_ = 0;
 }
@@ -29,23 +30,30 @@ bool CommandTable::same_rest(std::string_view any_case, std::string_view lower_c
   return true;
 }
 
-CommandEntry& CommandTable::place_for(std::string_view lower_case) {
+std::size_t CommandTable::place_for(std::string_view lower_case) const {
   std::size_t at = place(first_bytes(lower_case), lower_case.size());
-  while (entries_[at & mask_].length && entries_[at & mask_].called != lower_case) ++at;
-  return entries_[at & mask_];
+  while (entries_[at & mask_].length && names_[at & mask_].called != lower_case) ++at;
+  return at & mask_;
 }
 
 void CommandTable::add(std::string_view called, std::string_view name, Kind kind, int arity, std::uint32_t special) {
   if (called.empty() || called.size() > kLongestName) return;
   if (2 * size_ >= entries_.size()) {
-    std::vector<CommandEntry> old = std::exchange(entries_, std::vector<CommandEntry>(entries_.size() * 2));
-    mask_ = entries_.size() - 1;
-    for (CommandEntry& entry : old)
-      if (entry.length) place_for(entry.called) = std::move(entry);
+    std::size_t places = entries_.size() * 2;
+    std::vector<CommandEntry> entries = std::exchange(entries_, std::vector<CommandEntry>(places));
+    std::vector<Names> names = std::exchange(names_, std::vector<Names>(places));
+    mask_ = places - 1;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (!entries[i].length) continue;
+      std::size_t at = place_for(names[i].called);
+      entries_[at] = entries[i];
+      names_[at] = std::move(names[i]);
+    }
   }
   std::string lower_case;
   for (char c : called) lower_case += lower(c);
-  CommandEntry& entry = place_for(lower_case);
+  std::size_t at = place_for(lower_case);
+  CommandEntry& entry = entries_[at];
   size_ += entry.length == 0;
   entry.word = first_bytes(lower_case);
   entry.letters = 0;
@@ -55,20 +63,20 @@ void CommandTable::add(std::string_view called, std::string_view name, Kind kind
   entry.arity = arity;
   entry.special = special | CommandEntry::kUnnumbered;
   entry.kind = kind;
-  entry.called = std::move(lower_case);
-  entry.name = name;
+  names_[at] = {std::move(lower_case), std::string(name)};
 }
 
 std::uint16_t CommandTable::give_number(const CommandEntry& entry) {
+  auto place = static_cast<std::size_t>(&entry - entries_.data());
+  const std::string& name = names_[place].name;
   auto found = std::find_if(counted_.begin() + 1, counted_.end(),
-                            [&](const CountedCommand& command) { return command.name == entry.name; });
+                            [&](const CountedCommand& command) { return command.name == name; });
   auto number = static_cast<std::size_t>(found - counted_.begin());
   if (number == kMostNumbers) number = 0;
-  if (number == counted_.size()) counted_.push_back({entry.name, entry.kind});
-  CommandEntry& own = entries_[static_cast<std::size_t>(&entry - entries_.data())];
-  own.number = static_cast<std::uint16_t>(number);
-  own.special &= ~static_cast<std::uint32_t>(CommandEntry::kUnnumbered);
-  return own.number;
+  if (number == counted_.size()) counted_.push_back({name, entry.kind});
+  entries_[place].number = static_cast<std::uint16_t>(number);
+  entries_[place].special &= ~static_cast<std::uint32_t>(CommandEntry::kUnnumbered);
+  return entries_[place].number;
 }
 
 const CommandEntry* CommandTable::find(std::string_view container, std::string_view subcommand) const {

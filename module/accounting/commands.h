@@ -11,7 +11,7 @@
 
 namespace tenants {
 
-struct alignas(64) CommandEntry {
+struct alignas(32) CommandEntry {  // two to a cache line
   // What a command may do that plain counting does not cover.
   enum Special : std::uint32_t {
     kMulti = 1,
@@ -41,8 +41,6 @@ struct alignas(64) CommandEntry {
   std::uint32_t special = 0;
   std::uint16_t number = 0;
   Kind kind = Kind::kOther;
-  std::string called;  // in lower case
-  std::string name;    // the server's own
 
   bool accepts(int argc) const { return arity >= 0 ? argc == arity : argc >= -arity; }
 };
@@ -73,6 +71,10 @@ class CommandTable {
   std::uint16_t number_of(const CommandEntry& entry) {
     return entry.special & CommandEntry::kUnnumbered ? give_number(entry) : entry.number;
   }
+  // The server's own name of this command.
+  const std::string& name(const CommandEntry& entry) const {
+    return names_[static_cast<std::size_t>(&entry - entries_.data())].name;
+  }
   const CountedCommand& counted(std::uint16_t number) const { return counted_[number]; }
   // Null where the server has no such command. Any case. Valid until the next add or clear.
   const CommandEntry* find(std::string_view name) const {
@@ -80,7 +82,7 @@ class CommandTable {
     for (std::size_t at = place(word, name.size());; ++at) {
       const CommandEntry& entry = entries_[at & mask_];
       if (entry.length == name.size() && ((word ^ entry.word) & ~entry.letters) == 0 &&
-          (name.size() <= 8 || same_rest(name, entry.called)))
+          (name.size() <= 8 || same_rest(name, names_[at & mask_].called)))
         return entry.length ? &entry : nullptr;
       if (!entry.length) return nullptr;
     }
@@ -112,12 +114,18 @@ class CommandTable {
     return ((word | 0x2020202020202020u) + size) * 0x9e3779b97f4a7c15u >> 40 & mask_;
   }
   static bool same_rest(std::string_view any_case, std::string_view lower_case);
-  CommandEntry& place_for(std::string_view lower_case);
+  std::size_t place_for(std::string_view lower_case) const;
   std::uint16_t give_number(const CommandEntry& entry);
 
+  struct Names {
+    std::string called;  // in lower case
+    std::string name;    // the server's own
+  };
+
   std::vector<CommandEntry> entries_;
-  std::vector<CountedCommand> counted_;
   std::size_t mask_;
+  std::vector<Names> names_;  // of the entry at the same place
+  std::vector<CountedCommand> counted_;
   std::size_t size_ = 0;
 };
 

@@ -31,13 +31,14 @@ struct SlowLog {
   std::uint64_t written = 0;
 };
 
-struct User {
-  std::string name;  // empty: a free row
+struct alignas(64) User {
+  // What every command touches comes first.
+  std::vector<std::uint64_t> by_number;          // commands by their number; as long as the highest number it ran
+  std::array<std::uint64_t, kKinds> commands{};  // the same, by kind
+  std::string name;                              // empty: a free row
   std::uint64_t connections = 0;
   std::uint64_t connections_peak = 0;
   std::uint64_t connections_total = 0;
-  std::array<std::uint64_t, kKinds> commands{};
-  std::vector<std::uint64_t> by_number;  // the same, by command; as long as the highest number it ran
   std::uint64_t errors = 0;
   std::uint64_t rejected = 0;
   std::array<std::uint64_t, kDenials> denied{};

@@ -146,7 +146,7 @@ std::vector<Row> tenant_rows(const Module& module) {
 
 std::vector<std::pair<std::string_view, std::string>> status(Module& module) {
   const Sweep& sweep = module.sweep;
-  std::uint64_t connections = 0, commands = 0, orphans = 0, bytes = 0, cpu = 0;
+  std::uint64_t connections = 0, commands = 0, keys = 0, orphans = 0, bytes = 0, cpu = 0;
   bool measured = false, known = true;
   for (std::uint32_t row = 0; row < module.users.end(); ++row) {
     connections += module.users[row].connections;
@@ -156,6 +156,7 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module) {
   for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) {
     if (!module.prefixes.used(row)) continue;
     PrefixRow prefix = prefix_row(module, row);
+    keys += prefix.keys;
     if (!module.prefixes[row].in_acl) orphans += prefix.keys;
     if (prefix.bytes) bytes += *prefix.bytes, measured = true;
     if (prefix.keys && !prefix.bytes) known = false;
@@ -194,7 +195,7 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module) {
   add("connections_rejected", rejected - module.rejected_before);
   add("commands", commands);
   if (module.cpu.running() || cpu > 0) add("cpu_usec", cpu / 1000);
-  add("keys", module.keyspace.total());
+  add("keys", keys);
   if (measured && known) add("bytes", bytes);
   add("orphan_keys", orphans);
   add("acl", !module.acl.readable ? "unreadable" : module.acl.wanted || module.acl.running ? "reading" : "ok");

@@ -102,7 +102,7 @@ void CpuSampler::loop() {
     was_quiet = quiet;
     if (stretch >= kSlowNanoseconds) {
       slow_nanoseconds_.store(stretch, std::memory_order_relaxed);
-      slow_sequence_.store(now >> kRowBits, std::memory_order_relaxed);
+      slow_sequence_.store(now & ~(kMaxRows - 1), std::memory_order_relaxed);
     }
     previous = now;
     cpu = cpu_now;

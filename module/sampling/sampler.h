@@ -31,11 +31,11 @@ class CpuSampler {
 
   // A command of this row's user begins. Main thread only, O(1), no call.
   void begin(std::uint32_t row) {
-    ++sequence_;
-    now_.store(sequence_ << kRowBits | row, std::memory_order_relaxed);
+    sequence_ += kMaxRows;
+    now_.store(sequence_ | row, std::memory_order_relaxed);
   }
   // Whatever runs from here on is this row's, but no new command.
-  void charge_to(std::uint32_t row) { now_.store(sequence_ << kRowBits | row, std::memory_order_relaxed); }
+  void charge_to(std::uint32_t row) { now_.store(sequence_ | row, std::memory_order_relaxed); }
   std::uint32_t charged() const { return now_.load(std::memory_order_relaxed) & (kMaxRows - 1); }
   std::uint64_t sequence() const { return sequence_; }
 
@@ -58,9 +58,12 @@ class CpuSampler {
   void loop();
   std::uint64_t cpu_clock() const;
 
-  std::uint64_t sequence_ = 0, noted_sequence_ = 0;  // the main thread's
-  alignas(64) std::atomic<std::uint64_t> now_{0};
-  alignas(64) std::atomic<std::uint64_t> slow_sequence_{0};
+  // One cache line for what the main thread touches at every command. The sampler's few looks at it cost less than a
+  // second line would.
+  alignas(64) std::uint64_t sequence_ = 0;  // of the command, shifted by kRowBits; the main thread's
+  std::uint64_t noted_sequence_ = 0;        // likewise
+  std::atomic<std::uint64_t> now_{0};       // the sequence and the row
+  std::atomic<std::uint64_t> slow_sequence_{0};
   std::atomic<std::uint64_t> slow_nanoseconds_{0};
   alignas(64) std::unique_ptr<std::atomic<std::uint64_t>[]> used_;
   clockid_t clock_ = 0;
