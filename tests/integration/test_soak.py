@@ -43,6 +43,7 @@ def test_nothing_is_lost_or_counted_twice(launch, io_threads, seed, request):
         assert total(read_info(server.admin).users, "errors") - errors == failed_calls(server.admin) - failed, f"seed {seed}"
     traffic.settle()
     assert not wrong_keys(server), f"seed {seed}: prefix: (module, SCAN)"
+    print(f"seed {seed}: {sum(server.ledger.snapshot().values())} commands were counted right")
     info = read_info(server.admin)
     assert info.status["drift"] == 0, f"seed {seed}"
     assert not rows_that_do_not_add_up(info), f"seed {seed}"
