@@ -119,7 +119,9 @@ int load(Context* context, server_api::String** argv, int argc) {
                                   server_api::kNotifyGeneric | server_api::kNotifyExpired | server_api::kNotifyEvicted |
                                       server_api::kNotifyLoaded | server_api::kNotifyNew,
                                   on_key);
-  module->cpu.start(static_cast<unsigned>(module->settings.cpu_sampling_hz));
+  auto hz = static_cast<unsigned>(module->settings.cpu_sampling_hz);
+  if (hz > 0 && !module->cpu.start(hz))
+    api.Log(context, "warning", "tenants: the system gives no thread or no timer: CPU time per user is not measured");
   (void)module.release();  // on_unload deletes it
   return server_api::kOk;
 }

@@ -18,7 +18,9 @@ namespace tenants {
 // Why the ACL refused, in the order of the server's own reasons: not logged in, command, key, channel, database.
 inline constexpr std::size_t kDenials = 5;
 
-// A command that kept the main thread busy for long. No arguments: they are the user's own.
+inline constexpr std::uint64_t kSlowNanoseconds = 10'000'000;
+
+// A command that kept the main thread busy for this long or longer. No arguments: they are the user's own.
 struct SlowCommand {
   char name[32] = {};
   std::uint64_t cpu_usec = 0;

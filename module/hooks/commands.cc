@@ -267,7 +267,7 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
 [[gnu::noinline]] void catch_up(Module& module, Client& client) {
   if (!module.pending.empty()) settle_users(module, true);
   if (client.is(Client::kRecheck)) recheck(module, client);
-  if (module.cpu.slow()) note_slow(module);
+  if (module.cpu.maybe_slow()) note_if_slow(module);
 }
 
 // What is not a plain command outside of a transaction.
@@ -288,7 +288,7 @@ void filter(Module& module, server_api::FilterContext* context) {
   Client* client = id == module.last_id ? module.last_client : module.clients.find(id);
   if (!client) client = adopt_client(module, id);
   if (!client) return filter_nested(module, context);
-  if (!module.pending.empty() || client->is(Client::kRecheck) || module.cpu.slow()) catch_up(module, *client);
+  if (!module.pending.empty() || client->is(Client::kRecheck) || module.cpu.maybe_slow()) catch_up(module, *client);
   module.last_id = id;
   module.last_client = client;
   module.cpu.begin(client->user);
@@ -347,16 +347,15 @@ void forget_transaction(Module& module, Client& client) {
   if (module.script_client == &client) module.script_client = nullptr;
 }
 
-void note_slow(Module& module) {
-  std::uint64_t usec = module.cpu.slow_nanoseconds() / 1000;
+void note_if_slow(Module& module) {
+  std::uint64_t nanoseconds = module.cpu.note_slow();
   std::uint32_t row = module.cpu.charged();
-  module.cpu.note_slow();
-  if (row == UserTable::kInternal || !module.last_command) return;
+  if (nanoseconds < kSlowNanoseconds || row == UserTable::kInternal || !module.last_command) return;
   User& user = module.users[row];
   ++user.slow;
   if (!user.slow_log) user.slow_log = std::make_unique<SlowLog>();
   SlowCommand& slow = user.slow_log->commands[user.slow_log->written++ % SlowLog::kKept];
-  slow = {.cpu_usec = usec, .unix_msec = api.Milliseconds()};
+  slow = {.cpu_usec = nanoseconds / 1000, .unix_msec = api.Milliseconds()};
   module.commands.name(*module.last_command).copy(slow.name, sizeof slow.name - 1);
 }
 

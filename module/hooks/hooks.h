@@ -10,8 +10,8 @@ void read_command_table(Module& module);
 void on_command(server_api::FilterContext* filter) noexcept;
 void on_rejected(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
 void on_failed(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
-// The command that ran last kept the main thread busy for long: into the slow list of its user.
-void note_slow(Module& module);
+// The command that ran last may have kept the main thread busy for long: if so, into the slow list of its user.
+void note_if_slow(Module& module);
 // The client's user changed inside its transaction: counts for it what ran, or runs, until the next AUTH, or `whole`.
 void count_rest_of_exec(Module& module, const Client& client, bool whole);
 // The client goes while its command waits: commandstats will not count that command either.

@@ -83,7 +83,6 @@ int get(Context* context, String** argv, int argc) {
   if (argc != 2) return api.WrongArity(context);
   Module& module = *module_state;
   settle_all(module, false);
-  if (module.cpu.slow()) note_slow(module);
   std::uint32_t user = module.users.find(server_api::view(argv[1]));
   if (!user) return api.ReplyWithError(context, "ERR tenants: no such tenant, TENANTS.LIST names them all");
   std::vector<std::uint32_t> prefixes;

@@ -40,12 +40,17 @@ bool separators_allowed(std::string_view text) {
 
 long long get_number(const char*, void* data) { return settings_in_use->*static_cast<const Number*>(data)->value; }
 
-int set_number(const char*, long long value, void* data, String**) noexcept {
+int set_number(const char*, long long value, void* data, String** error) noexcept {
   auto setting = static_cast<const Number*>(data)->value;
   settings_in_use->*setting = value;
   if (module_state && setting == &Settings::cpu_sampling_hz) {
     module_state->cpu.stop();
-    module_state->cpu.start(static_cast<unsigned>(value));
+    if (value > 0 && !module_state->cpu.start(static_cast<unsigned>(value))) {
+      settings_in_use->*setting = 0;
+      static constexpr std::string_view kReason = "the system gives no thread or no timer for it: it is 0 now";
+      *error = api.CreateString(nullptr, kReason.data(), kReason.size());
+      return server_api::kErr;
+    }
   }
   return server_api::kOk;
 }

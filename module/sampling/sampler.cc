@@ -1,22 +1,20 @@
 #include "module/sampling/sampler.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace tenants {
 namespace {
 
 constexpr std::uint64_t kBillion = 1'000'000'000;
 constexpr std::size_t kStackBytes = std::size_t{128} * 1024;
-// An idle server is looked at less often: the rest between two looks doubles up to this factor.
-constexpr std::uint64_t kLongestRest = 4;
-constexpr std::uint64_t kIdleNanoseconds = 20'000;
+// Of the timer, to the sampler's thread alone, which never lets it be delivered: it waits for it.
+const int kSignal = SIGRTMAX - 2;
 
 std::uint64_t nanoseconds_of(clockid_t clock) {
   timespec time;
@@ -40,33 +38,62 @@ std::uint64_t CpuSampler::cpu_clock() const { return nanoseconds_of(clock_); }
 bool CpuSampler::start(unsigned hz) {
   if (running_ || hz == 0) return running_;
   if (pthread_getcpuclockid(pthread_self(), &clock_) != 0) return false;
-  stop_descriptor_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (stop_descriptor_ < 0) return false;
   mean_nanoseconds_ = kBillion / hz;
+  cpu_ = own_since_ = cpu_clock();
+  cpu_own_ = own_.load(std::memory_order_relaxed);
+  stopping_.store(false, std::memory_order_relaxed);
+  started_.store(Started::kNotYet, std::memory_order_relaxed);
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, kStackBytes);
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
-  running_ = pthread_create(&thread_, &attributes, run, this) == 0;
+  bool created = pthread_create(&thread_, &attributes, run, this) == 0;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pthread_attr_destroy(&attributes);
+  if (!created) return false;
+  started_.wait(Started::kNotYet);
+  running_ = started_.load() == Started::kYes;
   if (running_)
     pthread_setname_np(thread_, "tenants-cpu");
   else
-    close(stop_descriptor_);
+    pthread_join(thread_, nullptr);
   return running_;
 }
 
 void CpuSampler::stop() {
   if (!running_) return;
-  std::uint64_t one = 1;
-  while (write(stop_descriptor_, &one, sizeof one) < 0 && errno == EINTR) {
-  }
+  stopping_.store(true, std::memory_order_relaxed);
+  pthread_kill(thread_, kSignal);
   pthread_join(thread_, nullptr);
-  close(stop_descriptor_);
   running_ = false;
+}
+
+std::uint64_t CpuSampler::note_slow() {
+  noted_sequence_ = sequence_;
+  if (long_sequence_.load(std::memory_order_acquire) != sequence_) return 0;
+  std::uint64_t since = long_since_.load(std::memory_order_relaxed), now = cpu_clock();
+  return now > since ? now - since : 0;
+}
+
+void CpuSampler::begin_own() {
+  if (!running_) return;
+  std::uint64_t before = now_.load(std::memory_order_relaxed), now = cpu_clock();
+  if (before & kOwn) charge_own(before & (kMaxRows - 1), now);
+  own_since_ = now;
+  now_.store(before | kOwn, std::memory_order_relaxed);
+}
+
+void CpuSampler::end_own(std::uint32_t row, bool rests) {
+  if (running_) charge_own(row, cpu_clock());
+  now_.store(sequence_ | (rests ? kOwn | row : charged()), std::memory_order_relaxed);
+}
+
+void CpuSampler::charge_own(std::uint64_t row, std::uint64_t now) {
+  std::uint64_t used = now - std::exchange(own_since_, now);
+  used_[row].fetch_add(used, std::memory_order_relaxed);
+  own_.fetch_add(used, std::memory_order_release);
 }
 
 void* CpuSampler::run(void* self) {
@@ -75,39 +102,49 @@ void* CpuSampler::run(void* self) {
 }
 
 void CpuSampler::loop() {
-  std::uint64_t random = nanoseconds_of(CLOCK_MONOTONIC) | 1, rest = 1;
-  std::uint64_t cpu = cpu_clock(), wall = nanoseconds_of(CLOCK_MONOTONIC);
-  std::uint64_t previous = 0, stretch = 0;  // the command seen last; CPU time since it began, as far as known
-  bool was_quiet = false;
-  pollfd stopped{stop_descriptor_, POLLIN, 0};
+  sigevent event{};
+  event.sigev_notify = SIGEV_THREAD_ID;
+  event.sigev_signo = kSignal;
+  event._sigev_un._tid = static_cast<pid_t>(syscall(SYS_gettid));
+  timer_t timer;
+  bool ready = timer_create(clock_, &event, &timer) == 0;
+  started_.store(ready ? Started::kYes : Started::kNo);
+  started_.notify_one();
+  if (!ready) return;
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, kSignal);
+  std::uint64_t random = nanoseconds_of(CLOCK_MONOTONIC) | 1;
+  std::uint64_t wall = nanoseconds_of(CLOCK_MONOTONIC);
+  std::uint64_t previous = 0, since = 0;  // the command seen last; the CPU clock when it began, more or less
   for (;;) {
-    std::uint64_t wait = rest * (mean_nanoseconds_ / 2 + next_random(random) % mean_nanoseconds_);
-    timespec timeout{static_cast<time_t>(wait / kBillion), static_cast<long>(wait % kBillion)};
-    if (ppoll(&stopped, 1, &timeout, nullptr) != 0) return;
-    std::uint64_t cpu_now = cpu_clock(), wall_now = nanoseconds_of(CLOCK_MONOTONIC);
-    std::uint64_t now = now_.load(std::memory_order_relaxed);
-    std::uint64_t used = cpu_now - cpu;
+    std::uint64_t wait = mean_nanoseconds_ / 2 + next_random(random) % mean_nanoseconds_;
+    itimerspec expiry{};
+    expiry.it_value = {static_cast<time_t>(wait / kBillion), static_cast<long>(wait % kBillion)};
+    timer_settime(timer, 0, &expiry, nullptr);
+    while (sigwaitinfo(&signals, nullptr) < 0) {
+    }
+    if (stopping_.load(std::memory_order_relaxed)) break;
+    std::uint64_t own = own_.load(std::memory_order_acquire), cpu = cpu_clock();
+    std::uint64_t wall_now = nanoseconds_of(CLOCK_MONOTONIC), now = now_.load(std::memory_order_relaxed);
+    std::uint64_t used = cpu - cpu_ - (own - cpu_own_);
+    if (now & kOwn || used > cpu - cpu_) continue;  // the latter: own work has ended between the two looks above
     used_[now & (kMaxRows - 1)].fetch_add(used, std::memory_order_relaxed);
-    rest = used < kIdleNanoseconds ? (rest < kLongestRest ? rest * 2 : kLongestRest) : 1;
 
-    bool quiet = used * 10 < (wall_now - wall) * 3;
-    if (quiet)
-      stretch = 0;  // little by little, between commands
-    else if (now == previous)
-      stretch += used;
-    else if (now >> kRowBits == (previous >> kRowBits) + 1 && was_quiet)
-      stretch = used;
-    else  // it began somewhere in between
-      stretch = std::min(used / 2, mean_nanoseconds_);
-    was_quiet = quiet;
-    if (stretch >= kSlowNanoseconds) {
-      slow_nanoseconds_.store(stretch, std::memory_order_relaxed);
-      slow_sequence_.store(now & ~(kMaxRows - 1), std::memory_order_relaxed);
+    if (now != previous) {  // it began somewhere in between
+      since = cpu - std::min(used / 2, mean_nanoseconds_);
+    } else if (used * 10 < (wall_now - wall) * 3) {  // little by little: it has ended, none came after it
+      since = cpu;
+    } else {
+      long_since_.store(since, std::memory_order_relaxed);
+      long_sequence_.store(now & ~(kFirst - 1), std::memory_order_release);
     }
     previous = now;
-    cpu = cpu_now;
+    cpu_ = cpu;
+    cpu_own_ = own;
     wall = wall_now;
   }
+  timer_delete(timer);
 }
 
 }  // namespace tenants

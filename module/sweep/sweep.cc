@@ -187,15 +187,13 @@ void on_tick(int fd, void*, int) noexcept {
   Module& module = *module_state;
   // What the server does when nobody has asked for anything for a while is its own work, and so is this.
   bool quiet = std::exchange(module.tick_sequence, module.cpu.sequence()) == module.cpu.sequence();
-  std::uint32_t user = quiet ? UserTable::kInternal : module.cpu.charged();
-  std::uint64_t reused = module.users.reused();
+  module.cpu.begin_own();
   try {
-    if (module.cpu.slow()) note_slow(module);
-    module.cpu.charge_to(UserTable::kInternal);
+    if (module.cpu.maybe_slow()) note_if_slow(module);
     step(module);
   } catch (...) {  // out of memory: the next tick tries again
   }
-  module.cpu.charge_to(module.users.reused() == reused ? user : UserTable::kOther);
+  module.cpu.end_own(UserTable::kInternal, quiet);
 }
 
 }  // namespace
