@@ -44,21 +44,40 @@ def _hashable(value):
     return tuple(value) if isinstance(value, list) else value
 
 
+OPTIONS = {"parser_class": Parser, "socket_timeout": 60}
+
+
+def over_tcp(port):
+    return redis.Connection(host="127.0.0.1", port=port, **OPTIONS)
+
+
+def over_unix_socket(path):
+    return redis.UnixDomainSocketConnection(path=str(path), **OPTIONS)
+
+
+def over_tls(port, authority, certificate=None, key=None):
+    """`authority` signed the server's certificate; `certificate` and `key` are the client's own."""
+    return redis.SSLConnection(
+        host="127.0.0.1", port=port, ssl_ca_certs=str(authority), ssl_certfile=certificate, ssl_keyfile=key, **OPTIONS
+    )
+
+
 def to_bytes(word):
     return word if isinstance(word, bytes) else str(word).encode()
 
 
 class Session:
-    """Knows its user, its open transaction, and tells the ledger of each executed command."""
+    """Knows its user, its open transaction, and tells the ledger of each executed command. `connection`: one of `over_…`,
+    else it is a plain one to `port`."""
 
-    def __init__(self, port, ledger=None, host="127.0.0.1"):
+    def __init__(self, port, ledger=None, connection=None):
         self.ledger = ledger
         self.user = b"default"
         self._queued = None  # the commands of an open MULTI
         self._foreseen = False  # anybody can tell that EXEC will be refused
         self.watch_fails = False  # a key that it watches was changed by somebody else
         self._unread = collections.deque()
-        self._connection = redis.Connection(host=host, port=port, parser_class=Parser, socket_timeout=60)
+        self._connection = connection or over_tcp(port)
         self._connection.connect()
 
     def send(self, *command):
