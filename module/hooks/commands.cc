@@ -223,6 +223,10 @@ void count_nested(Module& module, const CommandEntry& command) {
   } else if (module.may_nest) {
     user = module.last_client ? module.last_client->user : module.cpu.charged();
   }
+  if (command.special & CommandEntry::kScript && !(api.GetContextFlags(nullptr) & server_api::kFlagLua)) {
+    module.script_client = module.may_nest ? module.last_client : nullptr;
+    module.script_user = user;
+  }
   module.users[user].count(module.commands.number_of(command), command.kind);
 }
 
