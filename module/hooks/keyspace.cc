@@ -87,6 +87,7 @@ void on_async_loading(server_api::Context*, server_api::Event, std::uint64_t sub
 }
 
 void on_module_change(server_api::Context*, server_api::Event, std::uint64_t, void*) noexcept {
+  module_state->all_pending = true;  // whom it logged in is default's until it is closed
   try {
     read_command_table(*module_state);
   } catch (...) {
