@@ -66,6 +66,11 @@ def to_bytes(word):
     return word if isinstance(word, bytes) else str(word).encode()
 
 
+def user_of_login(name, password):
+    """Whom AUTH logs in: the user it names, or whom a password for tests/modules/logins.cc names."""
+    return password.split(b":", 1)[1] if password.startswith((b"as:", b"later:")) else name
+
+
 class Session:
     """Knows its user, its open transaction, and tells the ledger of each executed command. `connection`: one of `over_…`,
     else it is a plain one to `port`."""
@@ -75,6 +80,7 @@ class Session:
         self.user = b"default"
         self._queued = None  # the commands of an open MULTI
         self._foreseen = False  # anybody can tell that EXEC will be refused
+        self._id = None
         self.watch_fails = False  # a key that it watches was changed by somebody else
         self._unread = collections.deque()
         self._connection = connection or over_tcp(port)
@@ -125,6 +131,13 @@ class Session:
     def has_input(self, timeout_seconds=0):
         return self._connection.can_read(timeout_seconds)
 
+    @property
+    def id(self):
+        """As in CLIENT LIST; asked once, so not while a reply is awaited."""
+        if self._id is None:
+            self._id = self.call("CLIENT", "ID")
+        return self._id
+
     def close(self):
         self._connection.disconnect()
 
@@ -159,8 +172,11 @@ class Session:
             return
         words = [word.upper() for word in command]
         if words[0] == b"AUTH":
-            self.user = command[1] if len(command) == 3 else b"default"
+            self.user = user_of_login(*command[1:]) if len(command) == 3 else b"default"
         elif words[0] == b"HELLO" and b"AUTH" in words[2:]:
-            self.user = command[words.index(b"AUTH", 2) + 1]
+            at = words.index(b"AUTH", 2)
+            self.user = user_of_login(*command[at + 1 : at + 3])
+        elif words[0] == b"LOGINS.BECOME":
+            self.user = command[1]
         elif words[0] == b"RESET":
             self.user = b"default"
