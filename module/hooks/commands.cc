@@ -105,7 +105,6 @@ const CommandEntry* learn(Module& module, server_api::String* name) {
 }
 
 void leave_transaction(Client& client) {
-  client.queued.clear();
   client.clear(Client::kInMulti | Client::kWillFail | Client::kQueuedIdentity | Client::kQueuedOtherDatabase |
                Client::kWatching);
 }
@@ -140,12 +139,12 @@ bool multi_failed(Module& module, Client& client) {
 }
 
 // The next part of the transaction that runs.
-void count_part_of_exec(Module& module, std::uint32_t user) {
-  Execution& execution = module.execution;
-  execution.next = execution.transaction.visit_part(execution.next, [&](const Transaction::Item& item) {
-    module.users[user].count(item.command, module.commands.counted(item.command).kind, item.times);
-  });
-  if (execution.next == execution.transaction.end()) execution.client = 0;
+void count_part_of_exec(Module& module, Client& client) {
+  User& user = module.users[client.user];
+  auto count = [&](const Transaction::Item& item) {
+    user.count(item.command, module.commands.counted(item.command).kind, item.times);
+  };
+  client.uncounted = static_cast<std::uint32_t>(client.queued.visit_part(client.uncounted, count));
 }
 
 // EXEC runs what was queued, and counts it: for the user of now up to the first AUTH, the rest as its users come to be
@@ -155,12 +154,10 @@ void exec(Module& module, Client& client) {
   Charge& charge = module.charge;
   charge.state = Charge::kExec;
   charge.other_databases = client.is(Client::kQueuedOtherDatabase) && module.server.valkey_at_least(9, 0);
-  Execution& execution = module.execution;
-  std::swap(execution.transaction, client.queued);
-  execution.client = client.id;
-  execution.next = 0;
-  count_part_of_exec(module, client.user);
-  if (execution.client) read_bytes(module, client);  // up to its AUTH they are the old user's
+  client.set(Client::kRanQueued);
+  client.uncounted = 0;
+  count_part_of_exec(module, client);
+  if (client.uncounted < client.queued.end()) read_bytes(module, client);  // up to its AUTH they are the old user's
   if (client.is(Client::kQueuedIdentity)) {
     mark_pending(module, client);
     module.may_nest = true;
@@ -185,7 +182,11 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
   }
   if (special & CommandEntry::kExec && client.is(Client::kInMulti)) exec(module, client);
   if (special & (CommandEntry::kExec | CommandEntry::kDiscard | CommandEntry::kReset)) leave_transaction(client);
-  if (special & CommandEntry::kMulti) client.set(Client::kInMulti);
+  if (special & CommandEntry::kMulti) {
+    client.set(Client::kInMulti);
+    client.queued.clear();
+    client.uncounted = Client::kNothing;
+  }
   if (special & CommandEntry::kWatch) client.set(Client::kWatching);
   if (special & CommandEntry::kUnwatch) client.clear(Client::kWatching);
   if (special & CommandEntry::kReset) forget_monitor(module, client);
@@ -277,7 +278,7 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
 // What is not a plain command outside of a transaction.
 [[gnu::noinline]] void filter_special(Module& module, Client& client, server_api::FilterContext* context,
                                       server_api::String* name, const CommandEntry* command) {
-  client.clear(Client::kCounted);
+  client.clear(Client::kCounted | Client::kRanQueued);
   module.charge.state = Charge::kNone;
   bool counts = take_closer_look(module, client, context, name, command);
   module.last_command = command;
@@ -306,6 +307,7 @@ void filter(Module& module, server_api::FilterContext* context) {
   module.last_command = command;
   module.charge.state = Charge::kCounted;  // should it be refused, on_rejected takes it back
   client->last = command->number;
+  client->clear(Client::kRanQueued);
   client->set(Client::kCounted);
   module.users[client->user].count(command->number, command->kind);
 }
@@ -335,15 +337,22 @@ void on_command(server_api::FilterContext* context) noexcept {
   }
 }
 
-void count_rest_of_exec(Module& module, const Client& client, bool whole) {
-  while (module.execution.client == client.id) {
-    count_part_of_exec(module, client.user);
+void count_rest_of_exec(Module& module, Client& client, bool whole) {
+  while (client.uncounted < client.queued.end()) {
+    count_part_of_exec(module, client);
     if (!whole) return;
   }
 }
 
-void take_back_blocked(Module& module, Client& client) {
-  if (client.is(Client::kCounted)) take_back(module, module.users[client.user], client.last);
+void take_back_last(Module& module, Client& client) {
+  if (!client.is(Client::kCounted)) return;
+  User& user = module.users[client.user];
+  take_back(module, user, client.last);
+  if (client.is(Client::kRanQueued))
+    client.queued.visit_part(0,
+                             [&](const Transaction::Item& item) { take_back(module, user, item.command, item.times); });
+  client.uncounted = Client::kNothing;
+  client.clear(Client::kCounted | Client::kRanQueued);
 }
 
 void forget_transaction(Module& module, Client& client) {
@@ -371,28 +380,26 @@ void on_failed(server_api::Context*, server_api::Event, std::uint64_t, void* dat
   ++module.users[user_behind(module, static_cast<server_api::CommandResultInfo*>(data)->client_id)].errors;
 }
 
-// Only 9.1+. It follows the filter at once, before anything else can run.
+// Only 9.1+. It follows the filter at once, before anything else can run, unless the command had to wait (CLIENT
+// PAUSE).
 void on_rejected(server_api::Context*, server_api::Event event, std::uint64_t subevent, void* data) noexcept {
   Module& module = *module_state;
-  Client* client = module.last_client;
-  if (!client || module.last_id != static_cast<server_api::CommandResultInfo*>(data)->client_id) return;
-  User& user = module.users[module.cpu.charged()];
+  std::uint64_t id = static_cast<server_api::CommandResultInfo*>(data)->client_id;
+  Client* client = id == module.last_id ? module.last_client : module.clients.find(id);
+  if (!client) return;
+  User& user = module.users[client->user];
   if (event.id == server_api::kEventCommandAclRejected && subevent < kDenials)
     ++user.denied[subevent];
   else
     ++user.rejected;
-  Charge& charge = module.charge;
-  if (charge.state != Charge::kNone) take_back(module, user, client->last);
-  if (charge.state == Charge::kExec) {
-    module.execution.transaction.visit_part(
-        0, [&](const Transaction::Item& item) { take_back(module, user, item.command, item.times); });
-    module.execution.client = 0;
+  if (client->is(Client::kInMulti)) {
+    if (client->is(Client::kCounted))
+      leave_transaction(*client);  // it was MULTI
+    else
+      client->set(Client::kWillFail);
   }
-  bool multi = charge.state == Charge::kCounted && module.last_command->special & CommandEntry::kMulti;
-  if (multi) leave_transaction(*client);
-  if (client->is(Client::kInMulti)) client->set(Client::kWillFail);
-  client->clear(Client::kCounted);
-  charge.state = Charge::kNone;
+  take_back_last(module, *client);
+  if (id == module.last_id) module.charge.state = Charge::kNone;
 }
 
 }  // namespace tenants

@@ -75,7 +75,7 @@ bool has_flag(server_api::CallReply* flags, std::string_view name) {
 
 void authenticated(Module& module, Client& client) {
   mark_pending(module, client);
-  if (module.execution.client != client.id) return;
+  if (client.uncounted >= client.queued.end()) return;
   refresh(module, client);
   count_rest_of_exec(module, client, false);
 }
@@ -228,7 +228,7 @@ void on_client_change(server_api::Context*, server_api::Event, std::uint64_t sub
       return;
     }
     if (!client) return;  // a disconnect without a connect is normal: refused connections, the link to a primary
-    if (info->flags & server_api::kClientBlocked) take_back_blocked(module, *client);
+    if (info->flags & server_api::kClientBlocked) take_back_last(module, *client);
     if (client->is(Client::kPending)) refresh(module, *client);
     count_rest_of_exec(module, *client, true);
     forget_transaction(module, *client);
