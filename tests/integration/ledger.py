@@ -15,6 +15,7 @@ from redis.exceptions import ResponseError
 # How an error reply of a command begins that was refused before it ran. The rest ran, and failed while running.
 REFUSALS = (
     "NOPERM", "LOADING", "MASTERDOWN", "MISCONF", "READONLY", "OOM", "NOREPLICAS", "BUSY ",
+    "MOVED ", "ASK ", "CLUSTERDOWN", "CROSSSLOT", "TRYAGAIN",
     "ERR Can't execute '", "ERR ACL failure in script", "EXECABORT Transaction discarded because of: ",
 )  # fmt: skip
 # Of these, what anybody can foresee who has the command table.

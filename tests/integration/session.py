@@ -150,7 +150,7 @@ class Session:
             return
         user = self.user
         if name == b"EXEC":
-            aborted = isinstance(reply, ResponseError) and str(reply).startswith("EXECABORT")
+            aborted = isinstance(reply, ResponseError) and (str(reply).startswith("EXECABORT") or refused(reply))
             if aborted and not self._foreseen and not self.watch_fails and not self.ledger.tells_refusals:
                 replies = [ResponseError("NOPERM, and the transaction with it")] * len(self._queued)
             else:
