@@ -64,6 +64,7 @@ struct alignas(64) Client {  // one cache line
     kQueuedOtherDatabase = 512,
     kMayMulti = 1024,   // the server has let it begin a transaction before
     kRanQueued = 2048,  // `last` was an EXEC that counted what was queued
+    kImport = 4096,     // another node, whose slots move here: what it runs is (internal)
   };
   static constexpr std::uint32_t kNothing = 0xffffffff;
   bool is(unsigned any_of) const { return flags & any_of; }

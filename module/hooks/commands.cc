@@ -33,6 +33,7 @@ std::uint32_t special_of(std::string_view name) {
       {"acl|deluser", CommandEntry::kAcl | CommandEntry::kIdentity},
       {"acl|load", CommandEntry::kAcl | CommandEntry::kIdentity},
       {"monitor", CommandEntry::kMonitor},
+      {"cluster|syncslots", CommandEntry::kImport},
       {"eval", CommandEntry::kScript},
       {"eval_ro", CommandEntry::kScript},
       {"evalsha", CommandEntry::kScript},
@@ -109,6 +110,9 @@ void leave_transaction(Client& client) {
                Client::kWatching);
 }
 
+// For whom commands of this client count.
+std::uint32_t row_of(const Client& client) { return client.is(Client::kImport) ? UserTable::kInternal : client.user; }
+
 void take_back(Module& module, User& user, std::uint16_t command, std::uint64_t times = 1) {
   user.take_back(command, module.commands.counted(command).kind, times);
 }
@@ -140,7 +144,7 @@ bool multi_failed(Module& module, Client& client) {
 
 // The next part of the transaction that runs.
 void count_part_of_exec(Module& module, Client& client) {
-  User& user = module.users[client.user];
+  User& user = module.users[row_of(client)];
   auto count = [&](const Transaction::Item& item) {
     user.count(item.command, module.commands.counted(item.command).kind, item.times);
   };
@@ -195,6 +199,10 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
     ++module.monitors;
     mark_pending(module, client);  // it may be refused
   }
+  if (special & CommandEntry::kImport) {
+    client.set(Client::kImport);
+    mark_pending(module, client);  // it may be refused
+  }
   if (special & CommandEntry::kAcl) {
     module.acl_may_change();
     if (special & CommandEntry::kIdentity) module.all_pending = true;
@@ -233,7 +241,7 @@ void count_nested(Module& module, const CommandEntry& command) {
 
 // The user to whom what happens inside the command that runs belongs; `id`: the client of that inner command.
 std::uint32_t user_behind(Module& module, std::uint64_t id) {
-  if (const Client* client = module.clients.find(id)) return client->user;
+  if (const Client* client = module.clients.find(id)) return row_of(*client);
   if (api.GetContextFlags(nullptr) & server_api::kFlagLua)
     return module.script_client ? module.script_client->user : module.script_user;
   return module.may_nest && module.last_client ? module.last_client->user : UserTable::kInternal;
@@ -279,12 +287,13 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
 [[gnu::noinline]] void filter_special(Module& module, Client& client, server_api::FilterContext* context,
                                       server_api::String* name, const CommandEntry* command) {
   client.clear(Client::kCounted | Client::kRanQueued);
+  if (client.is(Client::kImport)) module.cpu.charge_to(UserTable::kInternal);
   module.charge.state = Charge::kNone;
   bool counts = take_closer_look(module, client, context, name, command);
   module.last_command = command;
   if (!counts) return;
   client.set(Client::kCounted);
-  module.users[client.user].count(client.last, command->kind);
+  module.users[row_of(client)].count(client.last, command->kind);
 }
 
 // The hot path: no allocation, no lock, no system call; some 10 ns.
@@ -301,7 +310,7 @@ void filter(Module& module, server_api::FilterContext* context) {
 
   server_api::String* name = api.CommandFilterArgGet(context, 0);
   const CommandEntry* command = module.commands.find(view(name));
-  if (!command || command->special || client->is(Client::kInMulti | Client::kAnonymous) ||
+  if (!command || command->special || client->is(Client::kInMulti | Client::kAnonymous | Client::kImport) ||
       !(module.tells_refusals || command->accepts(api.CommandFilterArgsCount(context))))
     return filter_special(module, *client, context, name, command);
   module.last_command = command;
@@ -346,7 +355,7 @@ void count_rest_of_exec(Module& module, Client& client, bool whole) {
 
 void take_back_last(Module& module, Client& client) {
   if (!client.is(Client::kCounted)) return;
-  User& user = module.users[client.user];
+  User& user = module.users[row_of(client)];
   take_back(module, user, client.last);
   if (client.is(Client::kRanQueued))
     client.queued.visit_part(0,
@@ -387,7 +396,7 @@ void on_rejected(server_api::Context*, server_api::Event event, std::uint64_t su
   std::uint64_t id = static_cast<server_api::CommandResultInfo*>(data)->client_id;
   Client* client = id == module.last_id ? module.last_client : module.clients.find(id);
   if (!client) return;
-  User& user = module.users[client->user];
+  User& user = module.users[row_of(*client)];
   if (event.id == server_api::kEventCommandAclRejected && subevent < kDenials)
     ++user.denied[subevent];
   else

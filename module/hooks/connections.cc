@@ -124,6 +124,7 @@ void settle_users(Module& module, bool done) {
     client->clear(Client::kPending);
     client->set(Client::kRecheck);
     if (client->is(Client::kMonitor) && !has_mark(module, *client, 'O')) forget_monitor(module, *client);
+    if (client->is(Client::kImport) && !has_mark(module, *client, 'i')) client->clear(Client::kImport);
   }
   if (done) module.pending.clear();
 }
