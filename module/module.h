@@ -106,6 +106,7 @@ struct Module {
 
   // hooks/keyspace.cc
   bool loading_aside = false;
+  int imports = 0;      // slot migrations to this node that are under way
   bool loaded = false;  // a data set was loaded: look whether the counts add up
 
   AclReading acl;

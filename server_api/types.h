@@ -79,6 +79,7 @@ inline constexpr std::uint64_t kEventModuleChange = 9;
 inline constexpr std::uint64_t kEventSwapDb = 11;
 inline constexpr std::uint64_t kEventReplAsyncLoad = 14;
 inline constexpr std::uint64_t kEventAuthenticationAttempt = 18;  // Valkey 9.0+; another event on Redis 8.4+
+inline constexpr std::uint64_t kEventAtomicSlotMigration = 19;    // Valkey 9.0+; another event on Redis 8.4+
 inline constexpr std::uint64_t kEventCommandFailure = 21;         // Valkey 9.1+
 inline constexpr std::uint64_t kEventCommandRejected = 22;        // Valkey 9.1+
 inline constexpr std::uint64_t kEventCommandAclRejected = 23;     // Valkey 9.1+
@@ -89,6 +90,9 @@ inline constexpr std::uint64_t kLoadingEnded = 3;
 inline constexpr std::uint64_t kClientConnected = 0;
 inline constexpr std::uint64_t kReplAsyncLoadStarted = 0;
 inline constexpr std::uint64_t kReplAsyncLoadCompleted = 2;
+inline constexpr std::uint64_t kImportStarted = 0;
+inline constexpr std::uint64_t kImportAborted = 2;
+inline constexpr std::uint64_t kImportCompleted = 4;
 
 inline constexpr std::uint64_t kClientBlocked = 1 << 2;  // flags of ClientInfo
 
