@@ -49,7 +49,8 @@ inline constexpr int kNotifyLoaded = 1 << 12;
 inline constexpr int kNotifyNew = 1 << 14;
 
 // GetContextFlags.
-inline constexpr int kFlagLua = 1 << 0;  // a script is running
+inline constexpr int kFlagLua = 1 << 0;    // a script is running
+inline constexpr int kFlagMulti = 1 << 1;  // EXEC is running
 inline constexpr int kFlagLoading = 1 << 13;
 inline constexpr int kFlagAsyncLoading = 1 << 23;
 inline constexpr int kFlagServerStartup = 1 << 24;

@@ -136,8 +136,7 @@ void queue(Client& client, const CommandEntry& command, int arguments) {
 // Was its MULTI refused? Where the server does not tell of refusals; asked once per client and change of the ACL.
 bool multi_failed(Module& module, Client& client) {
   if (module.tells_refusals || client.is(Client::kMayMulti)) return false;
-  server_api::Reply reply = client_line(module, client);
-  if (value_of(server_api::text(reply.get()), " multi=") == "-1") return true;
+  if (!has_mark(module, client, 'x')) return true;
   client.set(Client::kMayMulti);
   return false;
 }

@@ -211,6 +211,10 @@ void read_existing_clients(Module& module) {
     if (!id || module.clients.find(*id)) return;
     Client* client = adopt_client(module, *id);
     if (!client) return;
+    // EXEC may run this very command: then nobody has a transaction open that we could tell from that one.
+    bool in_exec = api.GetContextFlags(nullptr) & server_api::kFlagMulti;
+    if (!in_exec && value_of(line, " flags=").find('x') != std::string_view::npos) client->set(Client::kInMulti);
+    if (number_of(line, " watch=").value_or(0)) client->set(Client::kWatching);
     // What went over it before is nobody's.
     client->bytes_in = number_of(line, " tot-net-in=").value_or(0);
     client->bytes_out = number_of(line, " tot-net-out=").value_or(0);
