@@ -37,7 +37,7 @@ lint:
 	clang-format --dry-run --Werror $(SOURCES)
 	cmake --preset release >/dev/null && mkdir -p build/lint
 	sed 's/ -fno-gnu-unique//' build/release/compile_commands.json >build/lint/compile_commands.json  # GCC's own
-	git ls-files 'module/*.cc' 'server_api/*.cc' | grep -v _test | xargs -P2 -n4 clang-tidy -p build/lint --quiet
+	git ls-files 'module/*.cc' 'server_api/*.cc' 'tests/*.cc' | grep -v _test | xargs -P2 -n4 clang-tidy -p build/lint --quiet
 
 format:
 	scripts/install lint

@@ -108,7 +108,10 @@ int load(Context* context, server_api::String** argv, int argc) {
   subscribe(context, server_api::kEventLoading, on_loading);
   subscribe(context, server_api::kEventReplAsyncLoad, on_async_loading);
   subscribe(context, server_api::kEventModuleChange, on_module_change);
-  if (server.valkey_at_least(9, 0)) subscribe(context, server_api::kEventAuthenticationAttempt, on_authentication);
+  if (server.valkey_at_least(9, 0)) {
+    subscribe(context, server_api::kEventAuthenticationAttempt, on_authentication);
+    subscribe(context, server_api::kEventAtomicSlotMigration, on_slot_migration);
+  }
   if (server.valkey_at_least(9, 1)) {
     subscribe(context, server_api::kEventCommandFailure, on_failed);
     subscribe(context, server_api::kEventCommandRejected, on_rejected);

@@ -37,13 +37,6 @@ struct Charge {
   bool other_databases = false;  // kExec: it may change keys of other databases than the client's
 };
 
-// The transaction that EXEC ran last, or runs. Its parts are counted as their users come to be known.
-struct Execution {
-  std::uint64_t client = 0;  // 0: all parts are counted
-  Transaction transaction;
-  std::size_t next = 0;  // where the first part begins that is not counted
-};
-
 // The ACL being read: user by user, in slices.
 struct AclReading {
   bool wanted = true;
@@ -100,7 +93,6 @@ struct Module {
   std::uint64_t tick_sequence = 0;
   Client* script_client = nullptr;  // whose script runs, or ran last; null: gone
   std::uint32_t script_user = UserTable::kInternal;
-  Execution execution;
   std::array<std::uint64_t, 16> nested_ids{};
   // hooks/connections.cc
   bool all_pending = false;
@@ -114,6 +106,7 @@ struct Module {
 
   // hooks/keyspace.cc
   bool loading_aside = false;
+  int imports = 0;      // slot migrations to this node that are under way
   bool loaded = false;  // a data set was loaded: look whether the counts add up
 
   AclReading acl;

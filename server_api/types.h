@@ -49,7 +49,8 @@ inline constexpr int kNotifyLoaded = 1 << 12;
 inline constexpr int kNotifyNew = 1 << 14;
 
 // GetContextFlags.
-inline constexpr int kFlagLua = 1 << 0;  // a script is running
+inline constexpr int kFlagLua = 1 << 0;    // a script is running
+inline constexpr int kFlagMulti = 1 << 1;  // EXEC is running
 inline constexpr int kFlagLoading = 1 << 13;
 inline constexpr int kFlagAsyncLoading = 1 << 23;
 inline constexpr int kFlagServerStartup = 1 << 24;
@@ -79,6 +80,7 @@ inline constexpr std::uint64_t kEventModuleChange = 9;
 inline constexpr std::uint64_t kEventSwapDb = 11;
 inline constexpr std::uint64_t kEventReplAsyncLoad = 14;
 inline constexpr std::uint64_t kEventAuthenticationAttempt = 18;  // Valkey 9.0+; another event on Redis 8.4+
+inline constexpr std::uint64_t kEventAtomicSlotMigration = 19;    // Valkey 9.0+; another event on Redis 8.4+
 inline constexpr std::uint64_t kEventCommandFailure = 21;         // Valkey 9.1+
 inline constexpr std::uint64_t kEventCommandRejected = 22;        // Valkey 9.1+
 inline constexpr std::uint64_t kEventCommandAclRejected = 23;     // Valkey 9.1+
@@ -89,6 +91,9 @@ inline constexpr std::uint64_t kLoadingEnded = 3;
 inline constexpr std::uint64_t kClientConnected = 0;
 inline constexpr std::uint64_t kReplAsyncLoadStarted = 0;
 inline constexpr std::uint64_t kReplAsyncLoadCompleted = 2;
+inline constexpr std::uint64_t kImportStarted = 0;
+inline constexpr std::uint64_t kImportAborted = 2;
+inline constexpr std::uint64_t kImportCompleted = 4;
 
 inline constexpr std::uint64_t kClientBlocked = 1 << 2;  // flags of ClientInfo
 

@@ -47,7 +47,8 @@ struct alignas(64) Client {  // one cache line
   std::uint16_t flags = 0;
   std::uint16_t last = 0;                     // number of the command counted last
   std::uint32_t user = 0;                     // row of the user table
-  Transaction queued;                         // the open transaction
+  std::uint32_t uncounted = kNothing;         // where in `queued` the part begins that ran and waits for its user
+  Transaction queued;                         // the open transaction, or the one that ran last
   std::uint64_t bytes_in = 0, bytes_out = 0;  // of the connection, when last looked at
 
   enum Flag : std::uint16_t {
@@ -61,8 +62,11 @@ struct alignas(64) Client {  // one cache line
     kCounted = 128,  // `last` was counted
     kRecheck = 256,  // ask again at its next command: a module may take its time to authenticate it
     kQueuedOtherDatabase = 512,
-    kMayMulti = 1024,  // the server has let it begin a transaction before
+    kMayMulti = 1024,   // the server has let it begin a transaction before
+    kRanQueued = 2048,  // `last` was an EXEC that counted what was queued
+    kImport = 4096,     // another node, whose slots move here: what it runs is (internal)
   };
+  static constexpr std::uint32_t kNothing = 0xffffffff;
   bool is(unsigned any_of) const { return flags & any_of; }
   void set(unsigned bits) { flags = static_cast<std::uint16_t>(flags | bits); }
   void clear(unsigned bits) { flags = static_cast<std::uint16_t>(flags & ~bits); }

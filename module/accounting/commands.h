@@ -32,6 +32,7 @@ struct alignas(32) CommandEntry {  // two to a cache line
     kOtherDatabase = 32768,  // may change keys of another database than the client's
     kNoAuth = 1 << 16,       // runs before the client has logged in
     kUnnumbered = 1 << 17,   // nobody has called it yet
+    kImport = 1 << 18,       // begins a slot migration, or belongs to one
   };
 
   std::uint64_t word = 0;     // the first eight bytes of the name, in lower case

@@ -33,6 +33,7 @@ std::uint32_t special_of(std::string_view name) {
       {"acl|deluser", CommandEntry::kAcl | CommandEntry::kIdentity},
       {"acl|load", CommandEntry::kAcl | CommandEntry::kIdentity},
       {"monitor", CommandEntry::kMonitor},
+      {"cluster|syncslots", CommandEntry::kImport},
       {"eval", CommandEntry::kScript},
       {"eval_ro", CommandEntry::kScript},
       {"evalsha", CommandEntry::kScript},
@@ -105,10 +106,12 @@ const CommandEntry* learn(Module& module, server_api::String* name) {
 }
 
 void leave_transaction(Client& client) {
-  client.queued.clear();
   client.clear(Client::kInMulti | Client::kWillFail | Client::kQueuedIdentity | Client::kQueuedOtherDatabase |
                Client::kWatching);
 }
+
+// For whom commands of this client count.
+std::uint32_t row_of(const Client& client) { return client.is(Client::kImport) ? UserTable::kInternal : client.user; }
 
 void take_back(Module& module, User& user, std::uint16_t command, std::uint64_t times = 1) {
   user.take_back(command, module.commands.counted(command).kind, times);
@@ -133,19 +136,18 @@ void queue(Client& client, const CommandEntry& command, int arguments) {
 // Was its MULTI refused? Where the server does not tell of refusals; asked once per client and change of the ACL.
 bool multi_failed(Module& module, Client& client) {
   if (module.tells_refusals || client.is(Client::kMayMulti)) return false;
-  server_api::Reply reply = client_line(module, client);
-  if (value_of(server_api::text(reply.get()), " multi=") == "-1") return true;
+  if (!has_mark(module, client, 'x')) return true;
   client.set(Client::kMayMulti);
   return false;
 }
 
 // The next part of the transaction that runs.
-void count_part_of_exec(Module& module, std::uint32_t user) {
-  Execution& execution = module.execution;
-  execution.next = execution.transaction.visit_part(execution.next, [&](const Transaction::Item& item) {
-    module.users[user].count(item.command, module.commands.counted(item.command).kind, item.times);
-  });
-  if (execution.next == execution.transaction.end()) execution.client = 0;
+void count_part_of_exec(Module& module, Client& client) {
+  User& user = module.users[row_of(client)];
+  auto count = [&](const Transaction::Item& item) {
+    user.count(item.command, module.commands.counted(item.command).kind, item.times);
+  };
+  client.uncounted = static_cast<std::uint32_t>(client.queued.visit_part(client.uncounted, count));
 }
 
 // EXEC runs what was queued, and counts it: for the user of now up to the first AUTH, the rest as its users come to be
@@ -155,12 +157,10 @@ void exec(Module& module, Client& client) {
   Charge& charge = module.charge;
   charge.state = Charge::kExec;
   charge.other_databases = client.is(Client::kQueuedOtherDatabase) && module.server.valkey_at_least(9, 0);
-  Execution& execution = module.execution;
-  std::swap(execution.transaction, client.queued);
-  execution.client = client.id;
-  execution.next = 0;
-  count_part_of_exec(module, client.user);
-  if (execution.client) read_bytes(module, client);  // up to its AUTH they are the old user's
+  client.set(Client::kRanQueued);
+  client.uncounted = 0;
+  count_part_of_exec(module, client);
+  if (client.uncounted < client.queued.end()) read_bytes(module, client);  // up to its AUTH they are the old user's
   if (client.is(Client::kQueuedIdentity)) {
     mark_pending(module, client);
     module.may_nest = true;
@@ -185,13 +185,21 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
   }
   if (special & CommandEntry::kExec && client.is(Client::kInMulti)) exec(module, client);
   if (special & (CommandEntry::kExec | CommandEntry::kDiscard | CommandEntry::kReset)) leave_transaction(client);
-  if (special & CommandEntry::kMulti) client.set(Client::kInMulti);
+  if (special & CommandEntry::kMulti) {
+    client.set(Client::kInMulti);
+    client.queued.clear();
+    client.uncounted = Client::kNothing;
+  }
   if (special & CommandEntry::kWatch) client.set(Client::kWatching);
   if (special & CommandEntry::kUnwatch) client.clear(Client::kWatching);
   if (special & CommandEntry::kReset) forget_monitor(module, client);
   if (special & CommandEntry::kMonitor && !client.is(Client::kMonitor)) {
     client.set(Client::kMonitor);
     ++module.monitors;
+    mark_pending(module, client);  // it may be refused
+  }
+  if (special & CommandEntry::kImport) {
+    client.set(Client::kImport);
     mark_pending(module, client);  // it may be refused
   }
   if (special & CommandEntry::kAcl) {
@@ -223,12 +231,16 @@ void count_nested(Module& module, const CommandEntry& command) {
   } else if (module.may_nest) {
     user = module.last_client ? module.last_client->user : module.cpu.charged();
   }
+  if (command.special & CommandEntry::kScript && !(api.GetContextFlags(nullptr) & server_api::kFlagLua)) {
+    module.script_client = module.may_nest ? module.last_client : nullptr;
+    module.script_user = user;
+  }
   module.users[user].count(module.commands.number_of(command), command.kind);
 }
 
 // The user to whom what happens inside the command that runs belongs; `id`: the client of that inner command.
 std::uint32_t user_behind(Module& module, std::uint64_t id) {
-  if (const Client* client = module.clients.find(id)) return client->user;
+  if (const Client* client = module.clients.find(id)) return row_of(*client);
   if (api.GetContextFlags(nullptr) & server_api::kFlagLua)
     return module.script_client ? module.script_client->user : module.script_user;
   return module.may_nest && module.last_client ? module.last_client->user : UserTable::kInternal;
@@ -273,13 +285,14 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
 // What is not a plain command outside of a transaction.
 [[gnu::noinline]] void filter_special(Module& module, Client& client, server_api::FilterContext* context,
                                       server_api::String* name, const CommandEntry* command) {
-  client.clear(Client::kCounted);
+  client.clear(Client::kCounted | Client::kRanQueued);
+  if (client.is(Client::kImport)) module.cpu.charge_to(UserTable::kInternal);
   module.charge.state = Charge::kNone;
   bool counts = take_closer_look(module, client, context, name, command);
   module.last_command = command;
   if (!counts) return;
   client.set(Client::kCounted);
-  module.users[client.user].count(client.last, command->kind);
+  module.users[row_of(client)].count(client.last, command->kind);
 }
 
 // The hot path: no allocation, no lock, no system call; some 10 ns.
@@ -296,12 +309,13 @@ void filter(Module& module, server_api::FilterContext* context) {
 
   server_api::String* name = api.CommandFilterArgGet(context, 0);
   const CommandEntry* command = module.commands.find(view(name));
-  if (!command || command->special || client->is(Client::kInMulti | Client::kAnonymous) ||
+  if (!command || command->special || client->is(Client::kInMulti | Client::kAnonymous | Client::kImport) ||
       !(module.tells_refusals || command->accepts(api.CommandFilterArgsCount(context))))
     return filter_special(module, *client, context, name, command);
   module.last_command = command;
   module.charge.state = Charge::kCounted;  // should it be refused, on_rejected takes it back
   client->last = command->number;
+  client->clear(Client::kRanQueued);
   client->set(Client::kCounted);
   module.users[client->user].count(command->number, command->kind);
 }
@@ -331,15 +345,22 @@ void on_command(server_api::FilterContext* context) noexcept {
   }
 }
 
-void count_rest_of_exec(Module& module, const Client& client, bool whole) {
-  while (module.execution.client == client.id) {
-    count_part_of_exec(module, client.user);
+void count_rest_of_exec(Module& module, Client& client, bool whole) {
+  while (client.uncounted < client.queued.end()) {
+    count_part_of_exec(module, client);
     if (!whole) return;
   }
 }
 
-void take_back_blocked(Module& module, Client& client) {
-  if (client.is(Client::kCounted)) take_back(module, module.users[client.user], client.last);
+void take_back_last(Module& module, Client& client) {
+  if (!client.is(Client::kCounted)) return;
+  User& user = module.users[row_of(client)];
+  take_back(module, user, client.last);
+  if (client.is(Client::kRanQueued))
+    client.queued.visit_part(0,
+                             [&](const Transaction::Item& item) { take_back(module, user, item.command, item.times); });
+  client.uncounted = Client::kNothing;
+  client.clear(Client::kCounted | Client::kRanQueued);
 }
 
 void forget_transaction(Module& module, Client& client) {
@@ -366,28 +387,26 @@ void on_failed(server_api::Context*, server_api::Event, std::uint64_t, void* dat
   ++module.users[user_behind(module, static_cast<server_api::CommandResultInfo*>(data)->client_id)].errors;
 }
 
-// Only 9.1+. It follows the filter at once, before anything else can run.
+// Only 9.1+. It follows the filter at once, before anything else can run, unless the command had to wait (CLIENT
+// PAUSE).
 void on_rejected(server_api::Context*, server_api::Event event, std::uint64_t subevent, void* data) noexcept {
   Module& module = *module_state;
-  Client* client = module.last_client;
-  if (!client || module.last_id != static_cast<server_api::CommandResultInfo*>(data)->client_id) return;
-  User& user = module.users[module.cpu.charged()];
+  std::uint64_t id = static_cast<server_api::CommandResultInfo*>(data)->client_id;
+  Client* client = id == module.last_id ? module.last_client : module.clients.find(id);
+  if (!client) return;
+  User& user = module.users[row_of(*client)];
   if (event.id == server_api::kEventCommandAclRejected && subevent < kDenials)
     ++user.denied[subevent];
   else
     ++user.rejected;
-  Charge& charge = module.charge;
-  if (charge.state != Charge::kNone) take_back(module, user, client->last);
-  if (charge.state == Charge::kExec) {
-    module.execution.transaction.visit_part(
-        0, [&](const Transaction::Item& item) { take_back(module, user, item.command, item.times); });
-    module.execution.client = 0;
+  if (client->is(Client::kInMulti)) {
+    if (client->is(Client::kCounted))
+      leave_transaction(*client);  // it was MULTI
+    else
+      client->set(Client::kWillFail);
   }
-  bool multi = charge.state == Charge::kCounted && module.last_command->special & CommandEntry::kMulti;
-  if (multi) leave_transaction(*client);
-  if (client->is(Client::kInMulti)) client->set(Client::kWillFail);
-  client->clear(Client::kCounted);
-  charge.state = Charge::kNone;
+  take_back_last(module, *client);
+  if (id == module.last_id) module.charge.state = Charge::kNone;
 }
 
 }  // namespace tenants

@@ -75,7 +75,7 @@ bool has_flag(server_api::CallReply* flags, std::string_view name) {
 
 void authenticated(Module& module, Client& client) {
   mark_pending(module, client);
-  if (module.execution.client != client.id) return;
+  if (client.uncounted >= client.queued.end()) return;
   refresh(module, client);
   count_rest_of_exec(module, client, false);
 }
@@ -124,6 +124,7 @@ void settle_users(Module& module, bool done) {
     client->clear(Client::kPending);
     client->set(Client::kRecheck);
     if (client->is(Client::kMonitor) && !has_mark(module, *client, 'O')) forget_monitor(module, *client);
+    if (client->is(Client::kImport) && !has_mark(module, *client, 'i')) client->clear(Client::kImport);
   }
   if (done) module.pending.clear();
 }
@@ -210,6 +211,10 @@ void read_existing_clients(Module& module) {
     if (!id || module.clients.find(*id)) return;
     Client* client = adopt_client(module, *id);
     if (!client) return;
+    // EXEC may run this very command: then nobody has a transaction open that we could tell from that one.
+    bool in_exec = api.GetContextFlags(nullptr) & server_api::kFlagMulti;
+    if (!in_exec && value_of(line, " flags=").find('x') != std::string_view::npos) client->set(Client::kInMulti);
+    if (number_of(line, " watch=").value_or(0)) client->set(Client::kWatching);
     // What went over it before is nobody's.
     client->bytes_in = number_of(line, " tot-net-in=").value_or(0);
     client->bytes_out = number_of(line, " tot-net-out=").value_or(0);
@@ -228,7 +233,7 @@ void on_client_change(server_api::Context*, server_api::Event, std::uint64_t sub
       return;
     }
     if (!client) return;  // a disconnect without a connect is normal: refused connections, the link to a primary
-    if (info->flags & server_api::kClientBlocked) take_back_blocked(module, *client);
+    if (info->flags & server_api::kClientBlocked) take_back_last(module, *client);
     if (client->is(Client::kPending)) refresh(module, *client);
     count_rest_of_exec(module, *client, true);
     forget_transaction(module, *client);

@@ -13,9 +13,9 @@ void on_failed(server_api::Context*, server_api::Event, std::uint64_t, void* dat
 // The command that ran last may have kept the main thread busy for long: if so, into the slow list of its user.
 void note_if_slow(Module& module);
 // The client's user changed inside its transaction: counts for it what ran, or runs, until the next AUTH, or `whole`.
-void count_rest_of_exec(Module& module, const Client& client, bool whole);
-// The client goes while its command waits: commandstats will not count that command either.
-void take_back_blocked(Module& module, Client& client);
+void count_rest_of_exec(Module& module, Client& client, bool whole);
+// What the client sent last never ran: it was refused, or the client goes while it waits.
+void take_back_last(Module& module, Client& client);
 // The client goes: its open transaction and its script with it.
 void forget_transaction(Module& module, Client& client);
 
@@ -56,6 +56,7 @@ void on_flush(server_api::Context*, server_api::Event, std::uint64_t subevent, v
 void on_swap(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
 void on_loading(server_api::Context*, server_api::Event, std::uint64_t subevent, void*) noexcept;
 void on_async_loading(server_api::Context*, server_api::Event, std::uint64_t subevent, void*) noexcept;
+void on_slot_migration(server_api::Context*, server_api::Event, std::uint64_t subevent, void* data) noexcept;
 void on_module_change(server_api::Context*, server_api::Event, std::uint64_t, void*) noexcept;
 
 // acl.cc

@@ -86,7 +86,17 @@ void on_async_loading(server_api::Context*, server_api::Event, std::uint64_t sub
   module.loaded = true;
 }
 
+// Keys on their way are told of as they come, but DBSIZE and SCAN leave them out until all have arrived.
+void on_slot_migration(server_api::Context*, server_api::Event, std::uint64_t subevent, void*) noexcept {
+  Module& module = *module_state;
+  if (subevent == server_api::kImportStarted) ++module.imports;
+  if (subevent != server_api::kImportAborted && subevent != server_api::kImportCompleted) return;
+  if (module.imports > 0) --module.imports;
+  module.keyspace.request_seeding(false);
+}
+
 void on_module_change(server_api::Context*, server_api::Event, std::uint64_t, void*) noexcept {
+  module_state->all_pending = true;  // whom it logged in is default's until it is closed
   try {
     read_command_table(*module_state);
   } catch (...) {

@@ -170,7 +170,7 @@ void step(Module& module) {
   if (!running && now - sweep.checked_usec >= kSecond) {
     sweep.checked_usec = now;
     outgrown = keys_now(module) > 2 * sweep.keys_seen;
-    check_sums(module, true);
+    check_sums(module, module.imports == 0);
   }
   bool seed_now = module.keyspace.wants_seeding() && sweep.failed_in_a_row < kMaxFailedPasses;
   if (!running && (seed_now || outgrown || sweep.began_usec == 0 ||

@@ -15,7 +15,8 @@ from redis.exceptions import ResponseError
 # How an error reply of a command begins that was refused before it ran. The rest ran, and failed while running.
 REFUSALS = (
     "NOPERM", "LOADING", "MASTERDOWN", "MISCONF", "READONLY", "OOM", "NOREPLICAS", "BUSY ",
-    "ERR Can't execute '", "ERR ACL failure in script",
+    "MOVED ", "ASK ", "CLUSTERDOWN", "CROSSSLOT", "TRYAGAIN",
+    "ERR Can't execute '", "ERR ACL failure in script", "EXECABORT Transaction discarded because of: ",
 )  # fmt: skip
 # Of these, what anybody can foresee who has the command table.
 FORESEEABLE = (
@@ -108,6 +109,9 @@ class Ledger:
 
     def count(self, user, command, reply, inside=False):
         """Counts `command`, and what ran inside it. `inside`: a script or EXEC runs it."""
+        if command[0].upper() == b"LOGINS.RUN":  # tests/modules/logins.cc; the reply is that of the command it runs
+            self.count(user, command[1:], reply, inside=True)
+            reply = None
         if foreseeable(reply) or refused(reply) and self.tells_refusals and not inside:
             return
         with self._lock:

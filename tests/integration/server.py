@@ -97,9 +97,9 @@ class Server:
         probe.close()
         self.admin = self.session()
 
-    def session(self, user=None, password="secret"):
-        """A new connection, as `user` or as default."""
-        session = Session(self.port, self.ledger)
+    def session(self, user=None, password="secret", connection=None):
+        """A new connection, as `user` or as default; `connection` as in Session."""
+        session = Session(self.port, self.ledger, connection)
         self._sessions.append(session)
         if user is not None:
             session.call("AUTH", user, password)

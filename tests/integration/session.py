@@ -44,21 +44,46 @@ def _hashable(value):
     return tuple(value) if isinstance(value, list) else value
 
 
+OPTIONS = {"parser_class": Parser, "socket_timeout": 60}
+
+
+def over_tcp(port):
+    return redis.Connection(host="127.0.0.1", port=port, **OPTIONS)
+
+
+def over_unix_socket(path):
+    return redis.UnixDomainSocketConnection(path=str(path), **OPTIONS)
+
+
+def over_tls(port, authority, certificate=None, key=None):
+    """`authority` signed the server's certificate; `certificate` and `key` are the client's own."""
+    return redis.SSLConnection(
+        host="127.0.0.1", port=port, ssl_ca_certs=str(authority), ssl_certfile=certificate, ssl_keyfile=key, **OPTIONS
+    )
+
+
 def to_bytes(word):
     return word if isinstance(word, bytes) else str(word).encode()
 
 
-class Session:
-    """Knows its user, its open transaction, and tells the ledger of each executed command."""
+def user_of_login(name, password):
+    """Whom AUTH logs in: the user it names, or whom a password for tests/modules/logins.cc names."""
+    return password.split(b":", 1)[1] if password.startswith((b"as:", b"later:")) else name
 
-    def __init__(self, port, ledger=None, host="127.0.0.1"):
+
+class Session:
+    """Knows its user, its open transaction, and tells the ledger of each executed command. `connection`: one of `over_…`,
+    else it is a plain one to `port`."""
+
+    def __init__(self, port, ledger=None, connection=None):
         self.ledger = ledger
         self.user = b"default"
         self._queued = None  # the commands of an open MULTI
         self._foreseen = False  # anybody can tell that EXEC will be refused
+        self._id = None
         self.watch_fails = False  # a key that it watches was changed by somebody else
         self._unread = collections.deque()
-        self._connection = redis.Connection(host=host, port=port, parser_class=Parser, socket_timeout=60)
+        self._connection = connection or over_tcp(port)
         self._connection.connect()
 
     def send(self, *command):
@@ -106,6 +131,13 @@ class Session:
     def has_input(self, timeout_seconds=0):
         return self._connection.can_read(timeout_seconds)
 
+    @property
+    def id(self):
+        """As in CLIENT LIST; asked once, so not while a reply is awaited."""
+        if self._id is None:
+            self._id = self.call("CLIENT", "ID")
+        return self._id
+
     def close(self):
         self._connection.disconnect()
 
@@ -118,7 +150,7 @@ class Session:
             return
         user = self.user
         if name == b"EXEC":
-            aborted = isinstance(reply, ResponseError) and str(reply).startswith("EXECABORT")
+            aborted = isinstance(reply, ResponseError) and (str(reply).startswith("EXECABORT") or refused(reply))
             if aborted and not self._foreseen and not self.watch_fails and not self.ledger.tells_refusals:
                 replies = [ResponseError("NOPERM, and the transaction with it")] * len(self._queued)
             else:
@@ -140,8 +172,11 @@ class Session:
             return
         words = [word.upper() for word in command]
         if words[0] == b"AUTH":
-            self.user = command[1] if len(command) == 3 else b"default"
+            self.user = user_of_login(*command[1:]) if len(command) == 3 else b"default"
         elif words[0] == b"HELLO" and b"AUTH" in words[2:]:
-            self.user = command[words.index(b"AUTH", 2) + 1]
+            at = words.index(b"AUTH", 2)
+            self.user = user_of_login(*command[at + 1 : at + 3])
+        elif words[0] == b"LOGINS.BECOME":
+            self.user = command[1]
         elif words[0] == b"RESET":
             self.user = b"default"

@@ -1,12 +1,15 @@
 """Connections per user against CLIENT LIST, and which rows there are."""
 
+import threading
+
 import pytest
 from redis.exceptions import ConnectionError, ResponseError
 
 from checks import observe, sums_of_commands, users, wrong_commands, wrong_connections, wrong_connections_in
 from info import read_info, rows_that_do_not_add_up
 from tenants import acl_taken_in
-from traffic import Traffic, create_users
+from session import Session
+from traffic import USERS, Traffic, create_users
 from waiting import wait_until
 
 
@@ -70,6 +73,77 @@ def test_clients_connected_before_the_module_was_loaded_are_counted(launch):
     assert not wrong_connections(server.admin)
 
 
+@pytest.mark.parametrize("end", ["EXEC", "DISCARD"])
+def test_what_clients_older_than_the_module_are_in_the_middle_of_is_counted_right(launch, end):
+    """What they had queued before is nobody's."""
+    server = launch(loading=None)
+    create_users(server.admin, {"app1": "~app1:* &* +@all"})
+    open_transaction, subscriber, watcher = (server.session("app1") for _ in range(3))
+    open_transaction.call("MULTI")
+    subscriber.call("SUBSCRIBE", "channel")
+    watcher.call("WATCH", "app1:k")
+    assert server.load_module() == b"OK"
+    assert not wrong_connections(server.admin)
+    before = observe(server)
+    open_transaction.pipeline([("SET", "app1:k", "1"), ("GET", "app1:k"), (end,), ("PING",)])
+    watcher.watch_fails = end == "EXEC"
+    watcher.pipeline([("MULTI",), ("SET", "app1:k", "1"), ("EXEC",), ("PING",)])
+    subscriber.pipeline([("PING",), ("RESET",), ("GET", "app1:k")])
+    assert not wrong_connections(server.admin)
+    assert not wrong_commands(server, before), "user: (module, ledger)"
+
+
+class Logins:
+    """Threads that log in, work, reset and reconnect as the same few users, until told to stop."""
+
+    def __init__(self, server, threads=2):
+        self._stop, self.rounds = threading.Event(), 0
+        self._server = server
+        self._threads = [threading.Thread(target=self._work) for _ in range(threads)]
+
+    def _work(self):
+        while not self._stop.is_set():
+            self.rounds += 1
+            session = Session(self._server.port)
+            try:
+                for user in ("app1", "app2", "app3"):
+                    session.pipeline([("AUTH", user, "secret"), ("MULTI",), ("PING",), ("AUTH", "reader", "secret"), ("EXEC",)])
+                    session.pipeline([("HELLO", 2, "AUTH", user, "secret"), ("GET", "app1:k")])
+                    session.pipeline([("RESET",), ("PING",)])
+            except (ConnectionError, OSError):  # its user was deleted, or it was killed
+                pass
+            session.close()
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_connections_are_right_at_every_moment_while_users_vanish_and_return_under_traffic(launch, tmp_path):
+    rules = [f"user {user} on >secret {rules}\n" for user, rules in USERS.items()]
+    path = tmp_path / "users.acl"
+    path.write_text("user default on nopass ~* &* +@all\n" + "".join(rules))
+    server = launch(lines=[f"aclfile {path}"])
+    admin = server.admin
+    changes = [
+        ("ACL", "DELUSER", "app1"), ("CLIENT", "KILL", "USER", "app2"), ("ACL", "LOAD"), ("ACL", "SETUSER", "app2", "off"), ("ACL", "DELUSER", "app2", "reader"),
+        ("ACL", "SETUSER", "app1", "on", ">secret", "~*", "+@all"), ("ACL", "LOAD"), ("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"),
+    ]  # fmt: skip
+    with Logins(server) as logins:
+        for change in changes * 8:
+            admin.outcome(*change)
+            assert not wrong_connections(admin), f"after {change}: (module, CLIENT LIST)"
+        wait_until(lambda: logins.rounds > 20, 10, "some traffic")
+    wait_until(lambda: len(admin.call("CLIENT", "LIST").splitlines()) == 1, 5, "all others to be gone")
+    assert not wrong_connections(admin)
+
+
 def test_connections_are_right_while_and_after_the_user_of_a_connection_is_deleted(shared):
     keep = shared.session("app2")
     shared.session("app1")
@@ -115,9 +189,10 @@ def test_connections_total_counts_every_connection_that_became_the_users(shared)
 
 
 def test_connections_of_monitors_subscribers_and_blocked_clients_are_counted(shared):
+    shared.admin.call("ACL", "SETUSER", "app1", "allchannels")
     monitor, subscriber, blocked = (shared.session("app1") for _ in range(3))
     monitor.call("MONITOR")
-    subscriber.send("SUBSCRIBE", "channel")
+    subscriber.call("SUBSCRIBE", "channel")
     blocked.send("BLPOP", "app1:nothing", 30)
     wait_until(lambda: b"cmd=blpop" in shared.admin.call("CLIENT", "LIST"), 5, "BLPOP to block")
     assert users(shared)[b"app1"]["connections"] == 3

@@ -1,0 +1,152 @@
+"""Users that other modules log in, and commands that other modules run; the other module is tests/modules/logins.cc."""
+
+import pytest
+from redis.exceptions import ResponseError
+
+from checks import counted_between, observe, sums_of_commands, users, wrong_commands, wrong_connections, wrong_connections_in
+from ledger import in_lua
+from traffic import create_users
+from waiting import wait_until
+
+WORK = [("SET", "app1:sub:k", "1"), ("MULTI",), ("GET", "app1:sub:k"), ("EXEC",)]
+
+
+@pytest.fixture
+def server(launch, module):
+    logins = module.parent / "logins.so"
+    assert logins.exists(), f"{logins} is missing; build it: make build"
+    server = launch(lines=[f"loadmodule {logins}"])
+    create_users(server.admin)
+    return server
+
+
+def waiting_session(server, user):
+    """One whose AUTH waits until LOGINS.RELEASE."""
+    session = server.session()
+    line = ("CLIENT", "LIST", "ID", session.id)
+    session.send("AUTH", "anybody", f"later:{user}")
+    wait_until(lambda: b"cmd=auth" in server.admin.call(*line), 5, "AUTH to block")
+    return session
+
+
+LOGINS = {
+    "auth": [("AUTH", "anybody", "as:app1")],
+    "hello": [("HELLO", 3, "AUTH", "anybody", "as:app1"), ("HELLO", 2)],
+    "a_command": [("LOGINS.BECOME", "app1")],
+    "auth_in_a_transaction": [("MULTI",), ("PING",), ("AUTH", "anybody", "as:app1"), ("GET", "app1:sub:k"), ("EXEC",)],
+    "a_command_at_the_end_of_a_transaction": [("MULTI",), ("PING",), ("LOGINS.BECOME", "app1"), ("EXEC",)],
+    "auth_as_one_user_then_another": [("AUTH", "anybody", "as:app2"), ("LOGINS.BECOME", "app3"), ("AUTH", "anybody", "as:app1")],
+}
+
+
+@pytest.mark.parametrize("way", LOGINS)
+def test_a_client_is_at_once_whom_a_module_made_it(server, way):
+    session = server.session()
+    before = observe(server)
+    session.pipeline(LOGINS[way])
+    assert not wrong_connections(server.admin), "before its next command: (module, CLIENT LIST)"
+    session.pipeline(WORK)
+    session.pipeline([*LOGINS[way], *WORK, ("RESET",), *WORK])
+    assert not wrong_connections(server.admin)
+    assert not wrong_commands(server, before), "user: (module, ledger)"
+    assert b"anybody" not in users(server)
+
+
+def test_a_login_that_a_module_refuses_is_charged_to_who_tried(server):
+    session = server.session("app1")
+    before = observe(server)
+    for login in ("AUTH", "app2", "as:nobody"), ("LOGINS.BECOME", "nobody"), ("AUTH", "app2", "wrong"):
+        assert isinstance(session.outcome(*login), ResponseError)
+    session.call("PING")
+    assert not wrong_connections(server.admin)
+    assert not wrong_commands(server, before)
+    assert users(server)[b"app1"].get("auth_failures", 2) == 2
+
+
+def test_a_client_that_a_module_lets_in_from_its_thread_is_that_user_at_its_next_command_and_from_9_0_at_once(server):
+    before = observe(server)
+    session = waiting_session(server, "app1")
+    assert not wrong_connections(server.admin), "while AUTH waits: (module, CLIENT LIST)"
+    assert server.admin.call("LOGINS.RELEASE") == 1
+    assert session.read() == b"OK"
+    late = {} if server.version >= (9, 0) else {b"default": (2, 1), b"app1": (None, 1)}
+    assert wrong_connections(server.admin) == late
+    session.call("PING")
+    assert not wrong_connections(server.admin)
+    session.pipeline(WORK)
+    assert not wrong_commands(server, before), "user: (module, ledger)"
+
+
+def test_a_client_that_sent_more_behind_an_auth_that_waits_is_charged_as_whom_it_became(server):
+    before = observe(server)
+    session = waiting_session(server, "app1")
+    for command in WORK:
+        session.send(*command)
+    server.admin.call("LOGINS.RELEASE")
+    assert session.read() == b"OK"
+    for _ in WORK:
+        session.read()
+    assert not wrong_connections(server.admin)
+    assert not wrong_commands(server, before), "user: (module, ledger)"
+
+
+def test_a_client_that_goes_while_its_auth_waits_was_never_anybody_else(server):
+    before = observe(server)
+    session = waiting_session(server, "app1")
+    server.admin.call("CLIENT", "KILL", "ID", session.id)
+    server.admin.call("LOGINS.RELEASE")
+    assert not wrong_connections(server.admin)
+    module, commandstats = sums_of_commands(server, before)
+    assert module == commandstats
+    assert b"app1" not in users(server) or not users(server)[b"app1"]["connections_total"]
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+def test_clients_that_a_module_logged_in_go_with_it(server, transaction):
+    """In the transaction of MODULE UNLOAD they are still there, as default's."""
+    sessions = [server.session(), server.session(), server.session("app1")]
+    sessions[0].call("AUTH", "anybody", "as:app1")
+    sessions[1].pipeline([("LOGINS.BECOME", "app2"), ("PING",)])
+    unload = ("MODULE", "UNLOAD", "logins")
+    if transaction:
+        reply, client_list, info = server.admin.transaction(unload, ("CLIENT", "LIST"), ("INFO", "tenants"))
+        assert not wrong_connections_in(client_list, info), "in the transaction: (module, CLIENT LIST)"
+    else:
+        reply = server.admin.call(*unload)
+    assert reply == b"OK"
+    wait_until(lambda: len(server.admin.call("CLIENT", "LIST").splitlines()) == 2, 5, "the two clients to be closed")
+    assert not wrong_connections(server.admin)
+    assert users(server)[b"app1"]["connections"] == 1
+
+
+RUNS = {
+    "a_command": [("LOGINS.RUN", "SET", "app1:k", "1")],
+    "a_command_that_fails": [("LOGINS.RUN", "SET", "app1:k", "1"), ("LOGINS.RUN", "LPUSH", "app1:k", "1"), ("LOGINS.RUN", "NOSUCH"), ("LOGINS.RUN", "GET")],
+    "a_script": [("LOGINS.RUN", *in_lua([(b"SET", b"app1:k", b"1"), (b"GET", b"app1:k")]))],
+    "from_a_transaction": [("MULTI",), ("LOGINS.RUN", "SET", "app1:k", "1"), ("GET", "app1:k"), ("EXEC",)],
+    "from_a_script": [in_lua([(b"LOGINS.RUN", b"SET", b"app1:k", b"1"), (b"GET", b"app1:k")])],
+    "its_own_command": [("LOGINS.RUN", "LOGINS.RUN", "PING")],
+}
+
+
+@pytest.mark.parametrize("case", RUNS)
+def test_what_a_modules_command_runs_counts_for_its_caller(server, case):
+    other, session = server.session("app2"), server.session("app1")
+    before = observe(server)
+    other.pipeline([in_lua([(b"PING",)]), ("LOGINS.RUN", "PING")])
+    session.pipeline(RUNS[case])
+    other.call("PING")
+    assert not wrong_commands(server, before), "user: (module, ledger)"
+    module, commandstats = sums_of_commands(server, before)
+    assert module == commandstats
+
+
+def test_what_a_module_runs_by_itself_is_internal(server):
+    """As soon as another command has followed the one that made it do so."""
+    listener, session = server.session(), server.session("app1")
+    listener.call("SUBSCRIBE", "done")
+    before = observe(server)
+    session.pipeline([("LOGINS.RUN_LATER", "PUBLISH", "done", "x"), ("PING",)])
+    assert listener.next_push() == [b"message", b"done", b"x"]
+    assert not wrong_commands(server, before), "user: (module, ledger)"
+    assert counted_between(before, observe(server))["(internal)"]["commands"] == 1

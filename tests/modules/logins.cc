@@ -1,0 +1,135 @@
+// A module for the integration tests: it logs clients in as another ACL user than they name, and runs commands itself.
+//
+//   AUTH anybody as:app1      the client is app1 at once
+//   AUTH anybody later:app1   ... after LOGINS.RELEASE, which a thread of the module tells the server
+//   LOGINS.RELEASE            lets in all who wait; replies how many
+//   LOGINS.BECOME app1        the caller is app1, without AUTH
+//   LOGINS.RUN word ...       runs a command by RM_Call, and replies what it replied
+//   LOGINS.RUN_LATER word ... ... by itself, from a timer
+#include <memory>
+#include <span>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "server_api/api.h"
+#include "server_api/call.h"
+
+struct ValkeyModuleBlockedClient;
+
+namespace {
+
+using server_api::api;
+using server_api::Context;
+using server_api::String;
+using server_api::view;
+
+constexpr int kHandled = 0;
+constexpr int kNotHandled = 1;
+
+using BlockedClient = ValkeyModuleBlockedClient;
+using AuthCallback = int (*)(Context*, String* user, String* password, String** error);
+
+// What tenants.so does not use of the API.
+struct {
+  void (*RegisterAuthCallback)(Context*, AuthCallback);
+  BlockedClient* (*BlockClientOnAuth)(Context*, AuthCallback reply, void (*free_data)(Context*, void*));
+  int (*UnblockClient)(BlockedClient*, void* data);
+  int (*ReplyWithCallReply)(Context*, server_api::CallReply*);
+  std::uint64_t (*CreateTimer)(Context*, long long msec, void (*)(Context*, void* data), void* data);
+  int (*AuthenticateClientWithACLUser)(Context*, const char* name, std::size_t size,
+                                       void (*on_change)(std::uint64_t id, void* data), void* data, std::uint64_t* id);
+} more;
+
+std::vector<BlockedClient*> waiting;
+
+template <typename Function>
+bool find(Context* context, const char* name, Function& target) {
+  auto get = reinterpret_cast<int (*)(const char*, void*)>(*reinterpret_cast<void**>(context));
+  return get(name, &target) == server_api::kOk;
+}
+
+// The callback, which is never needed, makes the login ours: it ends with this module.
+int log_in(Context* context, std::string_view name) {
+  return more.AuthenticateClientWithACLUser(
+      context, name.data(), name.size(), [](std::uint64_t, void*) {}, nullptr, nullptr);
+}
+
+constexpr std::string_view kNow = "as:", kLater = "later:";
+
+int on_release(Context* context, String*, String* password, String**) {
+  log_in(context, view(password).substr(kLater.size()));
+  return kHandled;
+}
+
+int on_auth(Context* context, String*, String* password, String**) {
+  if (view(password).starts_with(kNow)) {
+    log_in(context, view(password).substr(kNow.size()));
+    return kHandled;
+  }
+  if (!view(password).starts_with(kLater)) return kNotHandled;
+  waiting.push_back(more.BlockClientOnAuth(context, on_release, nullptr));
+  return kHandled;
+}
+
+int release(Context* context, String**, int) {
+  std::thread([] {
+    for (BlockedClient* client : waiting) more.UnblockClient(client, nullptr);
+  }).join();
+  api.ReplyWithLongLong(context, static_cast<long long>(waiting.size()));
+  waiting.clear();
+  return server_api::kOk;
+}
+
+int become(Context* context, String** argv, int argc) {
+  if (argc != 2) return api.WrongArity(context);
+  if (log_in(context, view(argv[1])) != server_api::kOk) return api.ReplyWithError(context, "ERR no such user");
+  return api.ReplyWithSimpleString(context, "OK");
+}
+
+server_api::Reply call(Context* context, String** words, int count) {
+  return server_api::Reply(
+      api.Call(context, view(words[0]).data(), "Ev", words + 1, static_cast<std::size_t>(count - 1)));
+}
+
+int run(Context* context, String** argv, int argc) {
+  if (argc < 2) return api.WrongArity(context);
+  return more.ReplyWithCallReply(context, call(context, argv + 1, argc - 1).get());
+}
+
+using Words = std::vector<String*>;
+
+void on_timer(Context* context, void* data) {
+  std::unique_ptr<Words> words(static_cast<Words*>(data));
+  call(context, words->data(), static_cast<int>(words->size()));
+  for (String* word : *words) api.FreeString(nullptr, word);
+}
+
+int run_later(Context* context, String** argv, int argc) {
+  if (argc < 2) return api.WrongArity(context);
+  auto words = std::make_unique<Words>();
+  for (String* word : std::span(argv + 1, argv + argc))
+    words->push_back(api.CreateString(nullptr, view(word).data(), view(word).size()));
+  more.CreateTimer(context, 1, on_timer, words.release());
+  return api.ReplyWithSimpleString(context, "OK");
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) int ValkeyModule_OnLoad(Context* context, String**, int) {
+  server_api::load(context);
+  api.SetModuleAttribs(context, "logins", 1, server_api::kApiVersion);
+  bool found = find(context, "ValkeyModule_RegisterAuthCallback", more.RegisterAuthCallback) &&
+               find(context, "ValkeyModule_BlockClientOnAuth", more.BlockClientOnAuth) &&
+               find(context, "ValkeyModule_UnblockClient", more.UnblockClient) &&
+               find(context, "ValkeyModule_ReplyWithCallReply", more.ReplyWithCallReply) &&
+               find(context, "ValkeyModule_CreateTimer", more.CreateTimer) &&
+               find(context, "ValkeyModule_AuthenticateClientWithACLUser", more.AuthenticateClientWithACLUser);
+  if (!found) return server_api::kErr;
+  api.CreateCommand(context, "logins.release", release, "", 0, 0, 0);
+  api.CreateCommand(context, "logins.become", become, "", 0, 0, 0);
+  api.CreateCommand(context, "logins.run", run, "", 0, 0, 0);
+  api.CreateCommand(context, "logins.run_later", run_later, "", 0, 0, 0);
+  more.RegisterAuthCallback(context, on_auth);
+  return server_api::kOk;
+}
