@@ -157,6 +157,12 @@ int on_unload(Context* context) noexcept {
             "it first");
     return server_api::kErr;
   }
+  if (any_ran_ours_last(*module_state)) {
+    api.Log(context, "warning",
+            "tenants: not unloaded: a client is connected whose last command was one of this module's, and CLIENT LIST "
+            "(field cmd) would read freed memory: let it send another command, or close it with CLIENT KILL, first");
+    return server_api::kErr;
+  }
   stop_sweep(*module_state);
   delete module_state;
   module_state = nullptr;

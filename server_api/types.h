@@ -91,6 +91,7 @@ inline constexpr std::uint64_t kLoadingEnded = 3;
 inline constexpr std::uint64_t kClientConnected = 0;
 inline constexpr std::uint64_t kReplAsyncLoadStarted = 0;
 inline constexpr std::uint64_t kReplAsyncLoadCompleted = 2;
+inline constexpr std::uint64_t kModuleUnloaded = 1;
 inline constexpr std::uint64_t kImportStarted = 0;
 inline constexpr std::uint64_t kImportAborted = 2;
 inline constexpr std::uint64_t kImportCompleted = 4;

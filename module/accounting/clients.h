@@ -65,6 +65,8 @@ struct alignas(64) Client {  // one cache line
     kMayMulti = 1024,   // the server has let it begin a transaction before
     kRanQueued = 2048,  // `last` was an EXEC that counted what was queued
     kImport = 4096,     // another node, whose slots move here: what it runs is (internal)
+    kUnlisted = 8192,   // CLIENT LIST must not be asked for it: its last command may have gone with a module
+    kRanSince = 16384,  // it is kUnlisted, and runs a command now
   };
   static constexpr std::uint32_t kNothing = 0xffffffff;
   bool is(unsigned any_of) const { return flags & any_of; }

@@ -136,7 +136,7 @@ void queue(Client& client, const CommandEntry& command, int arguments) {
 // Was its MULTI refused? Where the server does not tell of refusals; asked once per client and change of the ACL.
 bool multi_failed(Module& module, Client& client) {
   if (module.tells_refusals || client.is(Client::kMayMulti)) return false;
-  if (!has_mark(module, client, 'x')) return true;
+  if (!has_mark(module, client, 'x', true)) return true;
   client.set(Client::kMayMulti);
   return false;
 }
@@ -153,7 +153,7 @@ void count_part_of_exec(Module& module, Client& client) {
 // EXEC runs what was queued, and counts it: for the user of now up to the first AUTH, the rest as its users come to be
 // known.
 void exec(Module& module, Client& client) {
-  if (client.is(Client::kWillFail) || (client.is(Client::kWatching) && has_mark(module, client, 'd'))) return;
+  if (client.is(Client::kWillFail) || (client.is(Client::kWatching) && has_mark(module, client, 'd', false))) return;
   Charge& charge = module.charge;
   charge.state = Charge::kExec;
   charge.other_databases = client.is(Client::kQueuedOtherDatabase) && module.server.valkey_at_least(9, 0);
@@ -278,7 +278,7 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
 // What the command before this one left to do.
 [[gnu::noinline]] void catch_up(Module& module, Client& client) {
   if (!module.pending.empty()) settle_users(module, true);
-  if (client.is(Client::kRecheck)) recheck(module, client);
+  if (client.is(Client::kRecheck | Client::kUnlisted)) recheck(module, client);
   if (module.cpu.maybe_slow()) note_if_slow(module);
 }
 
@@ -301,7 +301,8 @@ void filter(Module& module, server_api::FilterContext* context) {
   Client* client = id == module.last_id ? module.last_client : module.clients.find(id);
   if (!client) client = adopt_client(module, id);
   if (!client) return filter_nested(module, context);
-  if (!module.pending.empty() || client->is(Client::kRecheck) || module.cpu.maybe_slow()) catch_up(module, *client);
+  if (!module.pending.empty() || client->is(Client::kRecheck | Client::kUnlisted) || module.cpu.maybe_slow())
+    catch_up(module, *client);
   module.last_id = id;
   module.last_client = client;
   module.cpu.begin(client->user);

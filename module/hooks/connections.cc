@@ -10,6 +10,8 @@ using server_api::api;
 
 namespace {
 
+constexpr std::string_view kOurs = "tenants.";
+
 // The row of the client's user as the server knows it now; nothing where `id` is no client.
 std::optional<std::uint32_t> user_of(Module& module, std::uint64_t id) {
   errno = 0;
@@ -44,6 +46,26 @@ void for_each_line(std::string_view list, Visit visit) {
   }
 }
 
+// What CLIENT LIST says of some clients, from `place` on; returns where to go on, or 0.
+template <typename Visit>
+std::uint32_t list_some(Module& module, std::uint32_t place, Visit visit) {
+  constexpr std::uint32_t kAtOnce = 25;  // some 3 µs each
+  std::vector<server_api::String*> words;
+  place = module.clients.visit_some(place, kAtOnce, [&](const Client& client) {
+    if (client.is(Client::kUnlisted)) return;
+    std::string text = std::to_string(client.id);
+    words.push_back(api.CreateString(nullptr, text.data(), text.size()));
+  });
+  if (words.empty()) return place;
+  server_api::Reply reply(api.Call(module.context.get(), "CLIENT", "ccv", "LIST", "ID", words.data(), words.size()));
+  for (server_api::String* word : words) api.FreeString(nullptr, word);
+  for_each_line(server_api::text(reply.get()), [&](std::string_view line) {
+    std::optional<std::uint64_t> id = number_of(line, "id=");
+    if (Client* client = id ? module.clients.find(*id) : nullptr) visit(*client, line);
+  });
+  return place;
+}
+
 void take_bytes(Module& module, Client& client, std::string_view line) {
   std::optional<std::uint64_t> in = number_of(line, " tot-net-in="), out = number_of(line, " tot-net-out=");
   if (!in || !out) {
@@ -65,6 +87,12 @@ void refresh(Module& module, Client& client) {
   module.users[*user].connected();
   client.clear(Client::kMayMulti);
   if (*user != module.users.find("default")) client.clear(Client::kAnonymous);
+}
+
+// The client's line of CLIENT LIST. Some 3 µs.
+server_api::Reply client_line(Module& module, const Client& client) {
+  return server_api::Reply(
+      api.Call(module.context.get(), "CLIENT", "ccl", "LIST", "ID", static_cast<long long>(client.id)));
 }
 
 bool has_flag(server_api::CallReply* flags, std::string_view name) {
@@ -123,53 +151,54 @@ void settle_users(Module& module, bool done) {
     count_rest_of_exec(module, *client, true);
     client->clear(Client::kPending);
     client->set(Client::kRecheck);
-    if (client->is(Client::kMonitor) && !has_mark(module, *client, 'O')) forget_monitor(module, *client);
-    if (client->is(Client::kImport) && !has_mark(module, *client, 'i')) client->clear(Client::kImport);
+    if (client->is(Client::kMonitor) && !has_mark(module, *client, 'O', true)) forget_monitor(module, *client);
+    if (client->is(Client::kImport) && !has_mark(module, *client, 'i', true)) client->clear(Client::kImport);
   }
   if (done) module.pending.clear();
 }
 
 void recheck(Module& module, Client& client) {
+  // The server names the command before this one, until this one begins.
+  if (client.is(Client::kRanSince))
+    client.clear(Client::kUnlisted | Client::kRanSince);
+  else if (client.is(Client::kUnlisted))
+    client.set(Client::kRanSince);
+  if (!client.is(Client::kRecheck)) return;
   client.clear(Client::kRecheck);
   refresh(module, client);
 }
 
-server_api::Reply client_line(Module& module, const Client& client) {
-  return server_api::Reply(
-      api.Call(module.context.get(), "CLIENT", "ccl", "LIST", "ID", static_cast<long long>(client.id)));
-}
-
-bool has_mark(Module& module, const Client& client, char letter) {
+bool has_mark(Module& module, const Client& client, char letter, bool otherwise) {
+  if (client.is(Client::kUnlisted)) return otherwise;
   server_api::Reply reply = client_line(module, client);
   return value_of(server_api::text(reply.get()), " flags=").find(letter) != std::string_view::npos;
 }
 
 void read_bytes(Module& module, Client& client) {
-  if (!module.has_bytes) return;
+  if (!module.has_bytes || client.is(Client::kUnlisted)) return;
   server_api::Reply reply = client_line(module, client);
   std::string_view line = server_api::text(reply.get());
   if (!line.empty()) take_bytes(module, client, line);
 }
 
 void read_some_bytes(Module& module) {
-  constexpr std::uint32_t kAtOnce = 25;  // some 3 µs each
   if (!module.has_bytes) return;
-  std::array<std::uint64_t, kAtOnce> ids;
-  std::size_t count = 0;
-  module.bytes_place =
-      module.clients.visit_some(module.bytes_place, kAtOnce, [&](const Client& client) { ids[count++] = client.id; });
-  if (count == 0) return;
-  std::vector<server_api::String*> words;
-  for (std::size_t i = 0; i < count; ++i) {
-    std::string text = std::to_string(ids[i]);
-    words.push_back(api.CreateString(nullptr, text.data(), text.size()));
-  }
-  server_api::Reply reply(api.Call(module.context.get(), "CLIENT", "ccv", "LIST", "ID", words.data(), words.size()));
-  for (server_api::String* word : words) api.FreeString(nullptr, word);
-  for_each_line(server_api::text(reply.get()), [&](std::string_view line) {
-    std::optional<std::uint64_t> id = number_of(line, "id=");
-    if (Client* client = id ? module.clients.find(*id) : nullptr) take_bytes(module, *client, line);
+  module.bytes_place = list_some(module, module.bytes_place,
+                                 [&](Client& client, std::string_view line) { take_bytes(module, client, line); });
+}
+
+bool any_ran_ours_last(Module& module) {
+  bool found = false;
+  module.clients.for_each([&](Client& client) {
+    if (client.is(Client::kUnlisted) && module.commands.counted(client.last).name.starts_with(kOurs)) found = true;
   });
+  std::uint32_t place = 0;
+  do
+    place = list_some(module, place, [&](Client&, std::string_view line) {
+      if (value_of(line, " cmd=").starts_with(kOurs)) found = true;
+    });
+  while (place > 0 && !found);
+  return found;
 }
 
 bool default_is_open(Module& module) {
@@ -186,27 +215,10 @@ void mark_anonymous(Module& module, Client& client) {
   if (!module.tells_refusals && !default_is_open(module)) client.set(Client::kAnonymous);
 }
 
-void settle_all(Module& module, bool done) {
-  if (module.all_pending) {
-    module.all_pending = false;
-    module.clients.for_each([&](Client& client) { mark_pending(module, client); });
-  }
-  if (module.links_changed) {
-    module.links_changed = false;
-    read_existing_clients(module);
-  }
-  settle_users(module, done);
-}
+namespace {
 
-void forget_monitor(Module& module, Client& client) {
-  if (!client.is(Client::kMonitor)) return;
-  client.clear(Client::kMonitor);
-  --module.monitors;
-}
-
-void read_existing_clients(Module& module) {
-  server_api::Reply reply(api.Call(module.context.get(), "CLIENT", "c", "LIST"));
-  for_each_line(server_api::text(reply.get()), [&](std::string_view line) {
+void adopt_clients(Module& module, const server_api::Reply& list) {
+  for_each_line(server_api::text(list.get()), [&](std::string_view line) {
     std::optional<std::uint64_t> id = number_of(line, "id=");
     if (!id || module.clients.find(*id)) return;
     Client* client = adopt_client(module, *id);
@@ -219,6 +231,30 @@ void read_existing_clients(Module& module) {
     client->bytes_in = number_of(line, " tot-net-in=").value_or(0);
     client->bytes_out = number_of(line, " tot-net-out=").value_or(0);
   });
+}
+
+}  // namespace
+
+void read_existing_clients(Module& module) {
+  adopt_clients(module, server_api::Reply(api.Call(module.context.get(), "CLIENT", "c", "LIST")));
+}
+
+void settle_all(Module& module, bool done) {
+  if (module.all_pending) {
+    module.all_pending = false;
+    module.clients.for_each([&](Client& client) { mark_pending(module, client); });
+  }
+  if (module.links_changed) {
+    module.links_changed = false;
+    adopt_clients(module, server_api::Reply(api.Call(module.context.get(), "CLIENT", "ccc", "LIST", "TYPE", "master")));
+  }
+  settle_users(module, done);
+}
+
+void forget_monitor(Module& module, Client& client) {
+  if (!client.is(Client::kMonitor)) return;
+  client.clear(Client::kMonitor);
+  --module.monitors;
 }
 
 void on_client_change(server_api::Context*, server_api::Event, std::uint64_t subevent, void* data) noexcept {

@@ -41,14 +41,15 @@ void settle_all(Module& module, bool done);
 void forget_monitor(Module& module, Client& client);
 // The value of `field` (" flags=") in a line of CLIENT LIST; empty where it has none.
 std::string_view value_of(std::string_view line, std::string_view field);
-// The client's line of CLIENT LIST. Some 3 µs.
-server_api::Reply client_line(Module& module, const Client& client);
-// Whether that line has this letter among its flags.
-bool has_mark(Module& module, const Client& client, char letter);
+// Whether the client's line of CLIENT LIST has this letter among its flags; `otherwise` where it must not be asked for.
+// Some 3 µs.
+bool has_mark(Module& module, const Client& client, char letter, bool otherwise);
 // What went over the client's connection since it was last looked at, for its user. Some 3 µs.
 void read_bytes(Module& module, Client& client);
 // The same for the next few clients in turn.
 void read_some_bytes(Module& module);
+// Was a command of this module the last one of any client? O(clients).
+bool any_ran_ours_last(Module& module);
 
 // keyspace.cc
 int on_key(server_api::Context*, int type, const char* event, server_api::String* key) noexcept;

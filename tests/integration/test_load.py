@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 from checks import wrong_connections
 from conftest import server_binary
 from info import read_info
+from ledger import in_lua
 from server import Server
 from tenants import acl_taken_in
 from traffic import Traffic, create_users
@@ -281,6 +282,20 @@ def test_unload_while_an_acl_rule_names_a_command_does_not_harm_the_server(serve
     assert isinstance(reply, ResponseError), "unloaded although a rule names tenants.list"
     server.admin.call("ACL", "DELUSER", "ops")
     assert server.admin.outcome("MODULE", "UNLOAD", "tenants") == b"OK"
+
+
+@pytest.mark.parametrize("commands", [[("TENANTS.LIST",)], [("TENANTS.GET",)], [("MULTI",), ("TENANTS.STATUS",)]], ids=["done", "refused", "queued"])
+def test_unload_is_refused_while_a_clients_last_command_is_ours(server, commands):
+    """CLIENT LIST names it, freed or not."""
+    session = server.session()
+    session.pipeline(commands)
+    assert isinstance(server.admin.outcome("MODULE", "UNLOAD", "tenants"), ResponseError)
+    assert loaded(server.admin) and not wrong_connections(server.admin)
+    session.call("PING")
+    session.pipeline([in_lua([(b"TENANTS.STATUS",)]), ("TENANTS.STATUS",), ("CLIENT", "ID")])
+    server.admin.call("TENANTS.LIST")  # of who unloads it, MODULE UNLOAD is the last
+    assert server.admin.outcome("MODULE", "UNLOAD", "tenants") == b"OK"
+    assert b"cmd=client|id" in server.admin.call("CLIENT", "LIST")
 
 
 def test_the_log_names_neither_keys_nor_users(shared, seed):

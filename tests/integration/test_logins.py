@@ -119,6 +119,34 @@ def test_clients_that_a_module_logged_in_go_with_it(server, transaction):
     assert users(server)[b"app1"]["connections"] == 1
 
 
+def test_clients_whose_last_command_went_with_its_module_are_left_alone(server):
+    """The server would read it from freed memory, if it were asked for these clients."""
+    watching, queuing, leaving, busy = (server.session("app1") for _ in range(4))
+    watching.pipeline([("WATCH", "app1:k"), ("LOGINS.RUN", "PING")])
+    queuing.pipeline([("MULTI",), ("LOGINS.RUN", "PING")])
+    leaving.pipeline([("LOGINS.RUN", "PING")])
+    assert server.admin.call("MODULE", "UNLOAD", "logins") == b"OK"
+    server.admin.pipeline([("SET", f"filler:{number}", "y" * (number % 500)) for number in range(5000)])  # use the freed memory
+    before = users(server)[b"app1"]
+
+    def bytes_in():
+        return users(server)[b"app1"]["bytes_in"] - before["bytes_in"]
+
+    for _ in range(2):  # at least one round has read all clients
+        start = bytes_in()
+        busy.pipeline([("GET", "app1:k")] * 2)
+        wait_until(lambda: bytes_in() > start, 10, "the bytes to be read")
+    leaving.close()
+    queuing.pipeline([("DISCARD",), ("PING",)])
+    watching.pipeline([("MULTI",), ("GET", "app1:k"), ("EXEC",)])
+    start = bytes_in()
+    watching.call("SET", "app1:k", "x" * 10_000)
+    wait_until(lambda: bytes_in() > start + 10_000, 10, "the bytes of who has sent other commands since")
+    wait_until(lambda: users(server)[b"app1"]["connections"] == 3, 5, "the client that left to be gone")
+    queuing.call("PING")
+    assert not wrong_connections(server.admin)
+
+
 RUNS = {
     "a_command": [("LOGINS.RUN", "SET", "app1:k", "1")],
     "a_command_that_fails": [("LOGINS.RUN", "SET", "app1:k", "1"), ("LOGINS.RUN", "LPUSH", "app1:k", "1"), ("LOGINS.RUN", "NOSUCH"), ("LOGINS.RUN", "GET")],
