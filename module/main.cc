@@ -108,9 +108,11 @@ int load(Context* context, server_api::String** argv, int argc) {
   subscribe(context, server_api::kEventLoading, on_loading);
   subscribe(context, server_api::kEventReplAsyncLoad, on_async_loading);
   subscribe(context, server_api::kEventModuleChange, on_module_change);
+  // An overwriting SET walks the list of all subscriptions: none that is of no use.
   if (server.valkey_at_least(9, 0)) {
     subscribe(context, server_api::kEventAuthenticationAttempt, on_authentication);
-    subscribe(context, server_api::kEventAtomicSlotMigration, on_slot_migration);
+    if (api.GetContextFlags(context) & server_api::kFlagCluster)
+      subscribe(context, server_api::kEventAtomicSlotMigration, on_slot_migration);
   }
   if (server.valkey_at_least(9, 1)) {
     subscribe(context, server_api::kEventCommandFailure, on_failed);

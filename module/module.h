@@ -28,6 +28,7 @@ struct Settings {
   long long slice_usec = 100;
   long long info_rows = 100;
   long long cpu_sampling_hz = 250;
+  long long bytes_interval = 40;
   std::string separators = ":";
 };
 
@@ -35,6 +36,23 @@ struct Settings {
 struct Charge {
   enum State : std::uint8_t { kNone, kCounted, kExec } state = kNone;
   bool other_databases = false;  // kExec: it may change keys of other databases than the client's
+};
+
+// The reading of the bytes of connections. From 8.1 on the server finds one client by looking at all of them.
+struct Bytes {
+  bool known = true;  // CLIENT LIST has tot-net-in and tot-net-out
+  std::uint32_t place = 0;
+  std::uint64_t round_usec = 0;     // when this round over all clients began
+  std::uint64_t next_usec = 0;      // not before then its next part
+  std::int64_t credit_usec = 0;     // of CPU time for last looks at connections; below 0: nothing is to be had
+  std::uint64_t credited_usec = 0;  // up to when it has grown
+  std::uint64_t missed = 0;         // connections that closed, or changed their user, without a last look
+};
+
+// The EXEC after a WATCH that was counted last: does it run? Known when the next command begins.
+struct WatchedExec {
+  std::uint64_t client = 0;     // 0: nothing to find out
+  std::uint64_t processed = 0;  // commands that the server had processed before it
 };
 
 // The ACL being read: user by user, in slices.
@@ -97,11 +115,9 @@ struct Module {
   // hooks/connections.cc
   bool all_pending = false;
   std::optional<bool> default_is_open;  // clients need not log in; nothing: ask
-  bool has_bytes = true;                // CLIENT LIST has tot-net-in and tot-net-out
-  std::uint32_t bytes_place = 0;
-  std::uint64_t bytes_round_usec = 0;  // when this round over all clients began
-  std::uint64_t bytes_usec = 0;        // and its last part
-  bool links_changed = false;          // a link to a primary came up: it has no connect event
+  Bytes bytes;
+  WatchedExec watched_exec;
+  bool links_changed = false;  // a link to a primary came up: it has no connect event
   std::uint64_t monitors = 0;
 
   // hooks/keyspace.cc

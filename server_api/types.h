@@ -51,6 +51,7 @@ inline constexpr int kNotifyNew = 1 << 14;
 // GetContextFlags.
 inline constexpr int kFlagLua = 1 << 0;    // a script is running
 inline constexpr int kFlagMulti = 1 << 1;  // EXEC is running
+inline constexpr int kFlagCluster = 1 << 5;
 inline constexpr int kFlagLoading = 1 << 13;
 inline constexpr int kFlagAsyncLoading = 1 << 23;
 inline constexpr int kFlagServerStartup = 1 << 24;
@@ -97,6 +98,7 @@ inline constexpr std::uint64_t kImportAborted = 2;
 inline constexpr std::uint64_t kImportCompleted = 4;
 
 inline constexpr std::uint64_t kClientBlocked = 1 << 2;  // flags of ClientInfo
+inline constexpr std::uint64_t kClientInMulti = 1 << 5;
 
 struct ClientInfo {
   std::uint64_t version;

@@ -67,6 +67,7 @@ struct alignas(64) Client {  // one cache line
     kImport = 4096,     // another node, whose slots move here: what it runs is (internal)
     kUnlisted = 8192,   // CLIENT LIST must not be asked for it: its last command may have gone with a module
     kRanSince = 16384,  // it is kUnlisted, and runs a command now
+    kNewBytes = 32768,  // its bytes up to the next look are another user's
   };
   static constexpr std::uint32_t kNothing = 0xffffffff;
   bool is(unsigned any_of) const { return flags & any_of; }

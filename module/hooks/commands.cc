@@ -1,6 +1,7 @@
 // Who ran what: the command filter. It sees every command before it runs, at queue time inside MULTI, and again the
 // inner commands of scripts and modules.
 #include <cerrno>
+#include <charconv>
 
 #include "module/hooks/hooks.h"
 
@@ -136,7 +137,9 @@ void queue(Client& client, const CommandEntry& command, int arguments) {
 // Was its MULTI refused? Where the server does not tell of refusals; asked once per client and change of the ACL.
 bool multi_failed(Module& module, Client& client) {
   if (module.tells_refusals || client.is(Client::kMayMulti)) return false;
-  if (!has_mark(module, client, 'x', true)) return true;
+  server_api::ClientInfo info{.version = 1};
+  if (api.GetClientInfoById(&info, client.id) == server_api::kOk && !(info.flags & server_api::kClientInMulti))
+    return true;
   client.set(Client::kMayMulti);
   return false;
 }
@@ -150,17 +153,33 @@ void count_part_of_exec(Module& module, Client& client) {
   client.uncounted = static_cast<std::uint32_t>(client.queued.visit_part(client.uncounted, count));
 }
 
+// By call(), the server's own count: EXEC and each of what it runs is one, and so is the INFO that tells.
+std::uint64_t commands_processed(Module& module) {
+  constexpr std::string_view kField = "\ntotal_commands_processed:";
+  server_api::Reply reply(api.Call(module.context.get(), "INFO", "c", "stats"));
+  std::string_view text = server_api::text(reply.get());
+  std::size_t at = text.find(kField);
+  std::uint64_t value = 0;
+  if (at != std::string_view::npos) std::from_chars(text.data() + at + kField.size(), text.data() + text.size(), value);
+  return value;
+}
+
 // EXEC runs what was queued, and counts it: for the user of now up to the first AUTH, the rest as its users come to be
 // known.
 void exec(Module& module, Client& client) {
-  if (client.is(Client::kWillFail) || (client.is(Client::kWatching) && has_mark(module, client, 'd', false))) return;
+  if (client.is(Client::kWillFail)) return;
   Charge& charge = module.charge;
   charge.state = Charge::kExec;
   charge.other_databases = client.is(Client::kQueuedOtherDatabase) && module.server.valkey_at_least(9, 0);
   client.set(Client::kRanQueued);
   client.uncounted = 0;
   count_part_of_exec(module, client);
-  if (client.uncounted < client.queued.end()) read_bytes(module, client);  // up to its AUTH they are the old user's
+  if (client.uncounted < client.queued.end())
+    take_last_bytes(module, client);  // up to its AUTH they are the old user's
+  if (client.is(Client::kWatching)) {
+    mark_pending(module, client);
+    module.watched_exec = {client.id, commands_processed(module)};
+  }
   if (client.is(Client::kQueuedIdentity)) {
     mark_pending(module, client);
     module.may_nest = true;
@@ -209,7 +228,6 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
   // Before 9.0 nobody tells whether it logs in: taken for granted, so that what it runs counts.
   if (authenticates(command, arguments) && !module.server.valkey_at_least(9, 0)) client.clear(Client::kAnonymous);
   if (special & CommandEntry::kReset) mark_anonymous(module, client);
-  if (special & (CommandEntry::kAuth | CommandEntry::kReset)) read_bytes(module, client);  // the old user's until here
   if (special & CommandEntry::kIdentity) {
     mark_pending(module, client);
     module.may_nest = true;
@@ -269,6 +287,9 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
   }
   if (client.is(Client::kAnonymous) && !(command->special & CommandEntry::kNoAuth) && !default_is_open(module))
     return false;
+  // The old user's until here, except what a new connection begins with.
+  if (command->special & (CommandEntry::kAuth | CommandEntry::kReset) && client.last && !client.is(Client::kInMulti))
+    take_last_bytes(module, client);
   client.last = module.commands.number_of(*command);
   if (client.is(Client::kInMulti) || command->special) return take_special(module, client, *command, arguments);
   module.charge.state = Charge::kCounted;
@@ -346,6 +367,20 @@ void on_command(server_api::FilterContext* context) noexcept {
   }
 }
 
+namespace {
+
+void take_back_queued(Module& module, Client& client) {
+  if (client.is(Client::kRanQueued)) {
+    User& user = module.users[row_of(client)];
+    client.queued.visit_part(0,
+                             [&](const Transaction::Item& item) { take_back(module, user, item.command, item.times); });
+  }
+  client.uncounted = Client::kNothing;
+  client.clear(Client::kRanQueued);
+}
+
+}  // namespace
+
 void count_rest_of_exec(Module& module, Client& client, bool whole) {
   while (client.uncounted < client.queued.end()) {
     count_part_of_exec(module, client);
@@ -355,13 +390,20 @@ void count_rest_of_exec(Module& module, Client& client, bool whole) {
 
 void take_back_last(Module& module, Client& client) {
   if (!client.is(Client::kCounted)) return;
-  User& user = module.users[row_of(client)];
-  take_back(module, user, client.last);
-  if (client.is(Client::kRanQueued))
-    client.queued.visit_part(0,
-                             [&](const Transaction::Item& item) { take_back(module, user, item.command, item.times); });
-  client.uncounted = Client::kNothing;
-  client.clear(Client::kCounted | Client::kRanQueued);
+  take_back(module, module.users[row_of(client)], client.last);
+  take_back_queued(module, client);
+  client.clear(Client::kCounted);
+}
+
+void settle_watched_exec(Module& module) {
+  if (!module.watched_exec.client) return;
+  WatchedExec exec = std::exchange(module.watched_exec, {});
+  if (api.GetContextFlags(nullptr) & server_api::kFlagMulti) return;  // it runs
+  Client* client = module.clients.find(exec.client);
+  if (!client) return;
+  std::uint64_t others = commands_processed(module) - exec.processed - 1;
+  bool waits = others == 0;  // CLIENT PAUSE
+  if (others == 1 || (waits && has_mark(module, *client, 'd', false))) take_back_queued(module, *client);
 }
 
 void forget_transaction(Module& module, Client& client) {

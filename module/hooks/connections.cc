@@ -46,12 +46,11 @@ void for_each_line(std::string_view list, Visit visit) {
   }
 }
 
-// What CLIENT LIST says of some clients, from `place` on; returns where to go on, or 0.
+// What CLIENT LIST says of `count` clients, from `place` on; returns where to go on, or 0.
 template <typename Visit>
-std::uint32_t list_some(Module& module, std::uint32_t place, Visit visit) {
-  constexpr std::uint32_t kAtOnce = 25;  // some 3 µs each
+std::uint32_t list_some(Module& module, std::uint32_t place, std::uint32_t count, Visit visit) {
   std::vector<server_api::String*> words;
-  place = module.clients.visit_some(place, kAtOnce, [&](const Client& client) {
+  place = module.clients.visit_some(place, count, [&](const Client& client) {
     if (client.is(Client::kUnlisted)) return;
     std::string text = std::to_string(client.id);
     words.push_back(api.CreateString(nullptr, text.data(), text.size()));
@@ -69,10 +68,11 @@ std::uint32_t list_some(Module& module, std::uint32_t place, Visit visit) {
 void take_bytes(Module& module, Client& client, std::string_view line) {
   std::optional<std::uint64_t> in = number_of(line, " tot-net-in="), out = number_of(line, " tot-net-out=");
   if (!in || !out) {
-    module.has_bytes = false;
+    module.bytes.known = false;
     return;
   }
-  User& user = module.users[client.user];
+  User& user = module.users[client.is(Client::kNewBytes) ? UserTable::kOther : client.user];
+  client.clear(Client::kNewBytes);
   if (*in >= client.bytes_in) user.bytes_in += *in - client.bytes_in;
   if (*out >= client.bytes_out) user.bytes_out += *out - client.bytes_out;
   client.bytes_in = *in;
@@ -143,6 +143,7 @@ void mark_pending(Module& module, Client& client) {
 }
 
 void settle_users(Module& module, bool done) {
+  settle_watched_exec(module);
   for (std::uint64_t id : module.pending) {
     Client* client = module.clients.find(id);
     if (!client) continue;
@@ -174,17 +175,37 @@ bool has_mark(Module& module, const Client& client, char letter, bool otherwise)
   return value_of(server_api::text(reply.get()), " flags=").find(letter) != std::string_view::npos;
 }
 
-void read_bytes(Module& module, Client& client) {
-  if (!module.has_bytes || client.is(Client::kUnlisted)) return;
+void take_last_bytes(Module& module, Client& client) {
+  constexpr std::uint64_t kShare = 100;         // of the time
+  constexpr std::int64_t kMostCredit = 50'000;  // thousands of connections at once
+  Bytes& bytes = module.bytes;
+  if (!bytes.known || module.settings.bytes_interval == 0 || client.is(Client::kUnlisted)) return;
+  std::uint64_t start = monotonic_usec();
+  auto earned = static_cast<std::int64_t>((start - std::exchange(bytes.credited_usec, start)) / kShare);
+  bytes.credit_usec = std::min(kMostCredit, bytes.credit_usec + earned);
+  if (bytes.credit_usec < 0) {
+    client.set(Client::kNewBytes);
+    ++bytes.missed;
+    return;
+  }
   server_api::Reply reply = client_line(module, client);
   std::string_view line = server_api::text(reply.get());
   if (!line.empty()) take_bytes(module, client, line);
+  bytes.credit_usec -= static_cast<std::int64_t>(monotonic_usec() - start);
 }
 
 void read_some_bytes(Module& module) {
-  if (!module.has_bytes) return;
-  module.bytes_place = list_some(module, module.bytes_place,
-                                 [&](Client& client, std::string_view line) { take_bytes(module, client, line); });
+  constexpr std::uint64_t kRest = 400;  // times as long as it took
+  Bytes& bytes = module.bytes;
+  if (!bytes.known || module.settings.bytes_interval == 0) return;
+  std::uint64_t start = monotonic_usec();
+  if (start < bytes.next_usec || (bytes.place == 0 && start - bytes.round_usec < 1'000'000)) return;
+  if (bytes.place == 0) bytes.round_usec = start;
+  auto count = static_cast<std::uint32_t>(std::max<std::size_t>(25, module.clients.size() / 100));
+  bytes.place = list_some(module, bytes.place, count,
+                          [&](Client& client, std::string_view line) { take_bytes(module, client, line); });
+  auto interval = static_cast<std::uint64_t>(module.settings.bytes_interval) * 1000;
+  bytes.next_usec = start + std::max(interval, (monotonic_usec() - start) * kRest);
 }
 
 bool any_ran_ours_last(Module& module) {
@@ -194,7 +215,7 @@ bool any_ran_ours_last(Module& module) {
   });
   std::uint32_t place = 0;
   do
-    place = list_some(module, place, [&](Client&, std::string_view line) {
+    place = list_some(module, place, 1000, [&](Client&, std::string_view line) {
       if (value_of(line, " cmd=").starts_with(kOurs)) found = true;
     });
   while (place > 0 && !found);
@@ -262,6 +283,7 @@ void on_client_change(server_api::Context*, server_api::Event, std::uint64_t sub
   auto* info = static_cast<server_api::ClientInfo*>(data);
   std::uint64_t id = info->id;
   try {
+    settle_watched_exec(module);
     Client* client = module.clients.find(id);
     if (subevent == server_api::kClientConnected) {
       if (!client) client = adopt_client(module, id);
@@ -274,7 +296,7 @@ void on_client_change(server_api::Context*, server_api::Event, std::uint64_t sub
     count_rest_of_exec(module, *client, true);
     forget_transaction(module, *client);
     forget_monitor(module, *client);
-    read_bytes(module, *client);
+    take_last_bytes(module, *client);
     module.users[client->user].disconnected();
     if (module.last_id == id) module.last_id = 0, module.last_client = nullptr;
     module.clients.erase(id);

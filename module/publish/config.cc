@@ -25,6 +25,7 @@ constexpr Number kNumbers[] = {
     {"slice-usec", &Settings::slice_usec, 20, 10'000, true},
     {"info-rows", &Settings::info_rows, 0, 10'000, true},
     {"cpu-sampling-hz", &Settings::cpu_sampling_hz, 0, 1'000, true},
+    {"bytes-interval", &Settings::bytes_interval, 0, 60'000, true},
 };
 constexpr const char* kSeparatorsRule = "separators must be 1 to 8 different printable ASCII characters";
 

@@ -94,7 +94,7 @@ std::vector<std::pair<const char*, std::uint64_t>> user_fields(const Module& mod
     add("cpu_usec", *usec);
     add("slow", user.slow);
   }
-  if (module.has_bytes) {
+  if (module.bytes.known && module.settings.bytes_interval > 0) {
     add("bytes_in", user.bytes_in);
     add("bytes_out", user.bytes_out);
   }
@@ -207,6 +207,7 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module) {
   add("sweep_cpu_usec", sweep.cpu_usec);
   add("sweep_longest_slice_usec", sweep.longest_slice_usec);
   add("drift", module.keyspace.drift());
+  add("bytes_missed", module.bytes.missed);
   add("users_dropped", module.users.dropped());
   add("prefixes_dropped", module.prefixes.dropped());
   add("users_reused", module.users.reused());

@@ -17,7 +17,6 @@ namespace {
 
 constexpr long long kIdleTickUsec = 20'000;
 constexpr std::uint64_t kSecond = 1'000'000;
-constexpr std::uint64_t kBytesUsec = 40'000;  // between two looks at a few connections' bytes: ⅕ % of the main thread
 // Collections up to so many elements are measured whole, at some 10 ns each; larger ones by their first elements, as
 // MEMORY USAGE does. Of lists and streams only the nodes are walked, which hold many elements each.
 constexpr long long kWalkedElements = 10'000;
@@ -138,18 +137,14 @@ void slice(Module& module) {
 void step(Module& module) {
   Sweep& sweep = module.sweep;
   const Settings& settings = module.settings;
+  settle_watched_exec(module);
   int flags = api.GetContextFlags(nullptr);
   if (std::exchange(module.loaded, false)) check_sums(module, false);
   bool busy = flags & (server_api::kFlagLoading | server_api::kFlagAsyncLoading | server_api::kFlagLua);
   if (!busy) {
     if (module.acl.wanted || module.acl.running) read_acl(module, static_cast<std::uint64_t>(settings.slice_usec));
     settle_all(module, true);
-    std::uint64_t now = monotonic_usec();
-    if (module.bytes_place > 0 ? now - module.bytes_usec >= kBytesUsec : now - module.bytes_round_usec >= kSecond) {
-      if (module.bytes_place == 0) module.bytes_round_usec = now;
-      module.bytes_usec = now;
-      read_some_bytes(module);
-    }
+    read_some_bytes(module);
   }
   std::uint64_t now = monotonic_usec();
   bool running = sweep.state == Sweep::State::kRunning ||

@@ -81,7 +81,7 @@ class Session:
         self._queued = None  # the commands of an open MULTI
         self._foreseen = False  # anybody can tell that EXEC will be refused
         self._id = None
-        self.watch_fails = False  # a key that it watches was changed by somebody else
+        self._watching = False
         self._unread = collections.deque()
         self._connection = connection or over_tcp(port)
         self._connection.connect()
@@ -151,23 +151,28 @@ class Session:
         user = self.user
         if name == b"EXEC":
             aborted = isinstance(reply, ResponseError) and (str(reply).startswith("EXECABORT") or refused(reply))
-            if aborted and not self._foreseen and not self.watch_fails and not self.ledger.tells_refusals:
+            seen = self._foreseen or self.ledger.tells_refusals or self._watching and "previous errors" in str(reply)
+            if aborted and not seen:
                 replies = [ResponseError("NOPERM, and the transaction with it")] * len(self._queued)
             else:
                 replies = reply if isinstance(reply, list) else ()
             for inner, inner_reply in zip(self._queued or (), replies):
                 self._count(inner, inner_reply, inside=True)
-            self._queued, self.watch_fails = None, False
+            self._queued, self._watching = None, False
             self.ledger.count(user, command, reply)  # EXEC began as this user
             return
         self._count(command, reply)
         if name in (b"DISCARD", b"RESET"):
-            self._queued, self.watch_fails = None, False
+            self._queued, self._watching = None, False
+        elif name == b"UNWATCH" and reply == b"OK":
+            self._watching = False
         elif name == b"MULTI" and reply == b"OK":
             self._queued, self._foreseen = [], False
 
     def _count(self, command, reply, inside=False):
         self.ledger.count(self.user, command, reply, inside)
+        if command[0].upper() == b"WATCH" and not foreseeable(reply):
+            self._watching = True  # or was refused, unheard
         if isinstance(reply, ResponseError):
             return
         words = [word.upper() for word in command]

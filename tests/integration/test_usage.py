@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import time
 
 import pytest
 from redis.exceptions import ResponseError
@@ -9,7 +10,7 @@ from redis.exceptions import ResponseError
 from checks import users
 from info import read_info, total
 from ledger import foreseeable, refused
-from traffic import Traffic
+from traffic import Traffic, create_users
 from waiting import wait_until
 
 BUSY = "local n = 0 for i = 1, %d do n = n + i %% 7 end return n"
@@ -172,12 +173,11 @@ def test_bytes_are_those_of_client_list_also_when_connections_close_or_change_th
         session.call("SET", "app1:k", "x" * 100_000)
         session.call("GET", "app1:k")
     expected = tot_net(shared.admin)[b"app1"]
-    auth = 4 * len("*3\r\n$4\r\nAUTH\r\n$4\r\napp1\r\n$6\r\nsecret\r\n")  # default's
     sessions[0].call("AUTH", "app2", "secret")
     for session in sessions[1:3]:
         session.close()
     row = wait_until(lambda: at_least(shared, expected[1] - 100), 10, lambda: f"{expected}, {users(shared)[b'app1']}")
-    assert abs(row["bytes_in"] - (expected[0] - auth)) < 100, (row, expected)
+    assert abs(row["bytes_in"] - expected[0]) < 100, (row, expected)
     assert abs(row["bytes_out"] - expected[1]) < 100, (row, expected)
     assert users(shared)[b"app2"]["bytes_in"] < 100
 
@@ -193,6 +193,42 @@ def test_bytes_of_many_connections_are_all_read(shared):
         session.call("SET", "app1:k", "x" * 1000)
     wait_until(lambda: users(shared)[b"app1"]["bytes_in"] >= 300 * 1000, 20, lambda: f"{users(shared)[b'app1']}")
     assert users(shared)[b"app1"]["bytes_in"] <= 300 * 1200
+
+
+def spent_on_lists(server):
+    """Microseconds of CLIENT LIST."""
+    match = re.search(rb"cmdstat_client\|list:calls=\d+,usec=(\d+)", server.admin.call("INFO", "commandstats"))
+    return int(match[1]) if match else 0
+
+
+def test_bytes_cost_little_however_many_connections_come_and_go(launch):
+    """From 8.1 on the server looks at all clients to find one."""
+    server = launch(lines=["maxclients 3000"])
+    create_users(server.admin)
+    crowd = [server.session("app1") for _ in range(2000)]
+    before, start = spent_on_lists(server), time.monotonic()
+    while time.monotonic() - start < 3:
+        batch = [server.session("app1") for _ in range(100)]
+        for session in batch:
+            session.pipeline([("SET", "app1:k", "x" * 1000), ("AUTH", "app2", "secret"), ("PING",)])
+            session.close()
+    spent, elapsed = spent_on_lists(server) - before, time.monotonic() - start
+    assert spent < 0.0125 * elapsed * 1e6 + 52_000, f"{spent} µs in {elapsed:.1f} s"
+    after = read_info(server.admin)
+    assert after.status["bytes_missed"] > 0 or server.ledger.version < (8, 1) or spent < 50_000
+    assert crowd[0].call("PING") == b"PONG"
+
+
+def test_bytes_can_be_switched_off_and_on(shared):
+    session = shared.session("app1")
+    shared.admin.call("CONFIG", "SET", "tenants.bytes-interval", 0)
+    assert not any("bytes_in" in row for row in users(shared).values())
+    calls = spent_on_lists(shared)
+    session.call("SET", "app1:k", "x" * 50_000)
+    shared.session("app1").close()
+    assert spent_on_lists(shared) == calls
+    shared.admin.call("CONFIG", "SET", "tenants.bytes-interval", 10)
+    wait_until(lambda: users(shared)[b"app1"]["bytes_in"] > 50_000, 10, "the bytes to be read")
 
 
 def test_the_peak_of_connections_stays(shared):
