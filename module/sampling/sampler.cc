@@ -37,7 +37,7 @@ std::uint64_t CpuSampler::cpu_clock() const { return nanoseconds_of(clock_); }
 bool CpuSampler::start(unsigned hz) {
   if (running_ || hz == 0) return running_;
   if (pthread_getcpuclockid(pthread_self(), &clock_) != 0) return false;
-  longest_nanoseconds_ = kBillion / hz;
+  mean_nanoseconds_ = kBillion / hz;
   cpu_ = own_since_ = cpu_clock();
   cpu_own_ = own_.load(std::memory_order_relaxed);
   stopping_.store(false, std::memory_order_relaxed);
@@ -116,7 +116,7 @@ void CpuSampler::loop() {
   std::uint64_t random = nanoseconds_of(CLOCK_MONOTONIC) | 1;
   std::uint64_t previous = 0, since = 0;  // the command seen last; the CPU clock when it began, more or less
   for (;;) {
-    std::uint64_t wait = longest_nanoseconds_ / 2 + next_random(random) % (longest_nanoseconds_ / 2);
+    std::uint64_t wait = mean_nanoseconds_ / 2 + next_random(random) % mean_nanoseconds_;
     itimerspec expiry{};
     expiry.it_value = {static_cast<time_t>(wait / kBillion), static_cast<long>(wait % kBillion)};
     timer_settime(timer, 0, &expiry, nullptr);

@@ -100,7 +100,7 @@ class CpuSampler {
   std::uint64_t cpu_ = 0;              // up to here of the CPU clock, and of own_, all is charged; the sampler's
   std::uint64_t cpu_own_ = 0;
   clockid_t clock_ = 0;
-  std::uint64_t longest_nanoseconds_ = 0;
+  std::uint64_t mean_nanoseconds_ = 0;
   enum class Started { kNotYet, kYes, kNo };
   std::atomic<Started> started_{Started::kNotYet};
   std::atomic<bool> stopping_{false};
