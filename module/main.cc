@@ -77,7 +77,7 @@ int load(Context* context, server_api::String** argv, int argc) {
   module_state = module.get();
   module->loaded_usec = monotonic_usec();
   module->started_unix_msec = module->reset_unix_msec = api.Milliseconds();
-  module->rejected_before = rejected_connections(*module);
+  module->rejected_before = server_statistic(*module, "rejected_connections");
   auto fail = [&](const char* why) {
     stop_sweep(*module_state);
     module_state = nullptr;

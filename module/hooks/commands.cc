@@ -1,7 +1,6 @@
 // Who ran what: the command filter. It sees every command before it runs, at queue time inside MULTI, and again the
 // inner commands of scripts and modules.
 #include <cerrno>
-#include <charconv>
 
 #include "module/hooks/hooks.h"
 
@@ -11,6 +10,9 @@ using server_api::api;
 using server_api::view;
 
 namespace {
+
+// By call(), the server's own count: EXEC and each of what it runs is one, and so is the INFO that tells.
+constexpr const char* kProcessed = "total_commands_processed";
 
 std::uint32_t special_of(std::string_view name) {
   struct Named {
@@ -118,6 +120,16 @@ void take_back(Module& module, User& user, std::uint16_t command, std::uint64_t 
   user.take_back(command, module.commands.counted(command).kind, times);
 }
 
+void take_back_queued(Module& module, Client& client) {
+  if (client.is(Client::kRanQueued)) {
+    User& user = module.users[row_of(client)];
+    client.queued.visit_part(0,
+                             [&](const Transaction::Item& item) { take_back(module, user, item.command, item.times); });
+  }
+  client.uncounted = Client::kNothing;
+  client.clear(Client::kRanQueued);
+}
+
 // HELLO 3 AUTH …, too.
 bool authenticates(const CommandEntry& command, int arguments) {
   return command.special & CommandEntry::kAuth && (command.arity != -1 || arguments >= 5);
@@ -153,17 +165,6 @@ void count_part_of_exec(Module& module, Client& client) {
   client.uncounted = static_cast<std::uint32_t>(client.queued.visit_part(client.uncounted, count));
 }
 
-// By call(), the server's own count: EXEC and each of what it runs is one, and so is the INFO that tells.
-std::uint64_t commands_processed(Module& module) {
-  constexpr std::string_view kField = "\ntotal_commands_processed:";
-  server_api::Reply reply(api.Call(module.context.get(), "INFO", "c", "stats"));
-  std::string_view text = server_api::text(reply.get());
-  std::size_t at = text.find(kField);
-  std::uint64_t value = 0;
-  if (at != std::string_view::npos) std::from_chars(text.data() + at + kField.size(), text.data() + text.size(), value);
-  return value;
-}
-
 // EXEC runs what was queued, and counts it: for the user of now up to the first AUTH, the rest as its users come to be
 // known.
 void exec(Module& module, Client& client) {
@@ -178,7 +179,7 @@ void exec(Module& module, Client& client) {
     take_last_bytes(module, client);  // up to its AUTH they are the old user's
   if (client.is(Client::kWatching)) {
     mark_pending(module, client);
-    module.watched_exec = {client.id, commands_processed(module)};
+    module.watched_exec = {client.id, server_statistic(module, kProcessed)};
   }
   if (client.is(Client::kQueuedIdentity)) {
     mark_pending(module, client);
@@ -367,20 +368,6 @@ void on_command(server_api::FilterContext* context) noexcept {
   }
 }
 
-namespace {
-
-void take_back_queued(Module& module, Client& client) {
-  if (client.is(Client::kRanQueued)) {
-    User& user = module.users[row_of(client)];
-    client.queued.visit_part(0,
-                             [&](const Transaction::Item& item) { take_back(module, user, item.command, item.times); });
-  }
-  client.uncounted = Client::kNothing;
-  client.clear(Client::kRanQueued);
-}
-
-}  // namespace
-
 void count_rest_of_exec(Module& module, Client& client, bool whole) {
   while (client.uncounted < client.queued.end()) {
     count_part_of_exec(module, client);
@@ -400,8 +387,8 @@ void settle_watched_exec(Module& module) {
   WatchedExec exec = std::exchange(module.watched_exec, {});
   if (api.GetContextFlags(nullptr) & server_api::kFlagMulti) return;  // it runs
   Client* client = module.clients.find(exec.client);
-  if (!client) return;
-  std::uint64_t others = commands_processed(module) - exec.processed - 1;
+  if (!client || !client->is(Client::kRanQueued)) return;  // it was refused, and taken back
+  std::uint64_t others = server_statistic(module, kProcessed) - exec.processed - 1;
   bool waits = others == 0;  // CLIENT PAUSE
   if (others == 1 || (waits && has_mark(module, *client, 'd', false))) take_back_queued(module, *client);
 }

@@ -10,8 +10,6 @@ using server_api::api;
 
 namespace {
 
-constexpr std::string_view kOurs = "tenants.";
-
 // The row of the client's user as the server knows it now; nothing where `id` is no client.
 std::optional<std::uint32_t> user_of(Module& module, std::uint64_t id) {
   errno = 0;
@@ -89,7 +87,7 @@ void refresh(Module& module, Client& client) {
   if (*user != module.users.find("default")) client.clear(Client::kAnonymous);
 }
 
-// The client's line of CLIENT LIST. Some 3 µs.
+// The client's line of CLIENT LIST. Some 3 µs, from 8.1 on and 0.1 µs for each client.
 server_api::Reply client_line(Module& module, const Client& client) {
   return server_api::Reply(
       api.Call(module.context.get(), "CLIENT", "ccl", "LIST", "ID", static_cast<long long>(client.id)));
@@ -99,6 +97,22 @@ bool has_flag(server_api::CallReply* flags, std::string_view name) {
   for (std::size_t i = 0; i < api.CallReplyLength(flags); ++i)
     if (server_api::text(api.CallReplyArrayElement(flags, i)) == name) return true;
   return false;
+}
+
+void adopt_clients(Module& module, const server_api::Reply& list) {
+  for_each_line(server_api::text(list.get()), [&](std::string_view line) {
+    std::optional<std::uint64_t> id = number_of(line, "id=");
+    if (!id || module.clients.find(*id)) return;
+    Client* client = adopt_client(module, *id);
+    if (!client) return;
+    // EXEC may run this very command: then nobody has a transaction open that we could tell from that one.
+    bool in_exec = api.GetContextFlags(nullptr) & server_api::kFlagMulti;
+    if (!in_exec && value_of(line, " flags=").find('x') != std::string_view::npos) client->set(Client::kInMulti);
+    if (number_of(line, " watch=").value_or(0)) client->set(Client::kWatching);
+    // What went over it before is nobody's.
+    client->bytes_in = number_of(line, " tot-net-in=").value_or(0);
+    client->bytes_out = number_of(line, " tot-net-out=").value_or(0);
+  });
 }
 
 void authenticated(Module& module, Client& client) {
@@ -210,6 +224,7 @@ void read_some_bytes(Module& module) {
 }
 
 bool any_ran_ours_last(Module& module) {
+  constexpr std::string_view kOurs = "tenants.";
   bool found = false;
   module.clients.for_each([&](Client& client) {
     if (client.is(Client::kUnlisted) && module.commands.counted(client.last).name.starts_with(kOurs)) found = true;
@@ -236,26 +251,6 @@ bool default_is_open(Module& module) {
 void mark_anonymous(Module& module, Client& client) {
   if (!module.tells_refusals && !default_is_open(module)) client.set(Client::kAnonymous);
 }
-
-namespace {
-
-void adopt_clients(Module& module, const server_api::Reply& list) {
-  for_each_line(server_api::text(list.get()), [&](std::string_view line) {
-    std::optional<std::uint64_t> id = number_of(line, "id=");
-    if (!id || module.clients.find(*id)) return;
-    Client* client = adopt_client(module, *id);
-    if (!client) return;
-    // EXEC may run this very command: then nobody has a transaction open that we could tell from that one.
-    bool in_exec = api.GetContextFlags(nullptr) & server_api::kFlagMulti;
-    if (!in_exec && value_of(line, " flags=").find('x') != std::string_view::npos) client->set(Client::kInMulti);
-    if (number_of(line, " watch=").value_or(0)) client->set(Client::kWatching);
-    // What went over it before is nobody's.
-    client->bytes_in = number_of(line, " tot-net-in=").value_or(0);
-    client->bytes_out = number_of(line, " tot-net-out=").value_or(0);
-  });
-}
-
-}  // namespace
 
 void read_existing_clients(Module& module) {
   adopt_clients(module, server_api::Reply(api.Call(module.context.get(), "CLIENT", "c", "LIST")));

@@ -32,8 +32,6 @@ PrefixRow prefix_row(const Module& module, std::uint32_t row);
 std::vector<std::pair<const char*, std::uint64_t>> user_fields(const Module& module, std::uint32_t row);
 // CPU time of the main thread; nothing where it is not sampled.
 std::optional<std::uint64_t> cpu_usec(const Module& module, std::uint32_t row);
-// Connections that the server itself refused (maxclients, protected mode) since it started. Some 20 µs.
-std::uint64_t rejected_connections(Module& module);
 // Counters of users start anew. O(users + connections).
 void reset_counters(Module& module);
 // With three decimals, rounded down.

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 
 #include "module/publish/publish.h"
 #include "server_api/allocator.h"
@@ -50,22 +49,11 @@ std::optional<std::uint64_t> cpu_usec(const Module& module, std::uint32_t row) {
   return module.cpu_nanoseconds(row) / 1000;
 }
 
-std::uint64_t rejected_connections(Module& module) {
-  constexpr std::string_view kField = "\nrejected_connections:";
-  server_api::Reply reply(api.Call(module.context.get(), "INFO", "c", "stats"));
-  std::string_view info = server_api::text(reply.get());
-  std::size_t at = info.find(kField);
-  std::uint64_t rejected = 0;
-  if (at != std::string_view::npos)
-    std::from_chars(info.data() + at + kField.size(), info.data() + info.size(), rejected);
-  return rejected;
-}
-
 void reset_counters(Module& module) {
   for (std::uint32_t row = 0; row < module.users.end(); ++row) module.users[row].reset(module.cpu.nanoseconds(row));
   module.clients.for_each([](Client& client) { client.clear(Client::kCounted); });  // nothing is left to be taken back
   module.charge.state = Charge::kNone;
-  module.rejected_before = rejected_connections(module);
+  module.rejected_before = server_statistic(module, "rejected_connections");
   module.reset_unix_msec = api.Milliseconds();
 }
 
@@ -190,7 +178,7 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module) {
   add("prefixes", module.prefixes.in_use());
   add("prefixes_capacity", module.prefixes.capacity());
   add("connections", connections);
-  std::uint64_t rejected = rejected_connections(module);
+  std::uint64_t rejected = server_statistic(module, "rejected_connections");
   if (rejected < module.rejected_before) module.rejected_before = 0;  // CONFIG RESETSTAT
   add("connections_rejected", rejected - module.rejected_before);
   add("commands", commands);

@@ -199,6 +199,16 @@ std::uint64_t monotonic_usec() {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
+std::uint64_t server_statistic(Module& module, const std::string& field) {
+  server_api::Reply reply(api.Call(module.context.get(), "INFO", "c", "stats"));
+  std::string_view info = server_api::text(reply.get());
+  std::size_t at = info.find("\n" + field + ":");
+  std::uint64_t value = 0;
+  if (at != std::string_view::npos)
+    std::from_chars(info.data() + at + field.size() + 2, info.data() + info.size(), value);
+  return value;
+}
+
 std::vector<std::uint64_t> database_sizes(Module& module) {
   std::vector<std::uint64_t> sizes;
   server_api::Reply reply(api.Call(module.context.get(), "INFO", "c", "keyspace"));
