@@ -33,7 +33,7 @@ binding:
 lint:
 	scripts/install build lint
 	shellcheck .ci/run scripts/install scripts/servers
-	pyflakes3 scripts/demo benchmarks/overhead benchmarks/cpu_shares benchmarks/*.py tests/integration/*.py
+	pyflakes3 scripts/demo $$(git ls-files benchmarks) tests/integration/*.py
 	clang-format --dry-run --Werror $(SOURCES)
 	cmake --preset release >/dev/null && mkdir -p build/lint
 	sed 's/ -fno-gnu-unique//' build/release/compile_commands.json >build/lint/compile_commands.json  # GCC's own

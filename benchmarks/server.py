@@ -74,12 +74,12 @@ def receive(connection, expected, buffer):
 
 
 class Server:
-    """One server process; `settings` are options of its command line. Ended by close()."""
+    """One server process; `path`: of the server, or the words before its options; `settings`: these. Ended by close()."""
 
     def __init__(self, path, folder, module=None, settings=()):
         self.port = free_port()
         log = pathlib.Path(folder, f"log-{self.port}")
-        command = [path, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", folder, "--logfile", str(log)]
+        command = [*([path] if isinstance(path, str) else path), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", folder, "--logfile", str(log)]
         command += [*settings, *(["--loadmodule", *module] if module else [])]
         self.process = subprocess.Popen(command, start_new_session=True)  # Ctrl-C is for us: we end it by its pid
         self.admin = redis.Redis(port=self.port)
