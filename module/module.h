@@ -25,6 +25,7 @@ struct Settings {
   long long max_prefixes = 4096;
   long long sweep_cpu_percent = 1;
   long long sweep_interval = 60;
+  long long target_error = 1;
   long long slice_usec = 100;
   long long info_rows = 100;
   long long cpu_sampling_hz = 250;
@@ -83,6 +84,10 @@ struct Sweep {
   std::uint64_t ended_usec = 0;
   std::uint64_t checked_usec = 0;
   int failed_in_a_row = 0;
+  std::uint64_t coins = 0;                         // state of the generator; not 0
+  std::size_t largest_in_all = 0;                  // keys in the lists of largest keys of this pass
+  std::uint64_t load_usec = 0, load_cpu_usec = 0;  // when the main thread's load was looked at, and its CPU clock then
+  bool busy = false;
 };
 
 struct Module {
@@ -122,8 +127,9 @@ struct Module {
 
   // hooks/keyspace.cc
   bool loading_aside = false;
-  int imports = 0;      // slot migrations to this node that are under way
-  bool loaded = false;  // a data set was loaded: look whether the counts add up
+  int imports = 0;          // slot migrations to this node that are under way
+  bool loaded = false;      // a data set was loaded: look whether the counts add up
+  bool names_are_measured;  // MEMORY USAGE counts the key's name; on 8.1 only of short strings
 
   AclReading acl;
   Sweep sweep;

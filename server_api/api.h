@@ -61,6 +61,7 @@ namespace server_api {
   X(true, int, Scan, (Context*, ScanCursor*, ScanCallback, void*))                                              \
   X(true, int, KeyType, (Key*))                                                                                 \
   X(true, std::size_t, ValueLength, (Key*))                                                                     \
+  X(true, long long, GetExpire, (Key*))                                                                         \
   X(true, int, SelectDb, (Context*, int))                                                                       \
   X(true, int, GetSelectedDb, (Context*))                                                                       \
   X(true, unsigned long long, DbSize, (Context*))                                                               \

@@ -5,6 +5,14 @@
 
 namespace tenants {
 
+void Measured::add(const Measured& other) {
+  seen += other.seen;
+  with_ttl += other.with_ttl;
+  ttl_msec += other.ttl_msec;
+  sample.add(other.sample);
+  for (LargeKey& key : other.largest.sorted()) largest.add(std::move(key), largest.size() < other.largest.size());
+}
+
 PrefixTable::PrefixTable(std::size_t capacity, std::string separators, std::uint64_t seed)
     : rows_(kFirst + capacity),
       slots_(std::bit_ceil(2 * rows_.size())),

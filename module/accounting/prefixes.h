@@ -12,22 +12,20 @@
 #include <string_view>
 #include <vector>
 
+#include "module/accounting/estimate.h"
+#include "module/accounting/largest.h"
+
 namespace tenants {
 
 // What one pass of the sweep saw of a prefix.
 struct Measured {
-  std::uint64_t seen = 0;      // keys met
-  std::uint64_t measured = 0;  // of these, with a size
-  std::uint64_t bytes = 0;     // sum of the sizes
-  // Of these, sizes that the server extrapolated: collections too large to be walked whole.
-  std::uint64_t unsure_bytes = 0;
+  std::uint64_t seen = 0;  // keys met
+  std::uint64_t with_ttl = 0;
+  double ttl_msec = 0;  // of these, in all, from when they were met
+  Sample sample;
+  LargestKeys largest;
 
-  void add(const Measured& other) {
-    seen += other.seen;
-    measured += other.measured;
-    bytes += other.bytes;
-    unsure_bytes += other.unsure_bytes;
-  }
+  void add(const Measured& other);
 };
 
 struct Prefix {

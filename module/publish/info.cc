@@ -53,9 +53,8 @@ void add_prefixes(server_api::InfoContext* info, const Module& module) {
   std::vector<std::uint32_t> rows;
   for (std::uint32_t row = 0; row < module.prefixes.end(); ++row)
     if (module.prefixes.used(row)) rows.push_back(row);
-  keep_largest(rows, module.settings.info_rows, [&](std::uint32_t row) {
-    return std::pair(module.keyspace.keys(row), module.prefixes[row].last.bytes);
-  });
+  keep_largest(rows, module.settings.info_rows,
+               [&](std::uint32_t row) { return std::pair(module.keyspace.keys(row), module.prefixes[row].last.seen); });
   for (std::uint32_t row : rows) {
     const Prefix& prefix = module.prefixes[row];
     PrefixRow values = prefix_row(module, row);
@@ -65,6 +64,8 @@ void add_prefixes(server_api::InfoContext* info, const Module& module) {
     line.add("bytes", values.bytes);
     line.add("bytes_error", values.bytes_error);
     line.add("coverage", decimal(values.coverage));
+    line.add("keys_without_ttl", values.keys_without_ttl);
+    line.add("avg_ttl_msec", values.avg_ttl_msec);
   }
 }
 

@@ -23,7 +23,8 @@ struct PrefixRow {
   std::uint64_t keys = 0;
   std::optional<std::uint64_t> bytes;
   std::optional<std::uint64_t> bytes_error;
-  double coverage = 0;
+  double coverage = 0;                                          // share of the keys that were measured
+  std::optional<std::uint64_t> keys_without_ttl, avg_ttl_msec;  // of the last pass
 };
 // Every tenant, in the order in which they came to be known, then the module's own rows. O(users + prefixes).
 std::vector<Row> tenant_rows(const Module& module);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "module/publish/publish.h"
 #include "server_api/allocator.h"
@@ -24,7 +25,7 @@ std::string decimal(double value) {
 
 PrefixRow prefix_row(const Module& module, std::uint32_t row) {
   const Prefix& prefix = module.prefixes[row];
-  bool complete = module.sweep.passes > 0 && !(prefix.last.measured == 0 && prefix.pass.measured > 0);
+  bool complete = module.sweep.passes > 0 && !(prefix.last.seen == 0 && prefix.pass.seen > 0);
   const Measured& from = complete ? prefix.last : prefix.pass;
   PrefixRow result;
   result.keys = module.keyspace.keys(row);
@@ -35,12 +36,22 @@ PrefixRow prefix_row(const Module& module, std::uint32_t row) {
     result.coverage = 1;
     return result;
   }
-  if (from.measured == 0) return result;
-  result.bytes = static_cast<std::uint64_t>(static_cast<unsigned __int128>(from.bytes) * result.keys / from.measured);
-  if (complete && from.measured == result.keys && from.unsure_bytes == 0) result.bytes_error = 0;
-  result.coverage = std::min(1.0, static_cast<double>(from.measured) / static_cast<double>(result.keys));
+  std::optional<Estimate> estimate = from.sample.estimate();
+  if (from.seen == 0 || !estimate) return result;
+  auto keys = static_cast<double>(result.keys), seen = static_cast<double>(from.seen);
+  result.bytes = static_cast<std::uint64_t>(std::llround(estimate->bytes * keys / seen));
+  // What has come or gone since may have any size: it counts whole.
+  if (complete && estimate->error)
+    result.bytes_error = static_cast<std::uint64_t>(
+        std::ceil((*estimate->error * keys + std::abs(keys - seen) * estimate->bytes) / seen));
+  result.coverage = std::min(1.0, static_cast<double>(from.sample.keys_measured()) / keys);
   if (!complete && module.keyspace.mode() == Keyspace::Mode::kSwept)  // the keys shown are those met so far
     result.coverage *= pass_progress(module.sweep);
+  if (complete) {
+    result.keys_without_ttl = from.seen - from.with_ttl;
+    if (from.with_ttl)
+      result.avg_ttl_msec = static_cast<std::uint64_t>(from.ttl_msec / static_cast<double>(from.with_ttl));
+  }
   return result;
 }
 

@@ -21,20 +21,18 @@ constexpr std::uint64_t kSecond = 1'000'000;
 // MEMORY USAGE does. Of lists and streams only the nodes are walked, which hold many elements each.
 constexpr long long kWalkedElements = 10'000;
 constexpr long long kElementsOfANode = 16;
-
-bool is_large(server_api::Key* key) {
-  auto elements = static_cast<long long>(api.ValueLength(key));
-  switch (api.KeyType(key)) {
-    case server_api::kKeyTypeString:
-      return false;
-    case server_api::kKeyTypeList:
-    case server_api::kKeyTypeStream:
-      return elements > kWalkedElements * kElementsOfANode;
-    default:
-      return elements > kWalkedElements;
-  }
-}
 constexpr int kMaxFailedPasses = 5;
+// So many strings of a prefix are measured before chance decides; they tell what it takes to meet tenants.target-error.
+constexpr std::uint64_t kPilot = 1000;
+// Keys in all lists of largest keys; some 150 bytes each.
+constexpr std::size_t kLargestInAll = 50'000;
+constexpr double kBusy = 0.9;  // of the main thread's time
+constexpr std::uint64_t kBusyPeriodUsec = 100'000;
+
+bool is_large(int type, std::size_t elements) {
+  bool of_nodes = type == server_api::kKeyTypeList || type == server_api::kKeyTypeStream;
+  return static_cast<long long>(elements) > kWalkedElements * (of_nodes ? kElementsOfANode : 1);
+}
 
 void arm(Sweep& sweep, long long usec) {
   if (sweep.armed_usec == usec) return;
@@ -42,6 +40,56 @@ void arm(Sweep& sweep, long long usec) {
   timespec period{usec / 1'000'000, usec % 1'000'000 * 1000};
   itimerspec spec{period, period};
   timerfd_settime(sweep.timer, 0, &spec, nullptr);
+}
+
+double coin(Sweep& sweep) {  // xorshift64*
+  sweep.coins ^= sweep.coins >> 12, sweep.coins ^= sweep.coins << 25, sweep.coins ^= sweep.coins >> 27;
+  return static_cast<double>(sweep.coins * 0x2545f4914f6cdd1du >> 11) * 0x1p-53;
+}
+
+double target(const Module& module) { return static_cast<double>(module.settings.target_error) / 100; }
+
+// How many keys of this prefix there are to this one that the pass has met.
+double keys_per_met(const Module& module, std::uint32_t row) {
+  const Sweep& sweep = module.sweep;
+  if (module.keyspace.mode() != Keyspace::Mode::kExact)
+    return static_cast<double>(sweep.keys_expected) / static_cast<double>(sweep.keys_seen);
+  return static_cast<double>(module.keyspace.keys(row)) / static_cast<double>(module.prefixes[row].pass.seen);
+}
+
+std::optional<std::uint64_t> memory_usage(server_api::Context* context, server_api::String* name, long long samples) {
+  server_api::Reply size(api.Call(context, "MEMORY", "cscl", "USAGE", name, "SAMPLES", samples));
+  ++module_state->sweep.keys_measured;
+  if (!server_api::is(size.get(), server_api::kReplyInteger)) return std::nullopt;
+  return static_cast<std::uint64_t>(api.CallReplyInteger(size.get()));
+}
+
+void note_largest(Module& module, Measured& pass, server_api::String* name, int type, std::uint64_t bytes) {
+  if (!pass.largest.wants(bytes)) return;
+  Sweep& sweep = module.sweep;
+  sweep.largest_in_all +=
+      pass.largest.add({std::string(server_api::view(name)), bytes, static_cast<int>(sweep.db), type},
+                       sweep.largest_in_all < kLargestInAll);
+}
+
+void measure_string(Module& module, server_api::Context* context, server_api::String* name, std::size_t value_length,
+                    std::uint32_t row) {
+  Measured& pass = module.prefixes[row].pass;
+  auto length = static_cast<double>(value_length) + kPerKey;
+  if (module.names_are_measured) length += static_cast<double>(server_api::view(name).size());
+  bool by_chance = pass.sample.meet(length, coin(module.sweep));
+  bool among_largest = pass.largest.wants(value_length);
+  if (!by_chance && !among_largest) return;
+  std::optional<std::uint64_t> bytes = memory_usage(context, name, 0);
+  if (!bytes) return pass.sample.not_measured();
+  if (among_largest)
+    pass.sample.measured_anyway(length, *bytes);
+  else
+    pass.sample.measured(length, *bytes);
+  note_largest(module, pass, name, server_api::kKeyTypeString, *bytes);
+  if (pass.sample.strings_measured() == kPilot && pass.sample.threshold() == 0)
+    pass.sample.set_threshold(
+        pass.sample.threshold_for(pass.sample.lengths() * keys_per_met(module, row), target(module)));
 }
 
 void on_scanned(server_api::Context* context, server_api::String* name, server_api::Key* key, void*) noexcept {
@@ -54,15 +102,18 @@ void on_scanned(server_api::Context* context, server_api::String* name, server_a
     Measured& pass = module.prefixes[row].pass;
     ++sweep.keys_seen;
     ++pass.seen;
-    bool large = is_large(key);
-    server_api::Reply size(
-        api.Call(context, "MEMORY", "cscl", "USAGE", name, "SAMPLES", large ? kWalkedElements : 0LL));
-    ++sweep.keys_measured;
-    if (!server_api::is(size.get(), server_api::kReplyInteger)) return;
-    auto value = static_cast<std::uint64_t>(api.CallReplyInteger(size.get()));
-    ++pass.measured;
-    pass.bytes += value;
-    if (large) pass.unsure_bytes += value;
+    if (long long ttl = api.GetExpire(key); ttl >= 0) {
+      ++pass.with_ttl;
+      pass.ttl_msec += static_cast<double>(ttl);
+    }
+    int type = api.KeyType(key);
+    std::size_t length = api.ValueLength(key);
+    if (type == server_api::kKeyTypeString) return measure_string(module, context, name, length, row);
+    bool large = is_large(type, length);
+    std::optional<std::uint64_t> size = memory_usage(context, name, large ? kWalkedElements : 0LL);
+    if (!size) return pass.sample.not_measured();
+    pass.sample.measured_other(*size, !large);
+    note_largest(module, pass, name, type, *size);
   } catch (...) {  // out of memory: the pass will not add up, and is repeated
   }
 }
@@ -75,7 +126,14 @@ void begin_pass(Module& module, std::uint64_t now) {
   sweep.keys_seen = 0;
   sweep.db = 0;
   sweep.began_usec = now;
-  for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) module.prefixes[row].pass = {};
+  sweep.largest_in_all = 0;
+  for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) {
+    Prefix& prefix = module.prefixes[row];
+    const Sample& last = prefix.last.sample;
+    prefix.pass = {};
+    if (last.strings_measured() >= kPilot)
+      prefix.pass.sample.set_threshold(last.threshold_for(last.lengths(), target(module)));
+  }
   module.keyspace.begin_pass(sweep.keys_expected);
   if (module.prefixes.lacks_acl_rows() && module.prefixes.has_room()) module.acl.wanted = true;
   api.ScanCursorRestart(sweep.cursor);
@@ -88,7 +146,8 @@ void end_pass(Module& module, std::uint64_t now) {
   auto db_size = [&](int db) { return db < static_cast<int>(sizes.size()) ? sizes[db] : 0; };
   bool good = module.keyspace.end_pass(static_cast<int>(sizes.size()), db_size);
   sweep.state = Sweep::State::kWaiting;
-  for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) module.prefixes[row].last = module.prefixes[row].pass;
+  for (std::uint32_t row = 0; row < module.prefixes.end(); ++row)
+    module.prefixes[row].last = std::exchange(module.prefixes[row].pass, {});
   sweep.ended_usec = now;
   ++sweep.passes;
   sweep.failed_in_a_row = good ? 0 : sweep.failed_in_a_row + 1;
@@ -111,8 +170,8 @@ std::uint64_t keys_now(Module& module) {
   return keys;
 }
 
-// One bounded stretch of work.
-void slice(Module& module) {
+// One bounded stretch of work; returns how long it took in µs.
+std::uint64_t slice(Module& module) {
   Sweep& sweep = module.sweep;
   std::uint64_t start = monotonic_usec(), now = start;
   auto limit = static_cast<std::uint64_t>(module.settings.slice_usec);
@@ -129,9 +188,23 @@ void slice(Module& module) {
     }
     now = monotonic_usec();
   }
-  now = monotonic_usec();
-  sweep.cpu_usec += now - start;
-  sweep.longest_slice_usec = std::max(sweep.longest_slice_usec, now - start);
+  std::uint64_t spent = monotonic_usec() - start;
+  sweep.cpu_usec += spent;
+  sweep.longest_slice_usec = std::max(sweep.longest_slice_usec, spent);
+  return spent;
+}
+
+// Has the main thread had little rest lately? Then the pass takes half of what it may.
+bool is_busy(Sweep& sweep, std::uint64_t now) {
+  if (now - sweep.load_usec < kBusyPeriodUsec) return sweep.busy;
+  timespec clock;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &clock);
+  std::uint64_t cpu =
+      static_cast<std::uint64_t>(clock.tv_sec) * kSecond + static_cast<std::uint64_t>(clock.tv_nsec) / 1000;
+  sweep.busy = static_cast<double>(cpu - sweep.load_cpu_usec) > kBusy * static_cast<double>(now - sweep.load_usec);
+  sweep.load_usec = now;
+  sweep.load_cpu_usec = cpu;
+  return sweep.busy;
 }
 
 void step(Module& module) {
@@ -172,8 +245,8 @@ void step(Module& module) {
                    now - sweep.began_usec >= static_cast<std::uint64_t>(settings.sweep_interval) * kSecond))
     begin_pass(module, now);
   if (sweep.state != Sweep::State::kRunning) return arm(sweep, kIdleTickUsec);
-  slice(module);
-  arm(sweep, std::max(200LL, settings.slice_usec * 100 / settings.sweep_cpu_percent));
+  auto pause = static_cast<long long>(slice(module)) * 100 / settings.sweep_cpu_percent;
+  arm(sweep, std::max(200LL, is_busy(sweep, now) ? 2 * pause : pause));
 }
 
 void on_tick(int fd, void*, int) noexcept {

@@ -39,7 +39,7 @@ def used_memory(session):
 
 
 def test_the_defaults_are_those_of_the_documentation(server):
-    assert len(documented_defaults()) == 9
+    assert len(documented_defaults()) == 10
     assert settings(server.admin) == documented_defaults()
 
 
@@ -151,6 +151,7 @@ def test_a_server_that_is_too_old_does_not_start_and_its_log_says_why(module, tm
 
 BAD_SETTINGS = {
     "sweep-cpu-percent": (["51", "-1", "x", "", "1.5"], ["0", "50"]),
+    "target-error": (["-1", "51", "0.5"], ["0", "50"]),
     "sweep-interval": (["-1", "86401", "1h"], ["0", "86400"]),
     "slice-usec": (["19", "10001", "0x20"], ["20", "10000"]),
     "info-rows": (["-1", "10001"], ["0", "10000"]),

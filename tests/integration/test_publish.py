@@ -22,7 +22,7 @@ LINES = [
     rb"tenants_[a-z_]+:\d+",
     rb"tenants_user_%b:connections=\d+,connections_peak=\d+,connections_total=\d+,commands=\d+,reads=\d+,writes=\d+,admin=\d+,scripts=\d+,pubsub=\d+"
     rb"(,errors=\d+,rejected=\d+,denied=\d+)?(,auth_failures=\d+)?,cpu_usec=\d+,slow=\d+,bytes_in=\d+,bytes_out=\d+" % NAME,
-    rb"tenants_prefix_%b:(owner=%b,)?keys=\d+(,bytes=\d+)?(,bytes_error=\d+)?,coverage=[01]\.\d{3}" % (NAME, NAME),
+    rb"tenants_prefix_%b:(owner=%b,)?keys=\d+(,bytes=\d+)?(,bytes_error=\d+)?,coverage=[01]\.\d{3}(,keys_without_ttl=\d+)?(,avg_ttl_msec=\d+)?" % (NAME, NAME),
     rb"tenants_tenant_%b:users=\d+,prefixes=\d+,connections=\d+,commands=\d+,reads=\d+,writes=\d+,cpu_usec=\d+,keys=\d+(,bytes=\d+)?" % NAME,
 ]  # fmt: skip
 

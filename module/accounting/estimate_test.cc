@@ -1,0 +1,194 @@
+#include "module/accounting/estimate.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace tenants {
+namespace {
+
+// ESTIMATE_SEEDS=10000 takes a quarter of a minute. Of so many intervals that hold with probability 0.95, more misses
+// than allowed have a chance of 1 in 10,000.
+int seeds() {
+  const char* wanted = std::getenv("ESTIMATE_SEEDS");
+  return wanted && std::string(wanted) == "10000" ? 10'000 : 2'000;
+}
+int allowed_misses() { return seeds() == 2'000 ? 138 : 583; }
+
+struct Key {
+  double length;
+  std::uint64_t bytes;
+};
+
+// What a server makes of a string: the next size class (four per doubling), in one key of ten with room for more.
+Key key_of(double value, std::mt19937_64& random) {
+  value = std::floor(std::min(value, 5e8));
+  double wanted = 48 + value * (random() % 10 ? 1 : 1 + std::uniform_real_distribution<>(0, 1)(random));
+  double step = std::exp2(std::max(4.0, std::floor(std::log2(wanted)) - 2));
+  return {value + kPerKey + 16, static_cast<std::uint64_t>(std::ceil(wanted / step) * step)};
+}
+
+struct Population {
+  std::string name;
+  std::vector<Key> keys;
+};
+
+std::vector<Population> populations(std::size_t size, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::vector<Population> result;
+  auto add = [&](const char* name, auto value) {
+    Population& population = result.emplace_back(Population{name, {}});
+    for (std::size_t i = 0; i < size; ++i) population.keys.push_back(key_of(value(i), random));
+  };
+  auto pareto = [&](double shape) { return 50 / std::pow(1 - std::uniform_real_distribution<>()(random), 1 / shape); };
+  add("uniform", [&](auto) { return std::uniform_real_distribution<>(10, 2000)(random); });
+  add("lognormal 1", [&](auto) { return std::lognormal_distribution<>(5, 1)(random); });
+  add("lognormal 2", [&](auto) { return std::lognormal_distribution<>(5, 2)(random); });
+  add("Pareto 1.5", [&](auto) { return pareto(1.5); });
+  add("Pareto 1.1", [&](auto) { return pareto(1.1); });
+  add("100 bytes, one of 1,000 1 MB", [&](auto i) { return i % 1000 ? 100 : 1e6; });
+  add("one key is half of it", [&](auto i) { return i ? 100 : 100.0 * static_cast<double>(size); });
+  add("all equal", [&](auto) { return 100; });
+  add("empty values", [&](auto) { return 0; });
+  // Where the length says least: sizes as far apart as they can be.
+  add("one of 1,000 with as much memory as is possible", [&](auto) { return 200; });
+  for (std::size_t i = 0; i < size; ++i) {
+    Key& key = result.back().keys[i];
+    key.bytes = static_cast<std::uint64_t>(key.length * (i % 1000 ? 0.5 : kMostRatio));
+  }
+  add("half with as little, half with as much memory as is possible", [&](auto) { return 200; });
+  for (std::size_t i = 0; i < size; ++i) {
+    Key& key = result.back().keys[i];
+    key.bytes = static_cast<std::uint64_t>(std::ceil(key.length * (i % 2 ? kLeastRatio : kMostRatio)));
+  }
+  return result;
+}
+
+double total_bytes(const Population& population) {
+  double bytes = 0;
+  for (const Key& key : population.keys) bytes += static_cast<double>(key.bytes);
+  return bytes;
+}
+
+double total_length(const Population& population) {
+  double length = 0;
+  for (const Key& key : population.keys) length += key.length;
+  return length;
+}
+
+double coin(std::uint64_t& state) {
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return static_cast<double>((state ^ state >> 29) >> 11 & ((1ull << 53) - 1)) * 0x1p-53;
+}
+
+Sample sample(const Population& population, double threshold, std::uint64_t& state) {
+  Sample sample;
+  sample.set_threshold(threshold);
+  for (const Key& key : population.keys)
+    if (sample.meet(key.length, coin(state))) sample.measured(key.length, key.bytes);
+  return sample;
+}
+
+TEST(Estimate, the_interval_holds_whatever_the_sizes) {
+  std::uint64_t seed = std::random_device{}();
+  for (std::size_t n : {100, 1'000, 10'000}) {
+    for (const Population& population : populations(n < 10'000 ? 3'000 : 15'000, seed)) {
+      double truth = total_bytes(population), threshold = total_length(population) / static_cast<double>(n);
+      std::uint64_t state = seed;
+      int misses = 0;
+      double width = 0, bias = 0, square = 0;
+      for (int i = 0; i < seeds(); ++i) {
+        std::optional<Estimate> estimate = sample(population, threshold, state).estimate();
+        ASSERT_TRUE(estimate);
+        double off = estimate->bytes - truth;
+        misses += std::abs(off) > *estimate->error + 1e-6 * truth;
+        width += *estimate->error / truth / seeds();
+        bias += off / seeds();
+        square += off * off / seeds();
+      }
+      EXPECT_LE(misses, allowed_misses()) << population.name << ", n = " << n << ", seed " << seed;
+      EXPECT_LE(std::abs(bias), 5 * std::sqrt(square / seeds()) + 0.002 * truth)
+          << population.name << ", n = " << n << ", seed " << seed;
+      std::printf("%-62s n = %5zu: %5.2f %% missed, ± %5.2f %%\n", population.name.c_str(), n, 100.0 * misses / seeds(),
+                  100 * width);
+    }
+  }
+}
+
+TEST(Estimate, all_measured_is_exact) {
+  for (const Population& population : populations(5'000, 7)) {
+    std::uint64_t state = 1;
+    std::optional<Estimate> estimate = sample(population, 0, state).estimate();
+    ASSERT_TRUE(estimate);
+    EXPECT_EQ(estimate->bytes, total_bytes(population)) << population.name;
+    EXPECT_EQ(estimate->error, 0) << population.name;
+  }
+  EXPECT_EQ(Sample().estimate()->bytes, 0);
+  EXPECT_EQ(Sample().estimate()->error, 0);
+}
+
+TEST(Estimate, the_threshold_meets_the_target) {
+  for (const Population& population : populations(200'000, 7)) {
+    std::uint64_t state = 1;
+    Sample pilot;
+    std::mt19937_64 random(9);
+    for (int i = 0; i < 1'000; ++i) {
+      const Key& key = population.keys[random() % population.keys.size()];
+      pilot.measured(key.length, key.bytes);
+    }
+    double threshold = pilot.threshold_for(total_length(population), 0.01);
+    Sample found = sample(population, threshold, state);
+    std::optional<Estimate> estimate = found.estimate();
+    ASSERT_TRUE(estimate);
+    EXPECT_LE(*estimate->error, 0.015 * estimate->bytes) << population.name;
+    EXPECT_LE(found.keys_measured(), 60'000u) << population.name;
+  }
+}
+
+TEST(Estimate, without_a_measured_string_there_is_none) {
+  Sample sample;
+  sample.set_threshold(1e6);
+  EXPECT_FALSE(sample.meet(100, 0.5));
+  EXPECT_FALSE(sample.estimate());
+}
+
+TEST(Estimate, what_is_no_string_is_added_as_it_is) {
+  Sample sample;
+  sample.measured_other(5'000, true);
+  EXPECT_EQ(sample.estimate()->bytes, 5'000);
+  EXPECT_EQ(sample.estimate()->error, 0);
+  EXPECT_EQ(sample.keys_measured(), 1u);
+  sample.measured_other(9'000, false);
+  EXPECT_EQ(sample.estimate()->bytes, 14'000);
+  EXPECT_FALSE(sample.estimate()->error);
+}
+
+TEST(Estimate, a_size_that_the_server_does_not_tell_leaves_the_error_unknown) {
+  Sample sample;
+  EXPECT_TRUE(sample.meet(100, 0));
+  sample.not_measured();
+  EXPECT_FALSE(sample.estimate());
+  EXPECT_TRUE(sample.meet(100, 0));
+  sample.measured(100, 120);
+  EXPECT_EQ(sample.estimate()->bytes, 240);
+  EXPECT_FALSE(sample.estimate()->error);
+}
+
+TEST(Estimate, samples_add_up) {
+  Population population = populations(20'000, 3).front();
+  Population halves[2];
+  for (std::size_t i = 0; i < population.keys.size(); ++i) halves[i % 2].keys.push_back(population.keys[i]);
+  std::uint64_t state = 5;
+  Sample both = sample(halves[0], 20'000, state);
+  both.add(sample(halves[1], 20'000, state));
+  EXPECT_NEAR(both.estimate()->bytes, total_bytes(population), *both.estimate()->error);
+  EXPECT_GT(*both.estimate()->error, 0);
+}
+
+}  // namespace
+}  // namespace tenants
