@@ -19,6 +19,7 @@ using server_api::Context;
 Module::Module(Context* ctx, server_api::Server server_, Settings settings_, std::uint64_t seed, bool live)
     : tells_refusals(server_.valkey_at_least(9, 1)),
       users(static_cast<std::size_t>(settings_.max_users)),
+      lookups(~seed),
       cpu(UserTable::kFirst + static_cast<std::size_t>(settings_.max_users)),
       server(server_),
       settings(std::move(settings_)),

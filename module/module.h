@@ -83,9 +83,10 @@ struct Sweep {
   std::uint64_t began_usec = 0;
   std::uint64_t ended_usec = 0;
   std::uint64_t checked_usec = 0;
+  std::uint64_t adapted_usec = 0;  // when the sampling of lookups was
   int failed_in_a_row = 0;
   std::uint64_t coins = 0;                         // state of the generator; not 0
-  std::size_t largest_in_all = 0;                  // keys in the lists of largest keys of this pass
+  std::size_t largest_in_all = 0;                  // bytes in the lists of largest keys of this pass
   std::uint64_t load_usec = 0, load_cpu_usec = 0;  // when the main thread's load was looked at, and its CPU clock then
   bool busy = false;
 };
@@ -103,6 +104,7 @@ struct Module {
   bool tells_refusals;    // the server tells of refused commands: 9.1+
   CommandTable commands;
   UserTable users;
+  LookupSampler lookups;
   CpuSampler cpu;
 
   server_api::Server server;
@@ -117,6 +119,7 @@ struct Module {
   Client* script_client = nullptr;  // whose script runs, or ran last; null: gone
   std::uint32_t script_user = UserTable::kInternal;
   std::array<std::uint64_t, 16> nested_ids{};
+  std::vector<server_api::String*> arguments;  // of a command that is looked at
   // hooks/connections.cc
   bool all_pending = false;
   std::optional<bool> default_is_open;  // clients need not log in; nothing: ask

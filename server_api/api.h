@@ -59,9 +59,12 @@ namespace server_api {
   X(true, void, ScanCursorDestroy, (ScanCursor*))                                                               \
   X(true, void, ScanCursorRestart, (ScanCursor*))                                                               \
   X(true, int, Scan, (Context*, ScanCursor*, ScanCallback, void*))                                              \
+  X(true, Key*, OpenKey, (Context*, String*, int))                                                              \
+  X(true, void, CloseKey, (Key*))                                                                               \
   X(true, int, KeyType, (Key*))                                                                                 \
   X(true, std::size_t, ValueLength, (Key*))                                                                     \
   X(true, long long, GetExpire, (Key*))                                                                         \
+  X(true, long long, GetAbsExpire, (Key*))                                                                      \
   X(true, int, SelectDb, (Context*, int))                                                                       \
   X(true, int, GetSelectedDb, (Context*))                                                                       \
   X(true, unsigned long long, DbSize, (Context*))                                                               \

@@ -56,6 +56,9 @@ inline constexpr int kFlagLoading = 1 << 13;
 inline constexpr int kFlagAsyncLoading = 1 << 23;
 inline constexpr int kFlagServerStartup = 1 << 24;
 
+// OpenKey: read, and leave no trace: no access time, no statistics, no event, no expiry.
+inline constexpr int kOpenKeyUnnoticed = 1 << 0 | 1 << 16 | 1 << 17 | 1 << 18 | 1 << 19;
+
 inline constexpr int kReplyString = 0;
 inline constexpr int kReplyInteger = 2;
 inline constexpr int kReplyArray = 3;

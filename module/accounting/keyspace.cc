@@ -144,12 +144,13 @@ void Keyspace::appeared(int db, std::string_view key) {
   if (!pass_->fresh->insert(print)) pass_->valid = false;
 }
 
-void Keyspace::vanished(int db, std::string_view key) {
+std::uint32_t Keyspace::vanished(int db, std::string_view key) {
   std::uint32_t row = prefixes_.match(key);
   counts_.add(db, row, -1);
-  if (!pass_ || !pass_->fresh) return;
+  if (!pass_ || !pass_->fresh) return row;
   std::uint64_t print = fingerprint(db, key);
   if (pass_->fresh->erase(print) || pass_->visited->maybe(print)) pass_->counts.add(db, row, -1);
+  return row;
 }
 
 void Keyspace::replaced(int db, std::string_view key, std::uint64_t db_size) {

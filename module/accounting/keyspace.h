@@ -75,7 +75,7 @@ class Keyspace {
 
   // The server's word. `db_size`: DBSIZE of that database now.
   void appeared(int db, std::string_view key);
-  void vanished(int db, std::string_view key);
+  std::uint32_t vanished(int db, std::string_view key);  // the row it was in
   // After RENAME, COPY, RESTORE or MOVE made `key`: an older key of that name vanished without a word if the sum is one
   // too high.
   void replaced(int db, std::string_view key, std::uint64_t db_size);
@@ -109,6 +109,8 @@ class Keyspace {
     return true;
   }
 
+  // The server tells of keys.
+  bool live() const { return live_; }
   Mode mode() const { return live_ ? mode_ : Mode::kSwept; }
   std::uint64_t keys(std::uint32_t row) const {
     return counts_.row(row) < 0 ? 0 : static_cast<std::uint64_t>(counts_.row(row));

@@ -9,26 +9,28 @@ bool larger(const LargeKey& a, const LargeKey& b) { return a.bytes > b.bytes; }
 
 }  // namespace
 
-bool LargestKeys::add(LargeKey key, bool may_grow) {
-  if (!wants(key.bytes) || key.name.size() > kLongestName) return false;
+std::ptrdiff_t LargestKeys::add(LargeKey key, std::size_t room) {
+  if (!wants(key.bytes) || key.name.size() > kLongestName) return 0;
   // A pass may meet a key twice, while the table it is in is resized.
   for (const LargeKey& known : keys_)
-    if (known.bytes == key.bytes && known.db == key.db && known.name == key.name) return false;
-  bool grows = keys_.size() < kKept && may_grow;
-  if (!grows && (keys_.empty() || key.bytes <= keys_.front().bytes)) return false;
-  if (!grows) {
+    if (known.bytes == key.bytes && known.db == key.db && known.name == key.name) return 0;
+  std::size_t more = key.memory(), less = 0;
+  if (keys_.size() == kKept || more > room) {
+    if (keys_.empty() || key.bytes <= keys_.front().bytes) return 0;
+    less = keys_.front().memory();
+    if (more > room + less) return 0;
     std::pop_heap(keys_.begin(), keys_.end(), larger);
     keys_.pop_back();
   }
   keys_.push_back(std::move(key));
   std::push_heap(keys_.begin(), keys_.end(), larger);
-  return grows;
+  return static_cast<std::ptrdiff_t>(more) - static_cast<std::ptrdiff_t>(less);
 }
 
-std::vector<LargeKey> LargestKeys::sorted() const {
-  std::vector<LargeKey> result = keys_;
-  std::sort(result.begin(), result.end(), larger);
-  return result;
+std::size_t LargestKeys::memory() const {
+  std::size_t memory = 0;
+  for (const LargeKey& key : keys_) memory += key.memory();
+  return memory;
 }
 
 }  // namespace tenants

@@ -14,6 +14,8 @@ struct LargeKey {
   std::uint64_t bytes = 0;
   int db = 0;
   int type = 0;  // as the module API has it
+
+  std::size_t memory() const { return sizeof *this + name.size(); }
 };
 
 class LargestKeys {
@@ -22,11 +24,12 @@ class LargestKeys {
   static constexpr std::size_t kLongestName = 1024;  // longer ones are left out
 
   bool wants(std::uint64_t bytes) const { return keys_.size() < kKept || bytes > keys_.front().bytes; }
-  // `may_grow`: there is memory for one more.  True where there is one more than before.
-  bool add(LargeKey key, bool may_grow);
-  // The largest first.
-  std::vector<LargeKey> sorted() const;
-  std::size_t size() const { return keys_.size(); }
+  // Takes the key in if it is one of the largest, and if that takes no more than `room` bytes more. Returns how many
+  // more, or fewer, it takes.
+  std::ptrdiff_t add(LargeKey key, std::size_t room);
+  // In no order.
+  const std::vector<LargeKey>& keys() const { return keys_; }
+  std::size_t memory() const;
 
  private:
   std::vector<LargeKey> keys_;  // a heap, the smallest in front

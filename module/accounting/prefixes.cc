@@ -10,7 +10,7 @@ void Measured::add(const Measured& other) {
   with_ttl += other.with_ttl;
   ttl_msec += other.ttl_msec;
   sample.add(other.sample);
-  for (LargeKey& key : other.largest.sorted()) largest.add(std::move(key), largest.size() < other.largest.size());
+  for (const LargeKey& key : other.largest.keys()) largest.add(key, other.largest.memory());
 }
 
 PrefixTable::PrefixTable(std::size_t capacity, std::string separators, std::uint64_t seed)
@@ -74,12 +74,13 @@ void PrefixTable::release(std::uint32_t row) {
     }
   }
   slots_[at] = {};
+  rows_[kOther].cache.add(rows_[row].cache);
   rows_[row] = Prefix{};
   free_.push_back(row);
   --in_use_;
 }
 
-std::uint32_t PrefixTable::match(std::string_view key) {
+std::uint32_t PrefixTable::match(std::string_view key, bool may_make) {
   std::uint32_t best = 0;
   std::uint64_t hash = seed_, segment_hash = 0;
   std::size_t segment = 0, done = 0;
@@ -103,6 +104,7 @@ std::uint32_t PrefixTable::match(std::string_view key) {
   }
   std::string_view name = key.substr(0, segment);
   if (std::uint32_t row = find(segment_hash, name, false)) return row;
+  if (!may_make) return kOther;
   std::uint32_t row = full_ ? 0 : make(segment_hash, name, false);
   if (row) return row;
   full_ = true;

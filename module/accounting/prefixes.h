@@ -14,6 +14,7 @@
 
 #include "module/accounting/estimate.h"
 #include "module/accounting/largest.h"
+#include "module/accounting/lookups.h"
 
 namespace tenants {
 
@@ -35,6 +36,7 @@ struct Prefix {
   bool exact = false;  // a pattern without wildcard: owns the one key of that name
   Measured pass;       // of the pass that runs
   Measured last;       // of the last complete pass
+  Cache cache;
 };
 
 // One literal head out of the ACL.
@@ -56,7 +58,9 @@ class PrefixTable {
   PrefixTable(std::size_t capacity, std::string separators, std::uint64_t seed);
 
   // The row of a key. Makes the row of an orphan seen for the first time, as long as there is room.
-  std::uint32_t match(std::string_view key);
+  std::uint32_t match(std::string_view key) { return match(key, true); }
+  // The row that it has or would fall under now: makes none.
+  std::uint32_t find(std::string_view key) { return match(key, false); }
 
   // Takes in the ACL's heads. Where the table is full, `make_room` shall release an orphan's row, or return false. True
   // where keys that have been counted may now belong elsewhere: count again.
@@ -74,6 +78,7 @@ class PrefixTable {
     for (std::uint32_t row = kFirst; row < end_; ++row)
       if (!rows_[row].name.empty() && !rows_[row].in_acl && is_empty(row)) release(row);
   }
+  // What its cache counted goes to "(other)".
   void release(std::uint32_t row);
   // Gives rows to new orphans again. Only where "(other)" is empty, or all keys are about to be counted anew.
   void reopen() { full_ = false; }
@@ -97,6 +102,7 @@ class PrefixTable {
   std::uint64_t step(std::uint64_t hash, char byte) const {
     return (hash ^ static_cast<unsigned char>(byte)) * multiplier_;
   }
+  std::uint32_t match(std::string_view key, bool may_make);
   std::uint64_t hash_of(std::string_view name, bool exact) const;
   std::uint32_t find(std::uint64_t hash, std::string_view name, bool exact) const;
   std::uint32_t make(std::uint64_t hash, std::string_view name, bool exact);

@@ -108,6 +108,75 @@ const CommandEntry* learn(Module& module, server_api::String* name) {
   return module.commands.find(view(name));
 }
 
+// Commands that count in keyspace_hits or keyspace_misses of INFO, but for few that are rare: subcommands, SET … GET.
+bool looks_keys_up(const CommandTable& commands, const CommandEntry& command) {
+  const std::string& name = commands.name(command);
+  if (command.kind == Kind::kRead) return name.find('|') == std::string::npos;
+  return name == "getex" || name == "getdel" || name == "getset";
+}
+
+// In which database the client is.
+std::optional<int> database_of(const Client& client) {
+  server_api::ClientInfo info{.version = 1};
+  if (api.GetClientInfoById(&info, client.id) != server_api::kOk) return std::nullopt;
+  return info.db;
+}
+
+// Does the key exist, and has it not expired? Counts it for so many reads.
+void count_lookup(Module& module, int db, server_api::String* name, std::uint64_t reads) {
+  api.SelectDb(module.context.get(), db);
+  server_api::Key* key = api.OpenKey(module.context.get(), name, server_api::kOpenKeyUnnoticed);
+  bool hit = false;
+  if (key) {
+    long long expires = api.GetAbsExpire(key);  // GetExpire goes by the time of the command before
+    hit = expires < 0 || expires >= api.Milliseconds();
+    api.CloseKey(key);
+  }
+  module.lookups.count(module.cpu.sequence(), module.prefixes[module.prefixes.find(view(name))].cache, hit, reads);
+}
+
+// Of a command with many keys one, by chance, stands for all of them. `client`: who runs the command, or null where
+// nobody knows in which database.
+[[gnu::noinline]] void sample_lookups(Module& module, const Client* client, server_api::FilterContext* context,
+                                      const CommandEntry& command) {
+  constexpr int kFewKeys = 16;
+  std::uint64_t reads = module.lookups.stands_for(), chance = module.lookups.draw();
+  if (!client || !looks_keys_up(module.commands, command)) return;
+  std::vector<server_api::String*>& arguments = module.arguments;
+  arguments.clear();
+  for (int i = 0; i < api.CommandFilterArgsCount(context); ++i)
+    arguments.push_back(api.CommandFilterArgGet(context, i));
+  int keys = 0;
+  std::unique_ptr<int[], void (*)(int*)> positions(
+      api.GetCommandKeys(nullptr, arguments.data(), static_cast<int>(arguments.size()), &keys),
+      [](int* numbers) { api.Free(numbers); });
+  std::optional<int> db = database_of(*client);
+  if (!positions || keys < 1 || !db) return;
+  bool few = keys <= kFewKeys;
+  for (int i = 0; i < (few ? keys : 1); ++i) {
+    server_api::String* key = arguments[positions[few ? static_cast<std::uint64_t>(i) : chance % keys]];
+    std::uint64_t all = few ? reads : reads * static_cast<std::uint64_t>(keys);
+    if (client->is(Client::kInMulti))
+      module.lookups.queue({client->id, std::string(view(key)), all});
+    else
+      count_lookup(module, *db, key, all);
+  }
+}
+
+// EXEC runs, or the transaction is given up. What it writes itself is not foreseen.
+void settle_queued_lookups(Module& module, const Client& client, bool run) {
+  if (!module.lookups.has_queued()) return;
+  std::vector<LookupSampler::Queued> lookups = module.lookups.take_queued(client.id);
+  std::optional<int> db;
+  if (run && !lookups.empty()) db = database_of(client);
+  if (!db) return;
+  for (const LookupSampler::Queued& lookup : lookups) {
+    server_api::String* key = api.CreateString(nullptr, lookup.key.data(), lookup.key.size());
+    count_lookup(module, *db, key, lookup.stands_for);
+    api.FreeString(nullptr, key);
+  }
+}
+
 void leave_transaction(Client& client) {
   client.clear(Client::kInMulti | Client::kWillFail | Client::kQueuedIdentity | Client::kQueuedOtherDatabase |
                Client::kWatching);
@@ -175,6 +244,7 @@ void exec(Module& module, Client& client) {
   client.set(Client::kRanQueued);
   client.uncounted = 0;
   count_part_of_exec(module, client);
+  settle_queued_lookups(module, client, true);
   if (client.uncounted < client.queued.end())
     take_last_bytes(module, client);  // up to its AUTH they are the old user's
   if (client.is(Client::kWatching)) {
@@ -204,7 +274,10 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
     module.script_user = client.user;
   }
   if (special & CommandEntry::kExec && client.is(Client::kInMulti)) exec(module, client);
-  if (special & (CommandEntry::kExec | CommandEntry::kDiscard | CommandEntry::kReset)) leave_transaction(client);
+  if (special & (CommandEntry::kExec | CommandEntry::kDiscard | CommandEntry::kReset)) {
+    leave_transaction(client);
+    settle_queued_lookups(module, client, false);
+  }
   if (special & CommandEntry::kMulti) {
     client.set(Client::kInMulti);
     client.queued.clear();
@@ -272,7 +345,11 @@ std::uint32_t user_behind(Module& module, std::uint64_t id) {
   int arguments = api.CommandFilterArgsCount(context);
   if (command && command->special & CommandEntry::kContainer && arguments > 1)
     command = module.commands.find(view(name), view(api.CommandFilterArgGet(context, 1)));
-  if (command && command->accepts(arguments)) count_nested(module, *command);
+  if (!command || !command->accepts(arguments)) return;
+  count_nested(module, *command);
+  if (!module.lookups.due()) return;
+  bool script = api.GetContextFlags(nullptr) & server_api::kFlagLua;
+  sample_lookups(module, script ? module.script_client : nullptr, context, *command);
 }
 
 // True where the command counts now.
@@ -312,6 +389,8 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
   module.charge.state = Charge::kNone;
   bool counts = take_closer_look(module, client, context, name, command);
   module.last_command = command;
+  if ((counts || (command && client.is(Client::kInMulti))) && module.lookups.due())
+    sample_lookups(module, &client, context, *command);
   if (!counts) return;
   client.set(Client::kCounted);
   module.users[row_of(client)].count(client.last, command->kind);
@@ -341,6 +420,7 @@ void filter(Module& module, server_api::FilterContext* context) {
   client->clear(Client::kRanQueued);
   client->set(Client::kCounted);
   module.users[client->user].count(command->number, command->kind);
+  if (module.lookups.due()) sample_lookups(module, client, context, *command);
 }
 
 }  // namespace
@@ -395,6 +475,7 @@ void settle_watched_exec(Module& module) {
 
 void forget_transaction(Module& module, Client& client) {
   leave_transaction(client);
+  settle_queued_lookups(module, client, false);
   if (module.script_client == &client) module.script_client = nullptr;
 }
 
@@ -436,7 +517,9 @@ void on_rejected(server_api::Context*, server_api::Event event, std::uint64_t su
       client->set(Client::kWillFail);
   }
   take_back_last(module, *client);
-  if (id == module.last_id) module.charge.state = Charge::kNone;
+  if (id != module.last_id) return;
+  module.lookups.refused(module.cpu.sequence());
+  module.charge.state = Charge::kNone;
 }
 
 }  // namespace tenants

@@ -37,8 +37,12 @@ int on_key(server_api::Context* context, int type, const char* event_name, serve
         module.keyspace.appeared(db, server_api::view(key));
     } else {  // of the type EXPIRED is "hexpired", too: a hash lost a field
       std::string_view event = event_name;
-      if (event == "del" || event == "expired" || event == "evicted" || event == "rename_from" || event == "move_from")
+      if (event == "del" || event == "rename_from" || event == "move_from")
         module.keyspace.vanished(db, server_api::view(key));
+      else if (event == "expired")
+        ++module.prefixes[module.keyspace.vanished(db, server_api::view(key))].cache.expired;
+      else if (event == "evicted")
+        ++module.prefixes[module.keyspace.vanished(db, server_api::view(key))].cache.evicted;
       else if (event == "rename_to" || event == "copy_to" || event == "restore" || event == "move_to")
         module.keyspace.replaced(db, server_api::view(key), api.DbSize(context));
     }

@@ -142,6 +142,52 @@ int list(Context* context, String** argv, int argc) {
   return server_api::kOk;
 }
 
+const char* type_name(int type) {
+  constexpr const char* kNames[] = {"none", "string", "list", "hash", "set", "zset", "module", "stream"};
+  return type >= 0 && type < static_cast<int>(std::size(kNames)) ? kNames[type] : "other";
+}
+
+// The largest keys, of one prefix or of all.
+int big_keys(Context* context, String** argv, int argc) {
+  if (argc > 4) return api.WrongArity(context);
+  std::uint64_t count = 10;
+  if (argc >= 3) {
+    if (!equals_count(server_api::view(argv[argc - 2])))
+      return api.ReplyWithError(context, "ERR tenants: unknown option, allowed is COUNT");
+    std::optional<std::uint64_t> wanted = number(server_api::view(argv[argc - 1]));
+    if (!wanted || *wanted < 1 || *wanted > kMaxCount)
+      return api.ReplyWithError(context, "ERR tenants: invalid COUNT, allowed is 1 to 1000");
+    count = *wanted;
+  }
+  const Module& module = *module_state;
+  std::optional<std::string_view> wanted;
+  if (argc == 2 || argc == 4) wanted = server_api::view(argv[1]);
+  std::vector<std::pair<const LargeKey*, std::uint32_t>> keys;
+  bool found = false;
+  for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) {
+    if (!module.prefixes.used(row) || (wanted && module.prefixes[row].name != *wanted)) continue;
+    found = true;
+    for (const LargeKey& key : latest(module, row).largest.keys()) keys.emplace_back(&key, row);
+  }
+  if (!found) return api.ReplyWithError(context, "ERR tenants: no such prefix, INFO tenants_prefixes names them");
+  auto last = keys.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(count, keys.size()));
+  std::ranges::partial_sort(keys, last, std::ranges::greater(), [](const auto& item) { return item.first->bytes; });
+  keys.erase(last, keys.end());
+  api.ReplyWithArray(context, static_cast<long>(keys.size()));
+  for (const auto& [key, row] : keys) {
+    api.ReplyWithMap(context, 5);
+    reply(context, "key");
+    reply(context, key->name);
+    reply(context, "prefix");
+    reply(context, module.prefixes[row].name);
+    reply_field(context, "db", static_cast<std::uint64_t>(key->db));
+    reply(context, "type");
+    reply(context, type_name(key->type));
+    reply_field(context, "bytes", key->bytes);
+  }
+  return server_api::kOk;
+}
+
 int show_status(Context* context, String**, int argc) {
   if (argc != 1) return api.WrongArity(context);
   settle_all(*module_state, false);
@@ -200,6 +246,20 @@ bool register_commands(Context* context) {
                                     .since = "0.1.0",
                                     .arity = -1,
                                     .args = list_arguments};
+  server_api::CommandArg big_keys_arguments[] = {
+      {.name = "prefix", .type = server_api::kArgString, .key_spec_index = -1, .flags = server_api::kArgOptional},
+      {.name = "count",
+       .type = server_api::kArgInteger,
+       .key_spec_index = -1,
+       .token = "COUNT",
+       .flags = server_api::kArgOptional},
+      {}};
+  server_api::CommandInfo big_keys_info{.version = &server_api::kCommandInfoVersion,
+                                        .summary = "Returns the largest keys, of one prefix or of all.",
+                                        .complexity = "O(N log N) with N the number of prefixes",
+                                        .since = "0.1.0",
+                                        .arity = -1,
+                                        .args = big_keys_arguments};
   server_api::CommandInfo status_info{.version = &server_api::kCommandInfoVersion,
                                       .summary = "Returns the state of the tenants module.",
                                       .complexity = "O(N) with N the number of users and prefixes",
@@ -217,7 +277,8 @@ bool register_commands(Context* context) {
                                      .complexity = "O(N) with N the number of users and connections",
                                      .since = "0.1.0",
                                      .arity = 1};
-  return add(context, "tenants.get", guarded<get>, get_info) &&
+  return add(context, "tenants.bigkeys", guarded<big_keys>, big_keys_info) &&
+         add(context, "tenants.get", guarded<get>, get_info) &&
          add(context, "tenants.list", guarded<list>, list_info) &&
          add(context, "tenants.resetstat", guarded<reset_statistics>, reset_info, "admin allow-loading allow-stale",
              "tenants admin dangerous") &&

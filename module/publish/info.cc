@@ -64,6 +64,13 @@ void add_prefixes(server_api::InfoContext* info, const Module& module) {
     line.add("bytes", values.bytes);
     line.add("bytes_error", values.bytes_error);
     line.add("coverage", decimal(values.coverage));
+    line.add("hits_sampled", prefix.cache.hits);
+    line.add("misses_sampled", prefix.cache.misses);
+    if (std::optional<double> ratio = prefix.cache.hit_ratio()) line.add("hit_ratio", decimal(*ratio));
+    if (module.keyspace.live()) {
+      line.add("expired", prefix.cache.expired);
+      line.add("evicted", prefix.cache.evicted);
+    }
     line.add("keys_without_ttl", values.keys_without_ttl);
     line.add("avg_ttl_msec", values.avg_ttl_msec);
   }

@@ -23,10 +23,15 @@ std::string decimal(double value) {
   return std::to_string(thousandths / 1000) + "." + std::string(3 - text.size(), '0') + text;
 }
 
+const Measured& latest(const Module& module, std::uint32_t row) {
+  const Prefix& prefix = module.prefixes[row];
+  return module.sweep.passes > 0 && !(prefix.last.seen == 0 && prefix.pass.seen > 0) ? prefix.last : prefix.pass;
+}
+
 PrefixRow prefix_row(const Module& module, std::uint32_t row) {
   const Prefix& prefix = module.prefixes[row];
-  bool complete = module.sweep.passes > 0 && !(prefix.last.seen == 0 && prefix.pass.seen > 0);
-  const Measured& from = complete ? prefix.last : prefix.pass;
+  const Measured& from = latest(module, row);
+  bool complete = &from == &prefix.last;
   PrefixRow result;
   result.keys = module.keyspace.keys(row);
   if (module.keyspace.mode() != Keyspace::Mode::kExact && module.sweep.passes == 0)
@@ -62,6 +67,7 @@ std::optional<std::uint64_t> cpu_usec(const Module& module, std::uint32_t row) {
 
 void reset_counters(Module& module) {
   for (std::uint32_t row = 0; row < module.users.end(); ++row) module.users[row].reset(module.cpu.nanoseconds(row));
+  for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) module.prefixes[row].cache = {};
   module.clients.for_each([](Client& client) { client.clear(Client::kCounted); });  // nothing is left to be taken back
   module.charge.state = Charge::kNone;
   module.rejected_before = server_statistic(module, "rejected_connections");

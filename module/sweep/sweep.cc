@@ -24,10 +24,11 @@ constexpr long long kElementsOfANode = 16;
 constexpr int kMaxFailedPasses = 5;
 // So many strings of a prefix are measured before chance decides; they tell what it takes to meet tenants.target-error.
 constexpr std::uint64_t kPilot = 1000;
-// Keys in all lists of largest keys; some 150 bytes each.
-constexpr std::size_t kLargestInAll = 50'000;
+// For all lists of largest keys of a pass, in bytes: some 80,000 keys.
+constexpr std::size_t kLargestInAll = std::size_t{8} << 20;
 constexpr double kBusy = 0.9;  // of the main thread's time
 constexpr std::uint64_t kBusyPeriodUsec = 100'000;
+constexpr std::uint64_t kAdaptUsec = 100'000;
 
 bool is_large(int type, std::size_t elements) {
   bool of_nodes = type == server_api::kKeyTypeList || type == server_api::kKeyTypeStream;
@@ -67,9 +68,9 @@ std::optional<std::uint64_t> memory_usage(server_api::Context* context, server_a
 void note_largest(Module& module, Measured& pass, server_api::String* name, int type, std::uint64_t bytes) {
   if (!pass.largest.wants(bytes)) return;
   Sweep& sweep = module.sweep;
-  sweep.largest_in_all +=
+  sweep.largest_in_all += static_cast<std::size_t>(
       pass.largest.add({std::string(server_api::view(name)), bytes, static_cast<int>(sweep.db), type},
-                       sweep.largest_in_all < kLargestInAll);
+                       kLargestInAll - sweep.largest_in_all));
 }
 
 void measure_string(Module& module, server_api::Context* context, server_api::String* name, std::size_t value_length,
@@ -211,6 +212,11 @@ void step(Module& module) {
   Sweep& sweep = module.sweep;
   const Settings& settings = module.settings;
   settle_watched_exec(module);
+  std::uint64_t now = monotonic_usec();
+  if (now - sweep.adapted_usec >= kAdaptUsec) {
+    module.lookups.adapt(static_cast<double>(now - sweep.adapted_usec) / kSecond);
+    sweep.adapted_usec = now;
+  }
   int flags = api.GetContextFlags(nullptr);
   if (std::exchange(module.loaded, false)) check_sums(module, false);
   bool busy = flags & (server_api::kFlagLoading | server_api::kFlagAsyncLoading | server_api::kFlagLua);
@@ -219,7 +225,7 @@ void step(Module& module) {
     settle_all(module, true);
     read_some_bytes(module);
   }
-  std::uint64_t now = monotonic_usec();
+  now = monotonic_usec();
   bool running = sweep.state == Sweep::State::kRunning ||
                  (sweep.state == Sweep::State::kPaused && sweep.began_usec > sweep.ended_usec);
   if (settings.sweep_cpu_percent == 0) {

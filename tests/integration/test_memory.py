@@ -146,6 +146,40 @@ def test_keys_without_a_ttl_and_the_mean_of_the_others(shared):
     assert "avg_ttl_msec" not in app2
 
 
+def test_the_largest_keys_are_those_of_memory_usage(shared, seed):
+    admin, choose = shared.admin, Random(seed)
+    quick_passes(admin)
+    for prefix in ("app1:", "app2:", "orphan1:"):
+        sizes = [int(10 * 1.02**number) for number in range(400)]
+        choose.shuffle(sizes)
+        admin.pipeline([("SET", f"{prefix}{size}", "x" * size) for size in sizes])
+        admin.pipeline([("HSET", f"{prefix}hash{size}", "f", "x" * size) for size in (100, 25000, 30000)])
+    admin.pipeline([("SELECT", 2), ("RPUSH", "app1:list", *["x" * 100] * 500), ("SELECT", 0)])
+    full_pass(admin)
+    outside = {}
+    for database, names in truth.key_names(admin).items():
+        admin.call("SELECT", database)
+        for name, size in zip(list(names), admin.pipeline([("MEMORY", "USAGE", name, "SAMPLES", 0) for name in list(names)])):
+            outside[name] = size, database, admin.call("TYPE", name)
+        admin.call("SELECT", 0)
+
+    def told(*arguments):
+        rows = [truth.pairs(row) for row in admin.call("TENANTS.BIGKEYS", *arguments)]
+        return [(row[b"key"], (row[b"bytes"], row[b"db"], row[b"type"])) for row in rows]
+
+    def expected(prefix, count):
+        keys = [item for item in outside.items() if item[0].startswith(prefix)]
+        return sorted(keys, key=lambda item: -item[1][0])[:count]
+
+    for arguments, right in [(("app1:",), expected(b"app1:", 10)), (("app2:", "COUNT", 3), expected(b"app2:", 3)), (("count", 7), expected(b"", 7))]:
+        assert [size for _, size in told(*arguments)] == [size for _, size in right], f"seed {seed}"
+        assert dict(told(*arguments)).items() <= outside.items(), f"seed {seed}"
+    assert len(told("count", 1000)) == 30
+    assert {truth.pairs(row)[b"prefix"] for row in admin.call("TENANTS.BIGKEYS", "app1:")} == {b"app1:"}
+    for wrong, says in [(("nothing:",), "no such prefix"), (("app1:", "COUNT", 0), "1 to 1000"), (("app1:", "x", 1), "allowed is COUNT"), (("COUNT", "x"), "1 to 1000")]:
+        assert says in str(admin.outcome("TENANTS.BIGKEYS", *wrong)), wrong
+
+
 def test_bytes_follow_changes_from_pass_to_pass(shared):
     admin = shared.admin
     quick_passes(admin)

@@ -22,7 +22,7 @@ LINES = [
     rb"tenants_[a-z_]+:\d+",
     rb"tenants_user_%b:connections=\d+,connections_peak=\d+,connections_total=\d+,commands=\d+,reads=\d+,writes=\d+,admin=\d+,scripts=\d+,pubsub=\d+"
     rb"(,errors=\d+,rejected=\d+,denied=\d+)?(,auth_failures=\d+)?,cpu_usec=\d+,slow=\d+,bytes_in=\d+,bytes_out=\d+" % NAME,
-    rb"tenants_prefix_%b:(owner=%b,)?keys=\d+(,bytes=\d+)?(,bytes_error=\d+)?,coverage=[01]\.\d{3}(,keys_without_ttl=\d+)?(,avg_ttl_msec=\d+)?" % (NAME, NAME),
+    rb"tenants_prefix_%b:(owner=%b,)?keys=\d+(,bytes=\d+)?(,bytes_error=\d+)?,coverage=[01]\.\d{3},hits_sampled=\d+,misses_sampled=\d+(,hit_ratio=[01]\.\d{3})?(,expired=\d+,evicted=\d+)?(,keys_without_ttl=\d+)?(,avg_ttl_msec=\d+)?" % (NAME, NAME),
     rb"tenants_tenant_%b:users=\d+,prefixes=\d+,connections=\d+,commands=\d+,reads=\d+,writes=\d+,cpu_usec=\d+,keys=\d+(,bytes=\d+)?" % NAME,
 ]  # fmt: skip
 
@@ -217,7 +217,7 @@ def test_status_is_a_map_of_the_info_fields(busy, protocol):
     assert isinstance(busy.admin.outcome("TENANTS.STATUS", "x"), ResponseError)
 
 
-@pytest.mark.parametrize("name", ["tenants.list", "tenants.get", "tenants.status"])
+@pytest.mark.parametrize("name", ["tenants.list", "tenants.get", "tenants.status", "tenants.bigkeys"])
 def test_commands_describe_themselves(server, name):
     (info,) = server.admin.call("COMMAND", "INFO", name)
     assert {b"readonly", b"loading", b"stale"} <= set(info[2]) and b"write" not in info[2]

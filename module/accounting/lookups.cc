@@ -1,0 +1,78 @@
+#include "module/accounting/lookups.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace tenants {
+
+void Cache::add(const Cache& other) {
+  hits += other.hits;
+  misses += other.misses;
+  looks += other.looks;
+  expired += other.expired;
+  evicted += other.evicted;
+}
+
+std::optional<double> Cache::hit_ratio() const {
+  if (hits + misses == 0 || (looks < 100 && looks < hits + misses)) return std::nullopt;
+  return static_cast<double>(hits) / static_cast<double>(hits + misses);
+}
+
+std::uint64_t LookupSampler::draw() {
+  if (++looks_ % kLooksBeforeDoubling == 0) gap_ = std::min(2 * gap_, kLongestGap);
+  std::uint64_t x = coins_ += 0x9e3779b97f4a7c15u;  // splitmix64
+  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+  x ^= x >> 31;
+  left_ = 1;
+  if (gap_ > 1) {  // geometric
+    double coin = (static_cast<double>(x >> 11) + 1) * 0x1p-53;
+    left_ += static_cast<std::uint64_t>(std::log(coin) / std::log1p(-1 / static_cast<double>(gap_)));
+  }
+  drawn_ += left_;
+  return x * 0xd6e8feb86659fd93u >> 32;
+}
+
+void LookupSampler::adapt(double seconds) {
+  auto commands = static_cast<double>(drawn_ - left_);
+  gap_ = static_cast<std::uint64_t>(
+      std::clamp(std::round(commands / (seconds * kLooksPerSecond)), 1.0, static_cast<double>(kLongestGap)));
+  drawn_ = 0;
+  looks_ = 0;
+  draw();
+}
+
+void LookupSampler::count(std::uint64_t sequence, Cache& cache, bool hit, std::uint64_t reads) {
+  if (sequence != sequence_) counted_.clear();
+  sequence_ = sequence;
+  counted_.push_back({&cache, hit, reads});
+  (hit ? cache.hits : cache.misses) += reads;
+  ++cache.looks;
+}
+
+void LookupSampler::refused(std::uint64_t sequence) {
+  if (sequence != sequence_) return;
+  for (const Counted& counted : counted_) {
+    std::uint64_t& reads = counted.hit ? counted.cache->hits : counted.cache->misses;
+    reads -= std::min(reads, counted.reads);
+    counted.cache->looks -= counted.cache->looks > 0;
+  }
+  counted_.clear();
+}
+
+void LookupSampler::queue(Queued lookup) {
+  if (queued_.size() < kMostQueued) queued_.push_back(std::move(lookup));
+}
+
+std::vector<LookupSampler::Queued> LookupSampler::take_queued(std::uint64_t client) {
+  std::vector<Queued> taken;
+  std::erase_if(queued_, [&](Queued& lookup) {
+    if (lookup.client != client) return false;
+    taken.push_back(std::move(lookup));
+    return true;
+  });
+  return taken;
+}
+
+}  // namespace tenants

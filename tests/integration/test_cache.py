@@ -1,0 +1,168 @@
+"""Hits, misses, expired and evicted per prefix, against what INFO stats says of the whole server."""
+
+import random
+import re
+
+import pytest
+
+from info import read_info, total
+from tenants import acl_taken_in
+from waiting import wait_until
+
+
+def stat(session, name):
+    return int(re.search(name.encode() + rb":(\d+)", session.call("INFO", "stats"))[1])
+
+
+@pytest.fixture
+def quiet(shared):
+    """A server that has had so little to do that every command is looked at."""
+    acl_taken_in(shared.admin)
+    rest(shared.admin)
+    return shared
+
+
+def rest(session):
+    """Returns when two tenths of a second have passed, in which the module adapts to how many commands come."""
+    seconds, usec = session.call("TIME")
+    end = int(seconds) * 10**6 + int(usec) + 200_000
+
+    def passed():
+        seconds, usec = session.call("TIME")
+        return int(seconds) * 10**6 + int(usec) > end
+
+    wait_until(passed, 5, "0.2 s of the server's time")
+
+
+def cache(session, prefix=b"app1:"):
+    row = read_info(session).prefixes[prefix]
+    return row["hits_sampled"], row["misses_sampled"]
+
+
+READS = {
+    "a_get": ([("GET", "app1:a"), ("GET", "app1:nothing")], (1, 1)),
+    "a_hash_field": ([("HGET", "app1:h", "f"), ("HGET", "app1:h", "nothing"), ("HGETALL", "app1:nothing")], (2, 1)),
+    "many_keys": ([("MGET", "app1:a", "app1:b", "app1:nothing", "app1:nothing"), ("EXISTS", "app1:a", "app1:a")], (4, 2)),
+    "reads_that_write": ([("GETEX", "app1:a", "EX", 100), ("GETSET", "app1:a", "x"), ("GETDEL", "app1:b"), ("GETDEL", "app1:b")], (3, 1)),
+    "writes": ([("SET", "app1:a", "x"), ("INCR", "app1:n"), ("DEL", "app1:nothing"), ("LPUSH", "app1:l", "x")], (0, 0)),
+    "of_the_wrong_type": ([("HGET", "app1:a", "f")], (1, 0)),
+    "expired": ([("SET", "app1:gone", "x", "PX", 1), ("DEBUG", "SLEEP", "0.01"), ("GET", "app1:gone")], (0, 1)),
+    "in_another_database": ([("SELECT", 1), ("GET", "app1:a"), ("SET", "app1:z", "x"), ("GET", "app1:z"), ("SELECT", 0)], (1, 1)),
+    "in_a_transaction": ([("MULTI",), ("GET", "app1:a"), ("GET", "app1:nothing"), ("EXEC",)], (1, 1)),
+    "in_a_transaction_that_is_given_up": ([("MULTI",), ("GET", "app1:a"), ("DISCARD",), ("MULTI",), ("GET", "app1:a"), ("NOSUCH",), ("EXEC",)], (0, 0)),
+    "in_a_script": ([("EVAL", "redis.call('GET', 'app1:a') redis.call('GET', 'app1:nothing')", 0)], (1, 1)),
+    "of_wrong_arity": ([("GET",), ("GET", "app1:a", "app1:b")], (0, 0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reads", READS)
+def test_few_reads_are_counted_one_by_one(quiet, reads):
+    session = quiet.session()
+    session.call("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+    for command in [("MSET", "app1:a", "1", "app1:b", "2"), ("HSET", "app1:h", "f", "v")]:
+        session.call(*command)
+    rest(session)
+    commands, expected = READS[reads]
+    before, hits, misses = cache(session), stat(session, "keyspace_hits"), stat(session, "keyspace_misses")
+    session.pipeline(commands)
+    after = cache(session)
+    assert (after[0] - before[0], after[1] - before[1]) == expected
+    assert (stat(session, "keyspace_hits") - hits, stat(session, "keyspace_misses") - misses) == expected, "what INFO stats says"
+
+
+def test_refused_reads_are_neither_hits_nor_misses(quiet):
+    if quiet.version < (9, 1):
+        pytest.skip("servers before 9.1 do not tell a module of refusals")
+    admin = quiet.admin
+    admin.call("SET", "app1:a", "x")
+    session = quiet.session("app2")
+    before = cache(admin)
+    session.outcome("GET", "app1:a")
+    session.outcome("GET", "app1:nothing")
+    assert cache(admin) == before
+
+
+def test_looking_leaves_no_trace_in_the_data_or_the_statistics(quiet):
+    admin = quiet.admin
+    admin.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    admin.call("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+    admin.pipeline([("SET", "app1:old", "x"), ("SET", "app1:gone", "x", "PX", 1)])
+    wait_until(lambda: admin.call("OBJECT", "IDLETIME", "app1:old") >= 2, 10, "the key to be idle")
+    hits, expired = stat(admin, "keyspace_hits"), stat(admin, "expired_keys")
+    admin.call("EXISTS", "app1:old")  # does not touch it either
+    assert admin.call("OBJECT", "IDLETIME", "app1:old") >= 2
+    assert stat(admin, "keyspace_hits") - hits == 2
+    admin.pipeline([("MULTI",), ("EXISTS", "app1:gone"), ("DISCARD",)])
+    assert stat(admin, "expired_keys") == expired and admin.call("DBSIZE") == 2
+
+
+def test_many_reads_are_estimated_by_prefix(quiet, seed):
+    """Some 250 looks a second: so the estimates of a few seconds are right to some percent."""
+    admin, choose = quiet.admin, random.Random(seed)
+    shares = {b"app1:": 0.9, b"app2:": 0.5, b"orphan1:": 0.1}
+    for prefix in shares:
+        admin.pipeline([("SET", prefix + b"%d" % number, "x") for number in range(100)])
+    session = quiet.session()
+    hits, misses = stat(admin, "keyspace_hits"), stat(admin, "keyspace_misses")
+    sent = dict.fromkeys(shares, 0)
+    batches = {}
+    for prefix, share in shares.items():
+        batches[prefix] = [("GET", prefix + (b"%d" if choose.random() < share else b"no%d") % choose.randrange(100)) for _ in range(300)]
+    found = {prefix: sum(b"no" not in name for _, name in batch) for prefix, batch in batches.items()}
+    start = read_info(admin).status["uptime_seconds"]
+    while read_info(admin).status["uptime_seconds"] < start + 5:
+        prefix = choose.choice(list(shares))
+        session.pipeline(batches[prefix] * 3)
+        sent[prefix] += 3
+    info = read_info(admin)
+    for prefix in shares:
+        row, truth = info.prefixes[prefix], found[prefix] / 300
+        assert abs(row["hit_ratio"] - truth) < 0.15, f"seed {seed}, {prefix}: {row}, truth {truth}"
+        assert abs(row["hits_sampled"] + row["misses_sampled"] - 300 * sent[prefix]) < 0.35 * 300 * sent[prefix], f"seed {seed}, {prefix}: {row}, {sent}"
+    for name, before, field in [("keyspace_hits", hits, "hits_sampled"), ("keyspace_misses", misses, "misses_sampled")]:
+        truth, estimate = stat(admin, name) - before, total(info.prefixes, field)
+        assert abs(estimate - truth) < 0.3 * truth, f"seed {seed}, {name}: {estimate}, truth {truth}"
+
+
+def test_expired_and_evicted_keys_are_their_prefixes(quiet):
+    admin = quiet.admin
+    if read_info(admin).status["keys_mode"] == "swept":
+        assert not any("expired" in row or "evicted" in row for row in read_info(admin).prefixes.values())
+        pytest.skip("this server's notifications are not used (valkey #4024): no counters, and none shown")
+    admin.pipeline([("SET", f"app{1 + number % 3}:{number}", "x", "PX", 1) for number in range(300)] + [("SET", "app1:keep", "x")])
+    wait_until(lambda: admin.call("DBSIZE") == 1, 20, "the keys to expire")
+    info = read_info(admin)
+    assert [info.prefixes[b"app%d:" % number]["expired"] for number in (1, 2, 3)] == [100, 100, 100]
+    used = int(re.search(rb"used_memory:(\d+)", admin.call("INFO", "memory"))[1])
+    admin.call("CONFIG", "SET", "maxmemory-policy", "allkeys-random", "maxmemory", used + 2_000_000)
+    admin.pipeline([("SET", f"app{1 + number % 3}:{number}", "x" * 500) for number in range(20000)])
+    admin.call("CONFIG", "SET", "maxmemory", 0)
+    info, evicted = read_info(admin), stat(admin, "evicted_keys")
+    assert total(info.prefixes, "evicted") == evicted > 1000
+    assert min(info.prefixes[b"app%d:" % number]["evicted"] for number in (1, 2, 3)) > evicted / 4
+
+
+def test_what_a_prefix_without_keys_had_counted_goes_to_other(quiet):
+    admin = quiet.admin
+    admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", 50, "tenants.sweep-interval", 0)
+    admin.call("SET", "gone:a", "x")
+    wait_until(lambda: b"gone:" in read_info(admin).prefixes, 5, "the row of the prefix")
+    rest(admin)
+    admin.call("GET", "gone:a")
+    assert cache(admin, b"gone:") == (1, 0)
+    admin.call("DEL", "gone:a")
+    wait_until(lambda: b"gone:" not in read_info(admin).prefixes, 10, "the row to be given back")
+    rest(admin)
+    admin.outcome("GET", "gone:a")
+    row = read_info(admin).prefixes["(other)"]
+    assert (row["hits_sampled"], row["misses_sampled"]) == (1, 1)
+    assert b"gone:" not in read_info(admin).prefixes, "who asks for what there is not gets no row"
+
+
+def test_resetstat_starts_the_counters_of_prefixes_anew(quiet):
+    admin = quiet.admin
+    admin.call("SET", "app1:a", "x")
+    admin.call("GET", "app1:a")
+    assert cache(admin) == (1, 0)
+    admin.call("TENANTS.RESETSTAT")
+    assert cache(admin) == (0, 0)
