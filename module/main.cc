@@ -4,6 +4,7 @@
 #include "module/hooks/hooks.h"
 #include "module/publish/publish.h"
 #include "module/sweep/sweep.h"
+#include "server_api/allocator.h"
 
 // The C++ runtime keeps memory for exceptions that are thrown when there is none (libsupc++, eh_alloc.cc). We carry our
 // own copy of the runtime, so nobody else would free it when we go.
@@ -130,6 +131,8 @@ int load(Context* context, server_api::String** argv, int argc) {
   auto hz = static_cast<unsigned>(module->settings.cpu_sampling_hz);
   if (hz > 0 && !module->cpu.start(hz))
     api.Log(context, "warning", "tenants: the system gives no thread or no timer: CPU time per user is not measured");
+  if (api.GetContextFlags(context) & server_api::kFlagServerStartup)
+    module->allocated_at_start = server_api::allocated_bytes();
   (void)module.release();  // on_unload deletes it
   return server_api::kOk;
 }

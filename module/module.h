@@ -138,7 +138,8 @@ struct Module {
   Sweep sweep;
   std::uint64_t loaded_usec = 0;
   std::int64_t started_unix_msec = 0, reset_unix_msec = 0;
-  std::uint64_t rejected_before = 0;  // connections, when the counters began
+  std::uint64_t allocated_at_start = 0;  // by this module, and taken for the server's own since
+  std::uint64_t rejected_before = 0;     // connections, when the counters began
 
   // The row of this user, made where it has none: a free one, else one of a user long gone, else "(other)".
   std::uint32_t row_for(std::string_view name);

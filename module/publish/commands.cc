@@ -132,7 +132,7 @@ int list(Context* context, String** argv, int argc) {
   }
   Module& module = *module_state;
   settle_all(module, false);
-  std::vector<Row> rows = tenant_rows(module);
+  std::vector<Row> rows = tenant_rows(module, memory_use(module));
   auto first = std::find_if(rows.begin(), rows.end(), [&](const Row& row) { return row.position >= *cursor; });
   auto last = first + std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(*count), rows.end() - first);
   api.ReplyWithArray(context, 2);
@@ -191,13 +191,14 @@ int big_keys(Context* context, String** argv, int argc) {
 int show_status(Context* context, String**, int argc) {
   if (argc != 1) return api.WrongArity(context);
   settle_all(*module_state, false);
-  auto fields = status(*module_state);
+  auto fields = status(*module_state, memory_use(*module_state));
   api.ReplyWithMap(context, static_cast<long>(fields.size()));
   for (auto& [name, value] : fields) {
     reply(context, name);
-    std::optional<std::uint64_t> integer = number(value);
-    if (integer)
-      api.ReplyWithLongLong(context, static_cast<long long>(*integer));
+    long long integer = 0;
+    const char* last = value.data() + value.size();
+    if (auto [end, error] = std::from_chars(value.data(), last, integer); error == std::errc() && end == last)
+      api.ReplyWithLongLong(context, integer);
     else
       reply(context, value);
   }

@@ -76,8 +76,8 @@ void add_prefixes(server_api::InfoContext* info, const Module& module) {
   }
 }
 
-void add_tenants(server_api::InfoContext* info, const Module& module) {
-  std::vector<Row> rows = tenant_rows(module);
+void add_tenants(server_api::InfoContext* info, const Module& module, const std::optional<MemoryUse>& memory) {
+  std::vector<Row> rows = tenant_rows(module, memory);
   keep_largest(rows, module.settings.info_rows, [](const Row& row) { return std::pair(row.commands, row.keys); });
   for (const Row& row : rows) {
     Line line(info, "tenant_" + shown(row.name, std::string_view(row.kind) != "tenant"));
@@ -93,17 +93,19 @@ void add_tenants(server_api::InfoContext* info, const Module& module) {
   }
 }
 
-void add_status(server_api::InfoContext* info, Module& module) {
-  for (auto& [name, value] : status(module)) api.InfoAddFieldCString(info, std::string(name).c_str(), value.c_str());
+void add_status(server_api::InfoContext* info, Module& module, const std::optional<MemoryUse>& memory) {
+  for (auto& [name, value] : status(module, memory))
+    api.InfoAddFieldCString(info, std::string(name).c_str(), value.c_str());
 }
 
 void write_info(server_api::InfoContext* info, Module& module) {
   settle_all(module, false);
   CpuSampler::Hold hold(module.cpu);
-  if (api.InfoAddSection(info, "status") == server_api::kOk) add_status(info, module);
+  std::optional<MemoryUse> memory = memory_use(module);  // the same for all sections: rows and total agree
+  if (api.InfoAddSection(info, "status") == server_api::kOk) add_status(info, module, memory);
   if (api.InfoAddSection(info, "users") == server_api::kOk) add_users(info, module);
   if (api.InfoAddSection(info, "prefixes") == server_api::kOk) add_prefixes(info, module);
-  if (api.InfoAddSection(info, "list") == server_api::kOk) add_tenants(info, module);
+  if (api.InfoAddSection(info, "list") == server_api::kOk) add_tenants(info, module, memory);
 }
 
 }  // namespace

@@ -106,7 +106,37 @@ std::vector<std::pair<const char*, std::uint64_t>> user_fields(const Module& mod
   return fields;
 }
 
-std::vector<Row> tenant_rows(const Module& module) {
+std::optional<MemoryUse> memory_use(const Module& module) {
+  server_api::Reply stats(api.Call(module.context.get(), "MEMORY", "c", "STATS"));
+  if (!server_api::is(stats.get(), server_api::kReplyArray)) return std::nullopt;
+  std::uint64_t used = 0, overhead = 0, tables = 0, buckets = 0, keys = 0;
+  auto integer = [](server_api::CallReply* reply) {
+    bool is_one = server_api::is(reply, server_api::kReplyInteger);
+    return is_one ? static_cast<std::uint64_t>(api.CallReplyInteger(reply)) : 0;
+  };
+  for (std::size_t i = 0; i + 1 < api.CallReplyLength(stats.get()); i += 2) {
+    std::string_view name = server_api::text(api.CallReplyArrayElement(stats.get(), i));
+    server_api::CallReply* value = api.CallReplyArrayElement(stats.get(), i + 1);
+    if (name == "total.allocated") used = integer(value);
+    if (name == "overhead.total") overhead = integer(value);
+    if (name == "overhead.db.hashtable.lut") buckets = integer(value);
+    if (name == "keys.count") keys = integer(value);
+    if (name.starts_with("db.") && server_api::is(value, server_api::kReplyArray))
+      for (std::size_t j = 1; j < api.CallReplyLength(value); j += 2)
+        tables += integer(api.CallReplyArrayElement(value, j));
+  }
+  // What the server's overhead has in it and MEMORY USAGE, too: on 8.0 the entries of the tables of keys (dictEntry),
+  // from 9.0 on an entry for each key and for each with a TTL, which are the keys themselves. 8.1's MEMORY USAGE lacks
+  // them.
+  std::uint64_t twice = 0;
+  if (!module.server.valkey_at_least(8, 1)) twice = 40 * keys;
+  if (module.server.valkey_at_least(9, 0)) twice = tables - std::min(tables, buckets);
+  overhead -= std::min(overhead, twice);
+  std::uint64_t own = server_api::allocated_bytes();
+  return MemoryUse{used, overhead + own - std::min(own, module.allocated_at_start)};
+}
+
+std::vector<Row> tenant_rows(const Module& module, const std::optional<MemoryUse>& memory) {
   std::vector<Row> rows(module.users.end());
   for (std::uint32_t i = 0; i < module.users.end(); ++i) {
     const User& user = module.users[i];
@@ -125,11 +155,15 @@ std::vector<Row> tenant_rows(const Module& module) {
                   .kind = "orphans",
                   .cpu_usec = rows[0].cpu_usec ? std::optional(0) : std::nullopt,
                   .bytes = 0});
+  std::size_t orphans = rows.size() - 1;
+  if (memory)
+    rows.push_back(
+        {.name = "(overhead)", .kind = "overhead", .cpu_usec = rows[orphans].cpu_usec, .bytes = memory->overhead});
   for (std::uint32_t i = 0; i < module.prefixes.end(); ++i) {
     if (!module.prefixes.used(i)) continue;
     const Prefix& prefix = module.prefixes[i];
     PrefixRow measured = prefix_row(module, i);
-    Row& row = prefix.owner ? rows[prefix.owner] : rows.back();
+    Row& row = rows[prefix.owner ? prefix.owner : orphans];
     ++row.prefixes;
     row.keys += measured.keys;
     if (measured.keys == 0) continue;
@@ -149,7 +183,7 @@ std::vector<Row> tenant_rows(const Module& module) {
   return rows;
 }
 
-std::vector<std::pair<std::string_view, std::string>> status(Module& module) {
+std::vector<std::pair<std::string_view, std::string>> status(Module& module, const std::optional<MemoryUse>& memory) {
   const Sweep& sweep = module.sweep;
   std::uint64_t connections = 0, commands = 0, keys = 0, orphans = 0, bytes = 0, cpu = 0;
   bool measured = false, known = true;
@@ -202,6 +236,11 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module) {
   if (module.cpu.running() || cpu > 0) add("cpu_usec", cpu / 1000);
   add("keys", keys);
   if (measured && known) add("bytes", bytes);
+  if (memory) {
+    add("used_memory_bytes", memory->used);
+    add("overhead_bytes", memory->overhead);
+    if (measured && known) add("unexplained_bytes", static_cast<std::int64_t>(memory->used - memory->overhead - bytes));
+  }
   add("orphan_keys", orphans);
   add("acl", !module.acl.readable ? "unreadable" : module.acl.wanted || module.acl.running ? "reading" : "ok");
   add("sweep_state", states[static_cast<int>(sweep.state)]);

@@ -75,5 +75,7 @@ def rows_that_do_not_add_up(info):
         ("keys of orphans", info.tenants.get("(orphans)", {}).get("keys", 0), info.status["orphan_keys"]),
     ]
     if "bytes" in info.status:
-        sums += [(f"bytes of {name}", total(rows, "bytes"), info.status["bytes"]) for name, rows in (("prefixes", info.prefixes), ("tenants", info.tenants))]
+        sums.append(("bytes of prefixes", total(info.prefixes, "bytes"), info.status["bytes"]))
+        sums.append(("bytes of tenants", total(info.tenants, "bytes"), info.status["bytes"] + info.status["overhead_bytes"]))
+        sums.append(("bytes in all", info.status["bytes"] + info.status["overhead_bytes"] + info.status["unexplained_bytes"], info.status["used_memory_bytes"]))
     return [f"{what}: rows {rows}, total {whole}" for what, rows, whole in sums if rows != whole]
