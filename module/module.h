@@ -77,6 +77,11 @@ struct Sweep {
   std::uint64_t keys_expected = 0;
   std::uint64_t keys_seen = 0;
   std::uint64_t passes = 0;
+  std::uint64_t number = 0;                   // of the pass that runs, or ran last; from 1
+  std::uint64_t complete = 0;                 // of the last one that came to its end
+  bool preparing = false;                     // the next one begins when the keyspace is ready
+  std::optional<HeavyNames> heavy;            // what falls under "(other)" in this pass; made when something does
+  std::vector<HeavyNames::Counted> to_adopt;  // orphans that get a row when the next one begins
   std::uint64_t keys_measured = 0;
   std::uint64_t cpu_usec = 0;
   std::uint64_t longest_slice_usec = 0;

@@ -21,6 +21,14 @@ std::uint64_t mix(std::uint64_t x) {
 
 }  // namespace
 
+bool Words::clear_some() {
+  constexpr std::size_t kAtATime = (64 << 10) / sizeof(std::uint64_t);
+  std::size_t words = std::min(kAtATime, size_ - clear_);
+  std::memset(words_.get() + clear_, 0, words * sizeof(std::uint64_t));
+  clear_ += words;
+  return clear_ == size_;
+}
+
 FingerprintSet::FingerprintSet(std::size_t capacity) : slots_(std::bit_ceil(2 * capacity)) {}
 
 std::size_t FingerprintSet::place(std::uint64_t fingerprint) const {
@@ -196,18 +204,27 @@ void Keyspace::end_loading_aside(bool taken) {
   aside_.reset();
 }
 
-bool Keyspace::vacate_orphan() {
-  std::uint32_t fewest = 0;
+std::vector<std::uint32_t> Keyspace::lightest_orphans(std::size_t most) const {
+  std::vector<std::uint32_t> rows;
   for (std::uint32_t row = PrefixTable::kFirst; row < prefixes_.end(); ++row)
-    if (prefixes_.used(row) && !prefixes_[row].in_acl && (!fewest || counts_.row(row) < counts_.row(fewest)))
-      fewest = row;
-  if (!fewest) return false;
+    if (prefixes_.used(row) && !prefixes_[row].in_acl) rows.push_back(row);
+  auto last = rows.begin() + static_cast<std::ptrdiff_t>(std::min(most, rows.size()));
+  std::ranges::partial_sort(rows, last, {}, [this](std::uint32_t row) { return counts_.row(row); });
+  rows.erase(last, rows.end());
+  return rows;
+}
+
+void Keyspace::vacate(std::uint32_t row) {
   for (Counts* counts : {&counts_, pass_ ? &pass_->counts : nullptr, aside_ ? &*aside_ : nullptr})
-    if (counts) counts->move(fewest, PrefixTable::kOther);
-  prefixes_[PrefixTable::kOther].pass.add(prefixes_[fewest].pass);
-  prefixes_[PrefixTable::kOther].last.add(prefixes_[fewest].last);
-  prefixes_.release(fewest);
-  return true;
+    if (counts) counts->move(row, PrefixTable::kOther);
+  prefixes_[PrefixTable::kOther].take_over(prefixes_[row]);
+  prefixes_.release(row);
+}
+
+bool Keyspace::vacate_orphan() {
+  std::vector<std::uint32_t> lightest = lightest_orphans(1);
+  if (!lightest.empty()) vacate(lightest[0]);
+  return !lightest.empty();
 }
 
 void Keyspace::request_seeding(bool drift) {
@@ -217,7 +234,24 @@ void Keyspace::request_seeding(bool drift) {
   if (pass_) pass_->valid = false;
 }
 
-void Keyspace::begin_pass(std::uint64_t keys) {
+bool Keyspace::prepare_pass(std::uint64_t keys) {
+  if (!live_ || mode_ == Mode::kExact) return true;
+  if (!next_fresh_) {
+    next_fresh_.emplace(kFreshCapacity);
+    next_visited_.emplace(keys);
+  }
+  return next_fresh_->clear_some() && next_visited_->clear_some();
+}
+
+bool Keyspace::displaces(const std::vector<HeavyNames::Counted>& heavy) const {
+  if (heavy.empty()) return false;
+  std::vector<std::uint32_t> lightest = lightest_orphans(1);
+  return prefixes_.has_room() || (!lightest.empty() && heavy[0].at_least > 2 * keys(lightest[0]));
+}
+
+void Keyspace::begin_pass(std::uint64_t keys, const std::vector<HeavyNames::Counted>& heavy) {
+  while (!prepare_pass(keys)) {
+  }
   pass_.reset();
   prefixes_.reclaim([this](std::uint32_t row) { return counts_.row(row) == 0 && !(aside_ && aside_->row(row)); });
   // A key of "(other)" may have a row of its own now, but which keys these are only a new count can tell.
@@ -225,13 +259,26 @@ void Keyspace::begin_pass(std::uint64_t keys) {
   if (prefixes_.full() && prefixes_.has_room() && crowded) request_seeding(false);
   if (live_ && mode_ == Mode::kExact) {
     if (!crowded) prefixes_.reopen();
+    next_fresh_.reset();
+    next_visited_.reset();
     return;
+  }
+  std::vector<std::uint32_t> lightest = heavy.empty() ? std::vector<std::uint32_t>() : lightest_orphans(heavy.size());
+  auto light = lightest.begin();
+  for (const HeavyNames::Counted& name : heavy) {
+    if (!prefixes_.has_room()) {
+      if (light == lightest.end() || name.at_least <= 2 * this->keys(*light)) break;
+      vacate(*light++);
+    }
+    prefixes_.adopt(name.name);
   }
   prefixes_.reopen();
   pass_.emplace(PrefixTable::kFirst + prefixes_.capacity());
   if (!live_) return;
-  pass_->fresh.emplace(kFreshCapacity);
-  pass_->visited.emplace(keys);
+  while (!prepare_pass(keys)) {
+  }
+  pass_->fresh = std::exchange(next_fresh_, std::nullopt);
+  pass_->visited = std::exchange(next_visited_, std::nullopt);
 }
 
 void Keyspace::visit(int db, std::uint32_t row, std::string_view key) {

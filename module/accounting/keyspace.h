@@ -9,36 +9,55 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
 
+#include "module/accounting/heavy.h"
 #include "module/accounting/prefixes.h"
 
 namespace tenants {
+
+// Much memory, which is not cleared all at once.
+class Words {
+ public:
+  explicit Words(std::size_t size) : words_(std::make_unique_for_overwrite<std::uint64_t[]>(size)), size_(size) {}
+  bool clear_some();  // 64 KiB, some 30 µs; true when all is clear
+  std::uint64_t& operator[](std::size_t i) { return words_[i]; }
+  std::uint64_t operator[](std::size_t i) const { return words_[i]; }
+  std::size_t size() const { return size_; }
+
+ private:
+  std::unique_ptr<std::uint64_t[]> words_;
+  std::size_t size_, clear_ = 0;
+};
 
 // A set of 64-bit fingerprints of bounded size; the memory is there from the start.
 class FingerprintSet {
  public:
   explicit FingerprintSet(std::size_t capacity);
+  // To be called until it returns true, before anything else. O(1): clears a part of the memory.
+  bool clear_some() { return slots_.clear_some(); }
   bool insert(std::uint64_t fingerprint);  // false: full
   bool erase(std::uint64_t fingerprint);   // false: not there
   bool contains(std::uint64_t fingerprint) const { return slots_[place(fingerprint)] != 0; }
 
  private:
   std::size_t place(std::uint64_t fingerprint) const;
-  std::vector<std::uint64_t> slots_;
+  Words slots_;
   std::size_t size_ = 0;
 };
 
 class BloomFilter {
  public:
   explicit BloomFilter(std::size_t keys);
+  bool clear_some() { return bits_.clear_some(); }  // as above
   void add(std::uint64_t fingerprint);
   bool maybe(std::uint64_t fingerprint) const;
 
  private:
-  std::vector<std::uint64_t> bits_;
+  Words bits_;
 };
 
 // Counts by database and prefix row, with both sums.
@@ -90,8 +109,14 @@ class Keyspace {
   // none.
   bool vacate_orphan();
 
+  // What the pass that begins next needs; to be called until it returns true. O(1).
+  bool prepare_pass(std::uint64_t keys);
   // A pass over the whole keyspace. `keys`: how many to expect. A live keyspace that is exact is only looked at.
-  void begin_pass(std::uint64_t keys);
+  // `heavy`: orphans in "(other)" that get a row now, the first ones first, where there is room or another orphan has
+  // fewer than half as many keys.
+  void begin_pass(std::uint64_t keys, const std::vector<HeavyNames::Counted>& heavy = {});
+  // Is it worth a new count to give these rows?
+  bool displaces(const std::vector<HeavyNames::Counted>& heavy) const;
   void visit(int db, std::uint32_t row, std::string_view key);
   // `db_size(db)` as above. False where the pass has to be repeated.
   template <typename DbSize>
@@ -130,9 +155,14 @@ class Keyspace {
   };
 
   std::uint64_t fingerprint(int db, std::string_view key) const;
+  // Those with the fewest keys first. O(rows).
+  std::vector<std::uint32_t> lightest_orphans(std::size_t most) const;
+  void vacate(std::uint32_t row);
 
   PrefixTable& prefixes_;
   Counts counts_;
+  std::optional<FingerprintSet> next_fresh_;  // of the pass to come
+  std::optional<BloomFilter> next_visited_;
   std::optional<Pass> pass_;
   std::optional<Counts> aside_;
   bool live_;

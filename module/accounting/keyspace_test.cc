@@ -101,6 +101,27 @@ TEST(Keyspace, a_data_set_loaded_aside_takes_the_place_of_the_old_one_or_vanishe
   }
 }
 
+TEST(Keyspace, a_heavy_orphan_takes_the_row_of_a_light_one) {
+  PrefixTable prefixes(2, ":", 1);
+  Keyspace keyspace(prefixes, true, 1);
+  std::vector<std::string> keys = {"a:1", "b:1", "b:2", "b:3"};
+  for (int i = 0; i < 9; ++i) keys.push_back("heavy:" + std::to_string(i));
+  for (const std::string& key : keys) keyspace.appeared(0, key);
+  EXPECT_EQ(keyspace.keys(PrefixTable::kOther), 9u);
+  std::vector<HeavyNames::Counted> heavy = {{"heavy:", 9}, {"none:", 2}};
+  EXPECT_TRUE(keyspace.displaces(heavy));
+  EXPECT_FALSE(keyspace.displaces({{"x:", 2}})) << "twice as many keys are not more than that";
+  keyspace.request_seeding(false);
+  keyspace.begin_pass(keys.size(), heavy);
+  for (const std::string& key : keys) keyspace.visit(0, prefixes.match(key), key);
+  EXPECT_TRUE(keyspace.end_pass(1, [&](int) { return keys.size(); }));
+  EXPECT_EQ(keyspace.keys(prefixes.match("heavy:x")), 9u);
+  EXPECT_EQ(prefixes[prefixes.match("heavy:x")].name, "heavy:");
+  EXPECT_EQ(keyspace.keys(prefixes.match("b:x")), 3u);
+  EXPECT_EQ(keyspace.keys(PrefixTable::kOther), 1u) << "a:1";
+  EXPECT_EQ(keyspace.drift(), 0u);
+}
+
 TEST(Keyspace, an_orphan_that_makes_room_counts_under_other) {
   PrefixTable prefixes(2, ":", 1);
   Keyspace keyspace(prefixes, true, 1);

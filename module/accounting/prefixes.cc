@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace tenants {
 
@@ -11,6 +12,34 @@ void Measured::add(const Measured& other) {
   ttl_msec += other.ttl_msec;
   sample.add(other.sample);
   for (const LargeKey& key : other.largest.keys()) largest.add(key, other.largest.memory());
+}
+
+const Measured* Prefix::seen_in(std::uint64_t pass) const {
+  for (const Measured* measured : {newer_.get(), older_.get()})
+    if (measured && measured->pass == pass) return measured;
+  return nullptr;
+}
+
+Measured& Prefix::seen_now(std::uint64_t pass, std::uint64_t complete) {
+  if (newer_ && newer_->pass == pass) return *newer_;
+  if (newer_ && newer_->pass == complete) std::swap(newer_, older_);
+  if (!newer_) newer_ = std::make_unique<Measured>();
+  *newer_ = {.pass = pass};
+  return *newer_;
+}
+
+void Prefix::take_over(Prefix& other) {
+  cache.add(std::exchange(other.cache, {}));
+  for (std::unique_ptr<Measured>* theirs : {&other.newer_, &other.older_}) {
+    if (!*theirs) continue;
+    bool done = false;
+    for (std::unique_ptr<Measured>* mine : {&newer_, &older_})
+      if (!done && *mine && (*mine)->pass == (*theirs)->pass) (*mine)->add(**theirs), done = true;
+    if (!done && (!newer_ || newer_->pass < (*theirs)->pass))
+      std::swap(newer_, older_), newer_ = std::move(*theirs);
+    else if (!done && (!older_ || older_->pass < (*theirs)->pass))
+      older_ = std::move(*theirs);
+  }
 }
 
 PrefixTable::PrefixTable(std::size_t capacity, std::string separators, std::uint64_t seed)
@@ -78,6 +107,16 @@ void PrefixTable::release(std::uint32_t row) {
   rows_[row] = Prefix{};
   free_.push_back(row);
   --in_use_;
+}
+
+void PrefixTable::adopt(std::string_view name) {
+  std::uint64_t hash = hash_of(name, false);
+  if (!find(hash, name, false)) make(hash, name, false);
+}
+
+std::string_view PrefixTable::segment_of(std::string_view key) const {
+  std::size_t separator = key.find_first_of(separators_);
+  return separator < kLongestName ? key.substr(0, separator + 1) : std::string_view();
 }
 
 std::uint32_t PrefixTable::match(std::string_view key, bool may_make) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@ namespace tenants {
 
 // What one pass of the sweep saw of a prefix.
 struct Measured {
+  std::uint64_t pass = 0;  // its number, from 1
   std::uint64_t seen = 0;  // keys met
   std::uint64_t with_ttl = 0;
   double ttl_msec = 0;  // of these, in all, from when they were met
@@ -34,9 +36,17 @@ struct Prefix {
   std::uint32_t owner = 0;  // row of the user table; 0: nobody's
   bool in_acl = false;
   bool exact = false;  // a pattern without wildcard: owns the one key of that name
-  Measured pass;       // of the pass that runs
-  Measured last;       // of the last complete pass
   Cache cache;
+
+  // What the pass of this number saw of it; null: none of its keys. Of the one that runs and the last complete one.
+  const Measured* seen_in(std::uint64_t pass) const;
+  // For the pass that runs; `complete`: the number of the last complete one, whose findings are kept.
+  Measured& seen_now(std::uint64_t pass, std::uint64_t complete);
+  // Its keys count here from now on.
+  void take_over(Prefix& other);
+
+ private:
+  std::unique_ptr<Measured> newer_, older_;
 };
 
 // One literal head out of the ACL.
@@ -80,6 +90,10 @@ class PrefixTable {
   }
   // What its cache counted goes to "(other)".
   void release(std::uint32_t row);
+  // Gives this orphan a row. Its keys must be counted anew.
+  void adopt(std::string_view name);
+  // The first segment of a key that counts in "(other)" for want of a row; empty where its name is too long.
+  std::string_view segment_of(std::string_view key) const;
   // Gives rows to new orphans again. Only where "(other)" is empty, or all keys are about to be counted anew.
   void reopen() { full_ = false; }
   bool full() const { return full_; }

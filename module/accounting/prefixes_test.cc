@@ -10,6 +10,34 @@ namespace {
 
 std::string name_of(PrefixTable& table, std::string_view key) { return table[table.match(key)].name; }
 
+TEST(Prefix, keeps_what_the_last_complete_pass_saw_and_the_one_that_runs) {
+  Prefix prefix;
+  prefix.seen_now(1, 0).seen = 10;
+  EXPECT_EQ(prefix.seen_in(1)->seen, 10u);
+  EXPECT_EQ(prefix.seen_in(0), nullptr);
+  prefix.seen_now(2, 1).seen = 20;
+  EXPECT_EQ(prefix.seen_in(1)->seen, 10u);
+  prefix.seen_now(3, 1).seen = 30;  // the second one was given up
+  EXPECT_EQ(prefix.seen_in(1)->seen, 10u);
+  EXPECT_EQ(prefix.seen_in(2), nullptr);
+  prefix.seen_now(5, 4).seen = 50;  // the fourth met none of its keys
+  EXPECT_EQ(prefix.seen_in(4), nullptr);
+  EXPECT_EQ(prefix.seen_in(5)->seen, 50u);
+}
+
+TEST(Prefix, takes_over_what_was_seen_of_another) {
+  Prefix mine, theirs;
+  mine.seen_now(1, 0).seen = 1;
+  theirs.seen_now(1, 0).seen = 2;
+  theirs.seen_now(2, 1).seen = 3;
+  theirs.cache.misses = 5;
+  mine.take_over(theirs);
+  EXPECT_EQ(mine.seen_in(1)->seen, 3u);
+  EXPECT_EQ(mine.seen_in(2)->seen, 3u);
+  EXPECT_EQ(mine.cache.misses, 5u);
+  EXPECT_EQ(theirs.cache.misses, 0u);
+}
+
 TEST(Prefixes, a_key_belongs_to_the_longest_matching_prefix) {
   PrefixTable table(100, ":", 1);
   table.set_acl({{"app1:"}, {"app1:cache:"}, {"ap"}});

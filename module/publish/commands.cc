@@ -167,7 +167,8 @@ int big_keys(Context* context, String** argv, int argc) {
   for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) {
     if (!module.prefixes.used(row) || (wanted && module.prefixes[row].name != *wanted)) continue;
     found = true;
-    for (const LargeKey& key : latest(module, row).largest.keys()) keys.emplace_back(&key, row);
+    if (const Measured* measured = latest(module, row))
+      for (const LargeKey& key : measured->largest.keys()) keys.emplace_back(&key, row);
   }
   if (!found) return api.ReplyWithError(context, "ERR tenants: no such prefix, INFO tenants_prefixes names them");
   auto last = keys.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(count, keys.size()));

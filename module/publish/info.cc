@@ -53,8 +53,10 @@ void add_prefixes(server_api::InfoContext* info, const Module& module) {
   std::vector<std::uint32_t> rows;
   for (std::uint32_t row = 0; row < module.prefixes.end(); ++row)
     if (module.prefixes.used(row)) rows.push_back(row);
-  keep_largest(rows, module.settings.info_rows,
-               [&](std::uint32_t row) { return std::pair(module.keyspace.keys(row), module.prefixes[row].last.seen); });
+  keep_largest(rows, module.settings.info_rows, [&](std::uint32_t row) {
+    const Measured* measured = latest(module, row);
+    return std::pair(module.keyspace.keys(row), measured ? measured->seen : 0);
+  });
   for (std::uint32_t row : rows) {
     const Prefix& prefix = module.prefixes[row];
     PrefixRow values = prefix_row(module, row);

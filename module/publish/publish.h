@@ -35,8 +35,8 @@ std::optional<MemoryUse> memory_use(const Module& module);
 
 // Every tenant, in the order in which they came to be known, then the module's own rows. O(users + prefixes).
 std::vector<Row> tenant_rows(const Module& module, const std::optional<MemoryUse>& memory);
-// What the last pass saw of the prefix, or the one that runs as long as none is complete.
-const Measured& latest(const Module& module, std::uint32_t row);
+// What the last complete pass saw of the prefix, or the one that runs if that saw nothing; null: neither did.
+const Measured* latest(const Module& module, std::uint32_t row);
 PrefixRow prefix_row(const Module& module, std::uint32_t row);
 // The counters of a user, in the order of INFO; what this server cannot tell is left out. O(1).
 std::vector<std::pair<const char*, std::uint64_t>> user_fields(const Module& module, std::uint32_t row);

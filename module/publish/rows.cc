@@ -23,39 +23,40 @@ std::string decimal(double value) {
   return std::to_string(thousandths / 1000) + "." + std::string(3 - text.size(), '0') + text;
 }
 
-const Measured& latest(const Module& module, std::uint32_t row) {
+const Measured* latest(const Module& module, std::uint32_t row) {
   const Prefix& prefix = module.prefixes[row];
-  return module.sweep.passes > 0 && !(prefix.last.seen == 0 && prefix.pass.seen > 0) ? prefix.last : prefix.pass;
+  const Measured* last = module.sweep.complete ? prefix.seen_in(module.sweep.complete) : nullptr;
+  return last ? last : prefix.seen_in(module.sweep.number);
 }
 
 PrefixRow prefix_row(const Module& module, std::uint32_t row) {
-  const Prefix& prefix = module.prefixes[row];
-  const Measured& from = latest(module, row);
-  bool complete = &from == &prefix.last;
+  const Measured* from = latest(module, row);
+  bool complete = from ? from->pass == module.sweep.complete : module.sweep.complete > 0;
   PrefixRow result;
   result.keys = module.keyspace.keys(row);
   if (module.keyspace.mode() != Keyspace::Mode::kExact && module.sweep.passes == 0)
-    result.keys = std::max(result.keys, prefix.pass.seen);
+    result.keys = std::max(result.keys, from ? from->seen : 0);
   if (result.keys == 0) {
     if (complete) result.bytes = result.bytes_error = 0;
     result.coverage = 1;
     return result;
   }
-  std::optional<Estimate> estimate = from.sample.estimate();
-  if (from.seen == 0 || !estimate) return result;
-  auto keys = static_cast<double>(result.keys), seen = static_cast<double>(from.seen);
+  if (!from) return result;
+  std::optional<Estimate> estimate = from->sample.estimate();
+  if (!estimate) return result;
+  auto keys = static_cast<double>(result.keys), seen = static_cast<double>(from->seen);
   result.bytes = static_cast<std::uint64_t>(std::llround(estimate->bytes * keys / seen));
   // What has come or gone since may have any size: it counts whole.
   if (complete && estimate->error)
     result.bytes_error = static_cast<std::uint64_t>(
         std::ceil((*estimate->error * keys + std::abs(keys - seen) * estimate->bytes) / seen));
-  result.coverage = std::min(1.0, static_cast<double>(from.sample.keys_measured()) / keys);
+  result.coverage = std::min(1.0, static_cast<double>(from->sample.keys_measured()) / keys);
   if (!complete && module.keyspace.mode() == Keyspace::Mode::kSwept)  // the keys shown are those met so far
     result.coverage *= pass_progress(module.sweep);
   if (complete) {
-    result.keys_without_ttl = from.seen - from.with_ttl;
-    if (from.with_ttl)
-      result.avg_ttl_msec = static_cast<std::uint64_t>(from.ttl_msec / static_cast<double>(from.with_ttl));
+    result.keys_without_ttl = from->seen - from->with_ttl;
+    if (from->with_ttl)
+      result.avg_ttl_msec = static_cast<std::uint64_t>(from->ttl_msec / static_cast<double>(from->with_ttl));
   }
   return result;
 }

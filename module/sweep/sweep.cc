@@ -26,6 +26,9 @@ constexpr int kMaxFailedPasses = 5;
 constexpr std::uint64_t kPilot = 1000;
 // For all lists of largest keys of a pass, in bytes: some 80,000 keys.
 constexpr std::size_t kLargestInAll = std::size_t{8} << 20;
+// Names that are followed among those that fall under "(other)", and how many may get a row per pass.
+constexpr std::size_t kHeavyNames = 1024;
+constexpr std::size_t kAdopted = 64;
 constexpr double kBusy = 0.9;  // of the main thread's time
 constexpr std::uint64_t kBusyPeriodUsec = 100'000;
 constexpr std::uint64_t kAdaptUsec = 100'000;
@@ -50,12 +53,12 @@ double coin(Sweep& sweep) {  // xorshift64*
 
 double target(const Module& module) { return static_cast<double>(module.settings.target_error) / 100; }
 
-// How many keys of this prefix there are to this one that the pass has met.
-double keys_per_met(const Module& module, std::uint32_t row) {
+// How many keys of this prefix there are to each that the pass has met.
+double keys_per_met(const Module& module, std::uint32_t row, const Measured& pass) {
   const Sweep& sweep = module.sweep;
   if (module.keyspace.mode() != Keyspace::Mode::kExact)
     return static_cast<double>(sweep.keys_expected) / static_cast<double>(sweep.keys_seen);
-  return static_cast<double>(module.keyspace.keys(row)) / static_cast<double>(module.prefixes[row].pass.seen);
+  return static_cast<double>(module.keyspace.keys(row)) / static_cast<double>(pass.seen);
 }
 
 std::optional<std::uint64_t> memory_usage(server_api::Context* context, server_api::String* name, long long samples) {
@@ -73,9 +76,18 @@ void note_largest(Module& module, Measured& pass, server_api::String* name, int 
                        kLargestInAll - sweep.largest_in_all));
 }
 
+// What the pass has seen of this prefix so far. Its strings are sampled as the last pass's tell, if they tell enough.
+Measured& seen_now(Module& module, std::uint32_t row) {
+  Prefix& prefix = module.prefixes[row];
+  Measured& pass = prefix.seen_now(module.sweep.number, module.sweep.complete);
+  if (pass.seen == 0)
+    if (const Measured* last = prefix.seen_in(module.sweep.complete); last && last->sample.strings_measured() >= kPilot)
+      pass.sample.set_threshold(last->sample.threshold_for(last->sample.lengths(), target(module)));
+  return pass;
+}
+
 void measure_string(Module& module, server_api::Context* context, server_api::String* name, std::size_t value_length,
-                    std::uint32_t row) {
-  Measured& pass = module.prefixes[row].pass;
+                    std::uint32_t row, Measured& pass) {
   auto length = static_cast<double>(value_length) + kPerKey;
   if (module.names_are_measured) length += static_cast<double>(server_api::view(name).size());
   bool by_chance = pass.sample.meet(length, coin(module.sweep));
@@ -90,7 +102,7 @@ void measure_string(Module& module, server_api::Context* context, server_api::St
   note_largest(module, pass, name, server_api::kKeyTypeString, *bytes);
   if (pass.sample.strings_measured() == kPilot && pass.sample.threshold() == 0)
     pass.sample.set_threshold(
-        pass.sample.threshold_for(pass.sample.lengths() * keys_per_met(module, row), target(module)));
+        pass.sample.threshold_for(pass.sample.lengths() * keys_per_met(module, row, pass), target(module)));
 }
 
 void on_scanned(server_api::Context* context, server_api::String* name, server_api::Key* key, void*) noexcept {
@@ -100,7 +112,12 @@ void on_scanned(server_api::Context* context, server_api::String* name, server_a
     std::string_view bytes = server_api::view(name);
     std::uint32_t row = module.prefixes.match(bytes);
     module.keyspace.visit(static_cast<int>(sweep.db), row, bytes);
-    Measured& pass = module.prefixes[row].pass;
+    if (row == PrefixTable::kOther)
+      if (std::string_view segment = module.prefixes.segment_of(bytes); !segment.empty()) {
+        if (!sweep.heavy) sweep.heavy.emplace(kHeavyNames);
+        sweep.heavy->add(segment);
+      }
+    Measured& pass = seen_now(module, row);
     ++sweep.keys_seen;
     ++pass.seen;
     if (long long ttl = api.GetExpire(key); ttl >= 0) {
@@ -109,7 +126,7 @@ void on_scanned(server_api::Context* context, server_api::String* name, server_a
     }
     int type = api.KeyType(key);
     std::size_t length = api.ValueLength(key);
-    if (type == server_api::kKeyTypeString) return measure_string(module, context, name, length, row);
+    if (type == server_api::kKeyTypeString) return measure_string(module, context, name, length, row, pass);
     bool large = is_large(type, length);
     std::optional<std::uint64_t> size = memory_usage(context, name, large ? kWalkedElements : 0LL);
     if (!size) return pass.sample.not_measured();
@@ -128,14 +145,9 @@ void begin_pass(Module& module, std::uint64_t now) {
   sweep.db = 0;
   sweep.began_usec = now;
   sweep.largest_in_all = 0;
-  for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) {
-    Prefix& prefix = module.prefixes[row];
-    const Sample& last = prefix.last.sample;
-    prefix.pass = {};
-    if (last.strings_measured() >= kPilot)
-      prefix.pass.sample.set_threshold(last.threshold_for(last.lengths(), target(module)));
-  }
-  module.keyspace.begin_pass(sweep.keys_expected);
+  ++sweep.number;
+  sweep.heavy.reset();
+  module.keyspace.begin_pass(sweep.keys_expected, std::exchange(sweep.to_adopt, {}));
   if (module.prefixes.lacks_acl_rows() && module.prefixes.has_room()) module.acl.wanted = true;
   api.ScanCursorRestart(sweep.cursor);
   sweep.state = Sweep::State::kRunning;
@@ -146,9 +158,13 @@ void end_pass(Module& module, std::uint64_t now) {
   std::vector<std::uint64_t> sizes = database_sizes(module);
   auto db_size = [&](int db) { return db < static_cast<int>(sizes.size()) ? sizes[db] : 0; };
   bool good = module.keyspace.end_pass(static_cast<int>(sizes.size()), db_size);
+  if (good && sweep.heavy) {
+    sweep.to_adopt = sweep.heavy->at_least(2);
+    if (sweep.to_adopt.size() > kAdopted) sweep.to_adopt.resize(kAdopted);
+    if (module.keyspace.displaces(sweep.to_adopt)) module.keyspace.request_seeding(false);
+  }
   sweep.state = Sweep::State::kWaiting;
-  for (std::uint32_t row = 0; row < module.prefixes.end(); ++row)
-    module.prefixes[row].last = std::exchange(module.prefixes[row].pass, {});
+  sweep.complete = sweep.number;
   sweep.ended_usec = now;
   ++sweep.passes;
   sweep.failed_in_a_row = good ? 0 : sweep.failed_in_a_row + 1;
@@ -176,6 +192,13 @@ std::uint64_t slice(Module& module) {
   Sweep& sweep = module.sweep;
   std::uint64_t start = monotonic_usec(), now = start;
   auto limit = static_cast<std::uint64_t>(module.settings.slice_usec);
+  while (sweep.preparing && now - start < limit) {
+    if (module.keyspace.prepare_pass(keys_now(module))) {
+      sweep.preparing = false;
+      begin_pass(module, now);
+    }
+    now = monotonic_usec();
+  }
   while (sweep.state == Sweep::State::kRunning && now - start < limit) {
     while (sweep.db < sweep.db_sizes.size() && !sweep.db_sizes[sweep.db]) ++sweep.db;
     if (sweep.db >= sweep.db_sizes.size()) {
@@ -249,8 +272,8 @@ void step(Module& module) {
   bool seed_now = module.keyspace.wants_seeding() && sweep.failed_in_a_row < kMaxFailedPasses;
   if (!running && (seed_now || outgrown || sweep.began_usec == 0 ||
                    now - sweep.began_usec >= static_cast<std::uint64_t>(settings.sweep_interval) * kSecond))
-    begin_pass(module, now);
-  if (sweep.state != Sweep::State::kRunning) return arm(sweep, kIdleTickUsec);
+    sweep.preparing = true;
+  if (sweep.state != Sweep::State::kRunning && !sweep.preparing) return arm(sweep, kIdleTickUsec);
   auto pause = static_cast<long long>(slice(module)) * 100 / settings.sweep_cpu_percent;
   arm(sweep, std::max(200LL, is_busy(sweep, now) ? 2 * pause : pause));
 }

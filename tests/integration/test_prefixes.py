@@ -5,7 +5,7 @@ import pytest
 import truth
 from checks import wrong_keys
 from info import keys_by_prefix, read_info, rows_that_do_not_add_up
-from tenants import acl_taken_in, quick_passes, settled_info
+from tenants import acl_taken_in, full_pass, quick_passes, settled_info
 from waiting import wait_until
 
 
@@ -176,6 +176,48 @@ def test_prefixes_beyond_the_table_share_the_row_other(launch):
     assert not rows_that_do_not_add_up(info)
 
 
+def test_heavy_prefixes_displace_light_ones(launch):
+    server = launch(module_arguments=["max-prefixes", "16"])
+    admin = server.admin
+    quick_passes(admin)
+    create(admin, *[f"light{number}:{key}" for number in range(40) for key in range(3)])
+    settled_info(admin)
+    heavy = [f"heavy{number}:{key}" for number in range(5) for key in range(100 + number)]
+    create(admin, *heavy)
+    names = [b"heavy%d:" % number for number in range(5)]
+    info = wait_until(lambda: _has(admin, *names), 20, lambda: f"rows for the heavy ones, {read_info(admin).prefixes}")
+    assert [info.prefixes[name]["keys"] for name in names] == [100 + number for number in range(5)]
+    assert info.status["keys"] == 120 + len(heavy) == truth.keys_in_total(admin)
+    assert info.status["drift"] == 0
+    assert not rows_that_do_not_add_up(info)
+    admin.pipeline([("DEL", key) for key in heavy[::2]])
+    info = settled_info(admin)
+    assert info.prefixes[b"heavy1:"]["keys"] in (50, 51) and info.status["keys"] == truth.keys_in_total(admin)
+
+
+HOSTILE_PREFIXES = "for i = 1, ARGV[1] do redis.call('SET', ARGV[2] .. i .. ':k', 'v') end"
+
+
+def test_many_prefixes_cost_no_more_memory_than_few(launch):
+    server = launch(module_arguments=["max-prefixes", "64"])
+    admin = server.admin
+    quick_passes(admin)
+    user(admin, "app1", "~app1:*", "+@all")
+    create(admin, *[f"app1:{number}" for number in range(50)], *[f"heavy:{number}" for number in range(5000)])
+    memory = [settled_info(admin).status["memory_bytes"]]
+    for name in ("one", "two", "three"):
+        admin.call("EVAL", HOSTILE_PREFIXES, 0, 50_000, name)
+        full_pass(admin)
+        memory.append(settled_info(admin).status["memory_bytes"])
+    info = settled_info(admin)
+    print(memory)
+    assert max(memory) < memory[0] + 600_000
+    assert info.status["prefixes"] <= 64 and info.status["keys"] == 155_050
+    assert info.prefixes["(other)"]["keys"] >= 150_000 - 64
+    assert (info.prefixes[b"app1:"]["keys"], info.prefixes[b"heavy:"]["keys"]) == (50, 5000)
+    assert not rows_that_do_not_add_up(info)
+
+
 def test_rows_of_prefixes_that_emptied_are_free_for_new_ones(launch):
     server = launch(module_arguments=["max-prefixes", "16"])
     admin = server.admin
@@ -189,9 +231,9 @@ def test_rows_of_prefixes_that_emptied_are_free_for_new_ones(launch):
     assert info.status["keys"] == 2
 
 
-def _has(session, prefix):
+def _has(session, *prefixes):
     info = settled_info(session)
-    return info if prefix in info.prefixes else None
+    return info if info.prefixes.keys() >= set(prefixes) else None
 
 
 def test_changing_the_separators_recounts(server, admin):
