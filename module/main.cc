@@ -81,7 +81,7 @@ int load(Context* context, server_api::String** argv, int argc) {
   module_state = module.get();
   module->loaded_usec = monotonic_usec();
   module->started_unix_msec = module->reset_unix_msec = api.Milliseconds();
-  module->rejected_before = server_statistic(*module, "rejected_connections");
+  module->rejected_before = server_statistic(*module, "rejected_connections").value_or(0);
   auto fail = [&](const char* why) {
     stop_sweep(*module_state);
     module_state = nullptr;
@@ -97,8 +97,7 @@ int load(Context* context, server_api::String** argv, int argc) {
     read_acl(*module, ~std::uint64_t{0});
   }
   if (live) {
-    std::vector<std::uint64_t> sizes = database_sizes(*module);
-    for (std::uint64_t keys : sizes)
+    for (std::uint64_t keys : database_sizes(*module).value_or(std::vector<std::uint64_t>()))
       if (keys) module->keyspace.request_seeding(false);
   }
   if (!start_sweep(*module)) return fail("no timer descriptor could be had");

@@ -52,8 +52,8 @@ struct Bytes {
 
 // The EXEC after a WATCH that was counted last: does it run? Known when the next command begins.
 struct WatchedExec {
-  std::uint64_t client = 0;     // 0: nothing to find out
-  std::uint64_t processed = 0;  // commands that the server had processed before it
+  std::uint64_t client = 0;                // 0: nothing to find out
+  std::optional<std::uint64_t> processed;  // commands that the server had processed before it
 };
 
 // The ACL being read: user by user, in slices.
@@ -79,6 +79,7 @@ struct Sweep {
   std::uint64_t passes = 0;
   std::uint64_t number = 0;                   // of the pass that runs, or ran last; from 1
   std::uint64_t complete = 0;                 // of the last one that came to its end
+  bool refused = false;                       // the server refused INFO: nothing can be asked for now
   bool preparing = false;                     // the next one begins when the keyspace is ready
   std::optional<HeavyNames> heavy;            // what falls under "(other)" in this pass; made when something does
   std::vector<HeavyNames::Counted> to_adopt;  // orphans that get a row when the next one begins
@@ -160,8 +161,8 @@ struct Module {
 inline Module* module_state = nullptr;
 
 std::uint64_t monotonic_usec();
-// A number of INFO stats, like rejected_connections (by maxclients, by protected mode); 0 where the server has none of
-// this name. Some 20 µs.
-std::uint64_t server_statistic(Module& module, const std::string& field);
+// A number of INFO stats, like rejected_connections (by maxclients, by protected mode); nothing where the server
+// refuses INFO, or has none of this name. Some 20 µs.
+std::optional<std::uint64_t> server_statistic(Module& module, const std::string& field);
 
 }  // namespace tenants

@@ -468,7 +468,9 @@ void settle_watched_exec(Module& module) {
   if (api.GetContextFlags(nullptr) & server_api::kFlagMulti) return;  // it runs
   Client* client = module.clients.find(exec.client);
   if (!client || !client->is(Client::kRanQueued)) return;  // it was refused, and taken back
-  std::uint64_t others = server_statistic(module, kProcessed) - exec.processed - 1;
+  std::optional<std::uint64_t> processed = server_statistic(module, kProcessed);
+  if (!processed || !exec.processed) return;
+  std::uint64_t others = *processed - *exec.processed - 1;
   bool waits = others == 0;  // CLIENT PAUSE
   if (others == 1 || (waits && has_mark(module, *client, 'd', false))) take_back_queued(module, *client);
 }

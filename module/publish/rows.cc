@@ -71,7 +71,7 @@ void reset_counters(Module& module) {
   for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) module.prefixes[row].cache = {};
   module.clients.for_each([](Client& client) { client.clear(Client::kCounted); });  // nothing is left to be taken back
   module.charge.state = Charge::kNone;
-  module.rejected_before = server_statistic(module, "rejected_connections");
+  module.rejected_before = server_statistic(module, "rejected_connections").value_or(0);
   module.reset_unix_msec = api.Milliseconds();
 }
 
@@ -230,9 +230,10 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module, con
   add("prefixes", module.prefixes.in_use());
   add("prefixes_capacity", module.prefixes.capacity());
   add("connections", connections);
-  std::uint64_t rejected = server_statistic(module, "rejected_connections");
-  if (rejected < module.rejected_before) module.rejected_before = 0;  // CONFIG RESETSTAT
-  add("connections_rejected", rejected - module.rejected_before);
+  if (std::optional<std::uint64_t> rejected = server_statistic(module, "rejected_connections")) {
+    if (*rejected < module.rejected_before) module.rejected_before = 0;  // CONFIG RESETSTAT
+    add("connections_rejected", *rejected - module.rejected_before);
+  }
   add("commands", commands);
   if (module.cpu.running() || cpu > 0) add("cpu_usec", cpu / 1000);
   add("keys", keys);

@@ -138,7 +138,7 @@ void on_scanned(server_api::Context* context, server_api::String* name, server_a
 
 void begin_pass(Module& module, std::uint64_t now) {
   Sweep& sweep = module.sweep;
-  sweep.db_sizes = database_sizes(module);
+  sweep.db_sizes = database_sizes(module).value_or(std::vector<std::uint64_t>());
   sweep.keys_expected = 0;
   for (std::uint64_t keys : sweep.db_sizes) sweep.keys_expected += keys;
   sweep.keys_seen = 0;
@@ -155,17 +155,19 @@ void begin_pass(Module& module, std::uint64_t now) {
 
 void end_pass(Module& module, std::uint64_t now) {
   Sweep& sweep = module.sweep;
-  std::vector<std::uint64_t> sizes = database_sizes(module);
-  auto db_size = [&](int db) { return db < static_cast<int>(sizes.size()) ? sizes[db] : 0; };
-  bool good = module.keyspace.end_pass(static_cast<int>(sizes.size()), db_size);
+  sweep.state = Sweep::State::kWaiting;
+  sweep.ended_usec = now;
+  std::optional<std::vector<std::uint64_t>> sizes = database_sizes(module);
+  sweep.refused = !sizes;
+  if (sweep.refused) return module.keyspace.abandon_pass();
+  auto db_size = [&](int db) { return db < static_cast<int>(sizes->size()) ? (*sizes)[db] : 0; };
+  bool good = module.keyspace.end_pass(static_cast<int>(sizes->size()), db_size);
   if (good && sweep.heavy) {
     sweep.to_adopt = sweep.heavy->at_least(2);
     if (sweep.to_adopt.size() > kAdopted) sweep.to_adopt.resize(kAdopted);
     if (module.keyspace.displaces(sweep.to_adopt)) module.keyspace.request_seeding(false);
   }
-  sweep.state = Sweep::State::kWaiting;
   sweep.complete = sweep.number;
-  sweep.ended_usec = now;
   ++sweep.passes;
   sweep.failed_in_a_row = good ? 0 : sweep.failed_in_a_row + 1;
 }
@@ -183,7 +185,7 @@ void check_sums(Module& module, bool drift) {
 std::uint64_t keys_now(Module& module) {
   if (module.keyspace.mode() == Keyspace::Mode::kExact) return module.keyspace.total();
   std::uint64_t keys = 0;
-  for (std::uint64_t size : database_sizes(module)) keys += size;
+  for (std::uint64_t size : database_sizes(module).value_or(std::vector<std::uint64_t>())) keys += size;
   return keys;
 }
 
@@ -266,8 +268,14 @@ void step(Module& module) {
   bool outgrown = false;  // most keys came after the last pass: it tells little, don't wait for the interval
   if (!running && now - sweep.checked_usec >= kSecond) {
     sweep.checked_usec = now;
+    sweep.refused = !database_sizes(module);
+    if (!module.acl.readable) module.acl.wanted = true;
     outgrown = keys_now(module) > 2 * sweep.keys_seen;
     check_sums(module, module.imports == 0);
+  }
+  if (sweep.refused) {
+    sweep.state = Sweep::State::kPaused;
+    return arm(sweep, kIdleTickUsec);
   }
   bool seed_now = module.keyspace.wants_seeding() && sweep.failed_in_a_row < kMaxFailedPasses;
   if (!running && (seed_now || outgrown || sweep.began_usec == 0 ||
@@ -301,19 +309,20 @@ std::uint64_t monotonic_usec() {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
-std::uint64_t server_statistic(Module& module, const std::string& field) {
+std::optional<std::uint64_t> server_statistic(Module& module, const std::string& field) {
   server_api::Reply reply(api.Call(module.context.get(), "INFO", "c", "stats"));
   std::string_view info = server_api::text(reply.get());
   std::size_t at = info.find("\n" + field + ":");
+  if (at == std::string_view::npos) return std::nullopt;
   std::uint64_t value = 0;
-  if (at != std::string_view::npos)
-    std::from_chars(info.data() + at + field.size() + 2, info.data() + info.size(), value);
+  std::from_chars(info.data() + at + field.size() + 2, info.data() + info.size(), value);
   return value;
 }
 
-std::vector<std::uint64_t> database_sizes(Module& module) {
+std::optional<std::vector<std::uint64_t>> database_sizes(Module& module) {
   std::vector<std::uint64_t> sizes;
   server_api::Reply reply(api.Call(module.context.get(), "INFO", "c", "keyspace"));
+  if (!server_api::is(reply.get(), server_api::kReplyString)) return std::nullopt;
   std::string_view info = server_api::text(reply.get());
   for (std::size_t at = info.find("\ndb"); at != std::string_view::npos; at = info.find("\ndb", at)) {
     at += 3;

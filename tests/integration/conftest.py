@@ -21,7 +21,7 @@ VERSIONS = "8.0,8.1,9"
 def pytest_addoption(parser):
     parser.addoption("--servers", default=os.environ.get("TENANTS_SERVERS", VERSIONS), help="versions, comma-separated")
     parser.addoption("--module", default=REPOSITORY / "build/release/tenants.so", type=pathlib.Path, help="the tenants.so to test")
-    parser.addoption("--steps", type=int, default=500, help="of test_soak.py; each sends some ten commands")
+    parser.addoption("--steps", type=int, default=500, help="of test_soak.py, each sends some ten commands, and of test_model.py, each makes 40 changes")
     parser.addoption("--seed", type=int, help="of the random tests; each prints the one it used")
 
 

@@ -199,6 +199,30 @@ def test_counts_are_right_in_cluster_mode(launch):
     assert_right(server)
 
 
+def test_a_server_that_refuses_what_modules_ask_makes_no_number_wrong(launch):
+    """9.1.2 does in cluster mode, once a script has run a command with keys of two slots."""
+    server = launch(lines=["cluster-enabled yes"])
+    admin = server.admin
+    admin.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    wait_until(lambda: b"cluster_state:ok" in admin.call("CLUSTER", "INFO"), 20, "the cluster to be up")
+    create_users(admin)
+    quick_passes(admin)
+    admin.pipeline([("SET", f"app1:{number}", "x" * 100) for number in range(300)])
+    full_pass(admin)
+    bytes_before = read_info(admin).prefixes[b"app1:"]["bytes"]
+    admin.outcome("EVAL", "return redis.pcall('MSET', '{a}x', 1, '{b}x', 1)", 0)
+    if admin.outcome("EVAL", "return redis.call('PING')", 0) == b"PONG":
+        pytest.skip("this server goes on answering")
+    wait_until(lambda: read_info(admin).status["sweep_state"] == "paused", 5, lambda: f"the pass to pause, {read_info(admin).status}")
+    admin.call("ACL", "SETUSER", "late", "~late:*")
+    wait_until(lambda: read_info(admin).status["acl"] == "unreadable", 5, lambda: f"it to be told, {read_info(admin).status}")
+    admin.pipeline([("SET", f"app2:{number}", "x") for number in range(50)] + [("DEL", f"app1:{number}") for number in range(100)])
+    info = read_info(admin)
+    assert keys_by_prefix(info) == truth.keys_by_prefix(admin)
+    assert info.prefixes[b"app1:"]["bytes"] == bytes_before * 2 // 3
+    assert "bytes" not in info.prefixes[b"app2:"] and "connections_rejected" not in info.status and info.status["drift"] == 0
+
+
 def test_debug_populate_is_noticed(shared):
     quick_passes(shared.admin)
     shared.admin.call("DEBUG", "POPULATE", 5000, "app1")
