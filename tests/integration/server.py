@@ -128,6 +128,21 @@ class Server:
             self.process.wait(10)
             return None
 
+    def kill(self):
+        """Ends the process with SIGKILL, as a crash or the kernel would."""
+        self.expected_to_exit = True
+        self.process.kill()
+        self.process.wait(10)
+        for session in self._sessions:
+            session.close()
+        self._sessions.clear()
+
+    def start_again(self):
+        """After kill(): the same directory and valkey.conf."""
+        self.expected_to_exit = False
+        self.start()
+        self.admin = self.session()
+
     def _ask_to_shut_down(self):
         try:
             Session(self.port).outcome("SHUTDOWN", "NOSAVE")
