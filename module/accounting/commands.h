@@ -33,6 +33,7 @@ struct alignas(32) CommandEntry {  // two to a cache line
     kNoAuth = 1 << 16,       // runs before the client has logged in
     kUnnumbered = 1 << 17,   // nobody has called it yet
     kImport = 1 << 18,       // begins a slot migration, or belongs to one
+    kMigrate = 1 << 19,      // tells of a key's removal as often as it is named
   };
 
   std::uint64_t word = 0;     // the first eight bytes of the name, in lower case

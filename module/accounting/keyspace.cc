@@ -161,6 +161,11 @@ std::uint32_t Keyspace::vanished(int db, std::string_view key) {
   return row;
 }
 
+void Keyspace::vanished_twice(int db, std::string_view key, std::uint64_t db_size) {
+  if (mode_ == Mode::kExact && counts_.database(db) == static_cast<std::int64_t>(db_size) - 1)
+    counts_.add(db, prefixes_.match(key), 1);
+}
+
 void Keyspace::replaced(int db, std::string_view key, std::uint64_t db_size) {
   std::uint32_t row = prefixes_.match(key);
   if (mode_ == Mode::kExact && counts_.database(db) == static_cast<std::int64_t>(db_size) + 1) counts_.add(db, row, -1);

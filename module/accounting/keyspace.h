@@ -95,6 +95,8 @@ class Keyspace {
   // The server's word. `db_size`: DBSIZE of that database now.
   void appeared(int db, std::string_view key);
   std::uint32_t vanished(int db, std::string_view key);  // the row it was in
+  // The server said once more that `key` had vanished, which was gone already: the sum is one too low.
+  void vanished_twice(int db, std::string_view key, std::uint64_t db_size);
   // After RENAME, COPY, RESTORE or MOVE made `key`: an older key of that name vanished without a word if the sum is one
   // too high.
   void replaced(int db, std::string_view key, std::uint64_t db_size);

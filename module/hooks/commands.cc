@@ -35,6 +35,7 @@ std::uint32_t special_of(std::string_view name) {
       {"config|set", CommandEntry::kAcl},  // requirepass
       {"acl|deluser", CommandEntry::kAcl | CommandEntry::kIdentity},
       {"acl|load", CommandEntry::kAcl | CommandEntry::kIdentity},
+      {"migrate", CommandEntry::kMigrate},
       {"monitor", CommandEntry::kMonitor},
       {"cluster|syncslots", CommandEntry::kImport},
       {"eval", CommandEntry::kScript},

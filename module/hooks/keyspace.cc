@@ -37,9 +37,11 @@ int on_key(server_api::Context* context, int type, const char* event_name, serve
         module.keyspace.appeared(db, server_api::view(key));
     } else {  // of the type EXPIRED is "hexpired", too: a hash lost a field
       std::string_view event = event_name;
-      if (event == "del" || event == "rename_from" || event == "move_from")
+      if (event == "del" || event == "rename_from" || event == "move_from") {
         module.keyspace.vanished(db, server_api::view(key));
-      else if (event == "expired")
+        if (module.last_command && module.last_command->special & CommandEntry::kMigrate)
+          module.keyspace.vanished_twice(db, server_api::view(key), api.DbSize(context));
+      } else if (event == "expired")
         ++module.prefixes[module.keyspace.vanished(db, server_api::view(key))].cache.expired;
       else if (event == "evicted")
         ++module.prefixes[module.keyspace.vanished(db, server_api::view(key))].cache.evicted;

@@ -199,6 +199,19 @@ def test_counts_are_right_in_cluster_mode(launch):
     assert_right(server)
 
 
+def test_a_key_that_is_migrated_twice_by_one_command_is_counted_off_once(launch):
+    server, target = launch(), launch()
+    for each in (server, target):
+        create_users(each.admin)
+        quick_passes(each.admin)
+        no_passes(each)
+    server.admin.pipeline([("MSET", "app1:a", "x", "app1:b", "x", "app2:c", "x")])
+    server.admin.call("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "REPLACE", "KEYS", "app1:a", "app1:b", "app1:a")
+    server.admin.pipeline([("SET", "app1:d", "x"), ("RENAME", "app1:d", "app2:c")])
+    assert_right(server)
+    assert_right(target)
+
+
 def test_a_server_that_refuses_what_modules_ask_makes_no_number_wrong(launch):
     """9.1.2 does in cluster mode, once a script has run a command with keys of two slots."""
     server = launch(lines=["cluster-enabled yes"])

@@ -9,8 +9,6 @@ import secrets
 import socket
 import time
 
-import pytest
-
 import truth
 from changes import pack, pieces
 from checks import wrong_keys
