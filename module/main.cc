@@ -78,6 +78,7 @@ int load(Context* context, server_api::String** argv, int argc) {
   bool live = can_watch_keys(server);
   auto module = std::make_unique<Module>(context, server, settings, seed, live);
   use_settings(module->settings);
+  module->groups.set(module->settings.groups);
   module_state = module.get();
   module->loaded_usec = monotonic_usec();
   module->started_unix_msec = module->reset_unix_msec = api.Milliseconds();
@@ -91,6 +92,7 @@ int load(Context* context, server_api::String** argv, int argc) {
   for (const char* needed : {"COMMAND", "INFO", "CLIENT"})
     if (!module->commands.find(needed))
       return fail("the server's COMMAND, INFO and CLIENT are needed under these names, without rename-command");
+  read_slow_log_config(*module);
   if (!register_commands(context)) return fail("a command named tenants.* exists already");
   if (!(api.GetContextFlags(context) & server_api::kFlagServerStartup)) {
     read_existing_clients(*module);
@@ -111,6 +113,7 @@ int load(Context* context, server_api::String** argv, int argc) {
   subscribe(context, server_api::kEventLoading, on_loading);
   subscribe(context, server_api::kEventReplAsyncLoad, on_async_loading);
   subscribe(context, server_api::kEventModuleChange, on_module_change);
+  subscribe(context, server_api::kEventConfig, on_config_change);
   // An overwriting SET walks the list of all subscriptions: none that is of no use.
   if (server.valkey_at_least(9, 0)) {
     subscribe(context, server_api::kEventAuthenticationAttempt, on_authentication);
@@ -137,12 +140,14 @@ int load(Context* context, server_api::String** argv, int argc) {
 }
 
 int on_load(Context* context, server_api::String** argv, int argc) noexcept {
+  int result = server_api::kErr;
   try {
-    return load(context, argv, argc);
+    result = load(context, argv, argc);
   } catch (...) {
     if (api.Log) api.Log(context, "warning", "tenants: not loaded: out of memory");
-    return server_api::kErr;
   }
+  if (result != server_api::kOk) __gnu_cxx::__freeres();  // nobody calls on_unload then
+  return result;
 }
 
 // Before 9.1 the server dies when a module goes whose commands an ACL rule names (valkey #2797).
@@ -157,6 +162,15 @@ bool named_in_acl() {
   return false;
 }
 
+// Unknown for want of memory: they may.
+bool may_have_run_ours_last() noexcept {
+  try {
+    return any_ran_ours_last(*module_state);
+  } catch (...) {
+    return true;
+  }
+}
+
 int on_unload(Context* context) noexcept {
   if (named_in_acl()) {
     api.Log(context, "warning",
@@ -164,7 +178,7 @@ int on_unload(Context* context) noexcept {
             "it first");
     return server_api::kErr;
   }
-  if (any_ran_ours_last(*module_state)) {
+  if (may_have_run_ours_last()) {
     api.Log(context, "warning",
             "tenants: not unloaded: a client is connected whose last command was one of this module's, and CLIENT LIST "
             "(field cmd) would read freed memory: let it send another command, or close it with CLIENT KILL, first");

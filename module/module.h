@@ -4,14 +4,18 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "module/accounting/acl.h"
 #include "module/accounting/clients.h"
 #include "module/accounting/commands.h"
+#include "module/accounting/groups.h"
 #include "module/accounting/keyspace.h"
 #include "module/accounting/prefixes.h"
+#include "module/accounting/settings.h"
 #include "module/accounting/users.h"
+#include "module/publish/tally.h"
 #include "module/sampling/sampler.h"
 #include "server_api/call.h"
 
@@ -19,19 +23,6 @@ namespace tenants {
 
 inline constexpr int kVersion = 100;  // 0.1.0
 inline constexpr const char* kVersionText = "0.1.0";
-
-struct Settings {
-  long long max_users = 1024;
-  long long max_prefixes = 4096;
-  long long sweep_cpu_percent = 1;
-  long long sweep_interval = 60;
-  long long target_error = 1;
-  long long slice_usec = 100;
-  long long info_rows = 100;
-  long long cpu_sampling_hz = 250;
-  long long bytes_interval = 40;
-  std::string separators = ":";
-};
 
 // The command that the filter counted last: a rejection that follows at once takes it back.
 struct Charge {
@@ -56,9 +47,18 @@ struct WatchedExec {
   std::optional<std::uint64_t> processed;  // commands that the server had processed before it
 };
 
+// From how many microseconds on the server logs a command; below 0: none.
+struct SlowLogConfig {
+  long long usec = -1;
+  long long offered = -1;  // by the last CONFIG SET: it may be refused, or be run by EXEC
+  // Calls as short as ours, which would be in the log, and leave no room for the clients' commands.
+  bool has_ours() const { return usec >= 0 && usec < 100; }
+};
+
 // The ACL being read: user by user, in slices.
 struct AclReading {
   bool wanted = true;
+  std::uint64_t wanted_usec = 0;  // since when, as far as seen; 0: it is not
   bool readable = true;
   bool running = false;
   std::vector<std::string> names;
@@ -80,16 +80,19 @@ struct Sweep {
   std::uint64_t number = 0;                   // of the pass that runs, or ran last; from 1
   std::uint64_t complete = 0;                 // of the last one that came to its end
   bool refused = false;                       // the server refused INFO: nothing can be asked for now
+  bool called = false;                        // each of the commands that are called for a pass
   bool preparing = false;                     // the next one begins when the keyspace is ready
   std::optional<HeavyNames> heavy;            // what falls under "(other)" in this pass; made when something does
   std::vector<HeavyNames::Counted> to_adopt;  // orphans that get a row when the next one begins
   std::uint64_t keys_measured = 0;
   std::uint64_t cpu_usec = 0;
-  std::uint64_t longest_slice_usec = 0;
+  std::uint64_t longest_slice_usec = 0, longest_slice_cpu_usec = 0;
+  std::uint64_t slices = 0, long_slices = 0;  // these took more than twice tenants.slice-usec of CPU time
   std::uint64_t began_usec = 0;
   std::uint64_t ended_usec = 0;
   std::uint64_t checked_usec = 0;
   std::uint64_t adapted_usec = 0;  // when the sampling of lookups was
+  std::uint64_t tallied_usec = 0;  // when the tally last went on
   int failed_in_a_row = 0;
   std::uint64_t coins = 0;                         // state of the generator; not 0
   std::size_t largest_in_all = 0;                  // bytes in the lists of largest keys of this pass
@@ -126,6 +129,13 @@ struct Module {
   std::uint32_t script_user = UserTable::kInternal;
   std::array<std::uint64_t, 16> nested_ids{};
   std::vector<server_api::String*> arguments;  // of a command that is looked at
+  // Clients that have used CLIENT NO-TOUCH. Before 9.1 a key that is opened before their command runs ends the server:
+  // lookupKey() reads server.executing_client->cmd, and nobody executes yet.
+  std::unordered_set<std::uint64_t> no_touch;
+  // Whose command is a module's, until the next tick. That module's calls may bear this id, too (a client of its pool
+  // keeps that of the blocked client it served), and GetClientInfoById would take such a client, which has no
+  // connection.
+  std::uint64_t nesting_id = 0;
   // hooks/connections.cc
   bool all_pending = false;
   std::optional<bool> default_is_open;  // clients need not log in; nothing: ask
@@ -133,6 +143,7 @@ struct Module {
   WatchedExec watched_exec;
   bool links_changed = false;  // a link to a primary came up: it has no connect event
   std::uint64_t monitors = 0;
+  SlowLogConfig slow_log;
 
   // hooks/keyspace.cc
   bool loading_aside = false;
@@ -142,6 +153,8 @@ struct Module {
 
   AclReading acl;
   Sweep sweep;
+  Groups groups;  // tenants.groups
+  Tallies tallies;
   std::uint64_t loaded_usec = 0;
   std::int64_t started_unix_msec = 0, reset_unix_msec = 0;
   std::uint64_t allocated_at_start = 0;  // by this module, and taken for the server's own since

@@ -13,6 +13,7 @@ namespace server_api {
   X(true, void*, TryAlloc, (std::size_t))                                                                       \
   X(true, void, Free, (void*))                                                                                  \
   X(true, std::size_t, MallocSize, (void*))                                                                     \
+  X(true, float, GetUsedMemoryRatio, ())                                                                        \
   X(true, void, SetModuleAttribs, (Context*, const char*, int, int))                                            \
   X(true, int, IsModuleNameBusy, (const char*))                                                                 \
   X(true, void, SetModuleOptions, (Context*, int))                                                              \

@@ -1,6 +1,7 @@
 // RAII for what a call through the API returns. Main thread only.
 #pragma once
 
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -13,6 +14,12 @@ inline std::string_view view(const String* string) {
   const char* bytes = api.StringPtrLen(string, &length);
   return {bytes, length};
 }
+
+// A string that is ours to free; null where the server had none.
+struct FreeString {
+  void operator()(String* string) const { api.FreeString(nullptr, string); }
+};
+using OwnedString = std::unique_ptr<String, FreeString>;
 
 // The reply of api.Call, freed at the end; null where the server refused the call.
 class Reply {

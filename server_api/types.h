@@ -68,7 +68,6 @@ inline constexpr int kKeyTypeList = 2;
 inline constexpr int kKeyTypeStream = 7;
 
 inline constexpr unsigned kConfigDefault = 0;
-inline constexpr unsigned kConfigImmutable = 1u << 0;
 
 inline constexpr int kEventLoopReadable = 1;
 
@@ -83,6 +82,7 @@ inline constexpr std::uint64_t kEventPrimaryLinkChange = 7;
 inline constexpr std::uint64_t kEventModuleChange = 9;
 inline constexpr std::uint64_t kEventSwapDb = 11;
 inline constexpr std::uint64_t kEventReplAsyncLoad = 14;
+inline constexpr std::uint64_t kEventConfig = 16;
 inline constexpr std::uint64_t kEventAuthenticationAttempt = 18;  // Valkey 9.0+; another event on Redis 8.4+
 inline constexpr std::uint64_t kEventAtomicSlotMigration = 19;    // Valkey 9.0+; another event on Redis 8.4+
 inline constexpr std::uint64_t kEventCommandFailure = 21;         // Valkey 9.1+
@@ -124,6 +124,12 @@ struct SwapDbInfo {
   std::int32_t dbnum_second;
 };
 
+struct ConfigChange {
+  std::uint64_t version;
+  std::uint32_t num_changes;
+  const char** config_names;
+};
+
 struct AuthenticationInfo {
   std::uint64_t version;
   std::uint64_t client_id;
@@ -161,6 +167,10 @@ struct CommandArg {
 };
 inline constexpr int kArgString = 0;
 inline constexpr int kArgInteger = 1;
+inline constexpr int kArgPattern = 4;
+inline constexpr int kArgPureToken = 6;
+inline constexpr int kArgOneOf = 7;
+inline constexpr int kArgBlock = 8;
 inline constexpr int kArgOptional = 1 << 0;
 
 struct CommandHistoryEntry {

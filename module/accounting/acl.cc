@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <tuple>
 
 namespace tenants {
@@ -36,19 +37,28 @@ std::vector<PatternHead> heads_of_keys(std::string_view keys) {
   return heads;
 }
 
-std::vector<Head> heads_with_owner(std::vector<UserKeys> users) {
-  std::map<std::pair<std::string, bool>, std::pair<std::tuple<bool, std::size_t, std::string>, std::uint32_t>> owners;
-  for (UserKeys& user : users) {
-    for (PatternHead& head : user.heads) {
-      if (!head.writes || head.head.empty()) continue;
+std::vector<Head> heads_with_owner(const std::vector<UserKeys>& users) {
+  struct Holders {
+    std::optional<std::tuple<bool, std::size_t, std::string>> rank;  // of the owner; nothing: nobody may write
+    std::uint32_t owner = 0, users = 0, last = 0;
+  };
+  std::map<std::pair<std::string, bool>, Holders> found;
+  for (const UserKeys& user : users) {
+    for (const PatternHead& head : user.heads) {
+      if (head.head.empty()) continue;
+      Holders& holders = found[{head.head, head.exact}];
+      if (holders.last != user.user) ++holders.users;  // it may come with several patterns
+      holders.last = user.user;
       auto rank = std::make_tuple(!user.enabled, user.heads.size(), user.name);
-      auto [at, made] = owners.try_emplace({head.head, head.exact}, rank, user.user);
-      if (!made && rank < at->second.first) at->second = {rank, user.user};
+      if (head.writes && (!holders.rank || rank < *holders.rank)) {
+        holders.rank = std::move(rank);
+        holders.owner = user.user;
+      }
     }
   }
   std::vector<Head> heads;
-  heads.reserve(owners.size());
-  for (auto& [key, owner] : owners) heads.push_back({key.first, key.second, owner.second});
+  for (auto& [key, holders] : found)
+    if (holders.rank) heads.push_back({key.first, key.second, holders.owner, holders.users});
   return heads;
 }
 

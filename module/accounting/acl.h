@@ -33,6 +33,6 @@ struct UserKeys {
 // One owner for each head. Of several users the one that may write comes first, then the enabled one, then the one with
 // fewest heads (the application before the tool that sees them all), then by name. Heads that nobody may write below
 // own nothing.
-std::vector<Head> heads_with_owner(std::vector<UserKeys> users);
+std::vector<Head> heads_with_owner(const std::vector<UserKeys>& users);
 
 }  // namespace tenants

@@ -39,6 +39,14 @@ TEST(Acl, the_writer_with_fewest_prefixes_owns) {
   EXPECT_EQ(heads[1].owner, 2u);
 }
 
+TEST(Acl, a_head_knows_how_many_users_have_it) {
+  auto heads = heads_with_owner(
+      {user(2, "a", "~x:*"), user(3, "b", "~x:* ~x:?"), user(4, "c", "%R~x:*"), user(5, "d", "~x:y:*")});
+  ASSERT_EQ(heads.size(), 2u);
+  EXPECT_EQ(heads[0].users, 3u);
+  EXPECT_EQ(heads[1].users, 1u);
+}
+
 TEST(Acl, an_enabled_user_comes_before_a_disabled_one) {
   auto heads = heads_with_owner({user(2, "a", "~x:*", false), user(3, "b", "~x:*")});
   ASSERT_EQ(heads.size(), 1u);

@@ -40,8 +40,10 @@ void CommandTable::add(std::string_view called, std::string_view name, Kind kind
   if (called.empty() || called.size() > kLongestName) return;
   if (2 * size_ >= entries_.size()) {
     std::size_t places = entries_.size() * 2;
-    std::vector<CommandEntry> entries = std::exchange(entries_, std::vector<CommandEntry>(places));
-    std::vector<Names> names = std::exchange(names_, std::vector<Names>(places));
+    std::vector<CommandEntry> entries(places);
+    std::vector<Names> names(places);  // no memory until here: nothing has changed
+    entries.swap(entries_);
+    names.swap(names_);
     mask_ = places - 1;
     for (std::size_t i = 0; i < entries.size(); ++i) {
       if (!entries[i].length) continue;
@@ -52,6 +54,7 @@ void CommandTable::add(std::string_view called, std::string_view name, Kind kind
   }
   std::string lower_case;
   for (char c : called) lower_case += lower(c);
+  Names both{lower_case, std::string(name)};
   std::size_t at = place_for(lower_case);
   CommandEntry& entry = entries_[at];
   size_ += entry.length == 0;
@@ -63,7 +66,7 @@ void CommandTable::add(std::string_view called, std::string_view name, Kind kind
   entry.arity = arity;
   entry.special = special | CommandEntry::kUnnumbered;
   entry.kind = kind;
-  names_[at] = {std::move(lower_case), std::string(name)};
+  names_[at] = std::move(both);
 }
 
 std::uint16_t CommandTable::give_number(const CommandEntry& entry) {

@@ -27,23 +27,25 @@ std::string escape(std::string_view name) {
   return text;
 }
 
-std::optional<std::string> unescape(std::string_view text) {
+std::optional<std::string> decode_percent(std::string_view text) {
   std::string name;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned char byte = static_cast<unsigned char>(text[i]);
-    if (byte == '%') {
-      if (i + 2 >= text.size()) return std::nullopt;
-      std::size_t high = kHex.find(text[i + 1]), low = kHex.find(text[i + 2]);
-      if (high == std::string_view::npos || low == std::string_view::npos) return std::nullopt;
-      byte = static_cast<unsigned char>(high << 4 | low);
-      if (is_plain(byte)) return std::nullopt;
-      i += 2;
-    } else if (!is_plain(byte)) {
-      return std::nullopt;
+    if (text[i] != '%') {
+      name += text[i];
+      continue;
     }
-    name += static_cast<char>(byte);
+    if (i + 2 >= text.size()) return std::nullopt;
+    std::size_t high = kHex.find(text[i + 1]), low = kHex.find(text[i + 2]);
+    if (high == std::string_view::npos || low == std::string_view::npos) return std::nullopt;
+    name += static_cast<char>(high << 4 | low);
+    i += 2;
   }
   return name;
+}
+
+std::optional<std::string> unescape(std::string_view text) {
+  std::optional<std::string> name = decode_percent(text);
+  return name && escape(*name) == text ? name : std::nullopt;
 }
 
 }  // namespace tenants

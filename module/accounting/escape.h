@@ -10,6 +10,10 @@ namespace tenants {
 
 std::string escape(std::string_view name);
 
+// The bytes that a text with %XX means, whether or not they had to be written so; nothing where a % is not followed by
+// two digits of 0-9A-F.
+std::optional<std::string> decode_percent(std::string_view text);
+
 // The inverse; nothing where `text` is not something that escape() returns.
 std::optional<std::string> unescape(std::string_view text);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 namespace tenants {
 
@@ -9,12 +10,18 @@ void HeavyNames::add(std::string_view name) {
   auto known = counters_.find(name);
   if (known == counters_.end() && counters_.size() < capacity_) {
     known = counters_.try_emplace(std::string(name)).first;
-    by_count_.emplace(0, &known->first);
+    try {
+      by_count_.emplace(0, &known->first);
+    } catch (...) {  // no memory for the second half: neither
+      counters_.erase(known);
+      throw;
+    }
   } else if (known == counters_.end()) {
     // The lowest counter is another name's from now on. Its node moves to its new place in the map, and stays the same.
+    std::string copy(name);
     const auto& [count, rarest] = *by_count_.begin();
     auto node = counters_.extract(*rarest);
-    node.key().assign(name);
+    node.key() = std::move(copy);
     node.mapped().error = count;
     known = counters_.insert(std::move(node)).position;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 namespace tenants {
@@ -78,14 +79,19 @@ bool BloomFilter::maybe(std::uint64_t fingerprint) const {
 Counts::Database& Counts::database_at(int db) {
   if (db >= databases()) databases_.resize(db + 1);
   Database& database = databases_[db];
-  if (database.by_row.empty()) database.by_row.resize(by_row_.size());
+  if (database.by_row.empty()) database.by_row.resize(1);
   return database;
+}
+
+std::int64_t& Counts::Database::at(std::uint32_t row) {
+  if (row >= by_row.size()) by_row.resize(row + 1);
+  return by_row[row];
 }
 
 void Counts::add(int db, std::uint32_t row, std::int64_t keys) {
   Database& database = database_at(db);
+  database.at(row) += keys;
   database.total += keys;
-  database.by_row[row] += keys;
   by_row_[row] += keys;
 }
 
@@ -108,7 +114,7 @@ void Counts::swap(int a, int b) {
 
 void Counts::move(std::uint32_t from, std::uint32_t to) {
   for (Database& database : databases_)
-    if (!database.by_row.empty()) database.by_row[to] += std::exchange(database.by_row[from], 0);
+    if (from < database.by_row.size()) database.at(to) += std::exchange(database.by_row[from], 0);
   by_row_[to] += std::exchange(by_row_[from], 0);
 }
 
@@ -149,7 +155,8 @@ void Keyspace::appeared(int db, std::string_view key) {
   std::uint64_t print = fingerprint(db, key);
   replaced_counted_ = pass_->fresh->contains(print) || pass_->visited->maybe(print);
   pass_->counts.add(db, row, 1);
-  if (!pass_->fresh->insert(print)) pass_->valid = false;
+  if (pass_->fresh->insert(print) || !std::exchange(pass_->valid, false)) return;
+  fresh_capacity_ = std::min(8 * fresh_capacity_, kFreshCapacity);  // for the next pass
 }
 
 std::uint32_t Keyspace::vanished(int db, std::string_view key) {
@@ -167,10 +174,14 @@ void Keyspace::vanished_twice(int db, std::string_view key, std::uint64_t db_siz
 }
 
 void Keyspace::replaced(int db, std::string_view key, std::uint64_t db_size) {
+  bool counting = mode_ != Mode::kExact && pass_ && pass_->fresh && pass_->valid;
+  if (mode_ != Mode::kExact && !counting) return;
+  auto index = static_cast<std::size_t>(db);
+  std::int64_t unknown = counting && index < pass_->unknown.size() ? pass_->unknown[index] : 0;
+  if (counts_.database(db) + unknown != static_cast<std::int64_t>(db_size) + 1) return;
   std::uint32_t row = prefixes_.match(key);
-  if (mode_ == Mode::kExact && counts_.database(db) == static_cast<std::int64_t>(db_size) + 1) counts_.add(db, row, -1);
-  if (pass_ && pass_->fresh && replaced_counted_) pass_->counts.add(db, row, -1);
-  replaced_counted_ = false;
+  counts_.add(db, row, -1);
+  if (counting && replaced_counted_) pass_->counts.add(db, row, -1);
 }
 
 void Keyspace::flushed(int db) {
@@ -242,9 +253,10 @@ void Keyspace::request_seeding(bool drift) {
 bool Keyspace::prepare_pass(std::uint64_t keys) {
   if (!live_ || mode_ == Mode::kExact) return true;
   if (!next_fresh_) {
-    next_fresh_.emplace(kFreshCapacity);
-    next_visited_.emplace(keys);
+    fresh_capacity_ = std::clamp<std::size_t>(keys / 4, fresh_capacity_, kFreshCapacity);
+    next_fresh_.emplace(fresh_capacity_);
   }
+  if (!next_visited_) next_visited_.emplace(keys);  // there may have been memory for the first only
   return next_fresh_->clear_some() && next_visited_->clear_some();
 }
 
@@ -254,7 +266,8 @@ bool Keyspace::displaces(const std::vector<HeavyNames::Counted>& heavy) const {
   return prefixes_.has_room() || (!lightest.empty() && heavy[0].at_least > 2 * keys(lightest[0]));
 }
 
-void Keyspace::begin_pass(std::uint64_t keys, const std::vector<HeavyNames::Counted>& heavy) {
+void Keyspace::begin_pass(const std::vector<std::uint64_t>& sizes, const std::vector<HeavyNames::Counted>& heavy) {
+  std::uint64_t keys = std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0});
   while (!prepare_pass(keys)) {
   }
   pass_.reset();
@@ -284,6 +297,8 @@ void Keyspace::begin_pass(std::uint64_t keys, const std::vector<HeavyNames::Coun
   }
   pass_->fresh = std::exchange(next_fresh_, std::nullopt);
   pass_->visited = std::exchange(next_visited_, std::nullopt);
+  for (std::size_t db = 0; db < sizes.size(); ++db)
+    pass_->unknown.push_back(static_cast<std::int64_t>(sizes[db]) - counts_.database(static_cast<int>(db)));
 }
 
 void Keyspace::visit(int db, std::uint32_t row, std::string_view key) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -79,7 +80,8 @@ class Counts {
  private:
   struct Database {
     std::int64_t total = 0;
-    std::vector<std::int64_t> by_row;  // allocated when the database is first used
+    std::deque<std::int64_t> by_row;  // as far as rows have been used; grows by half a kB at a time
+    std::int64_t& at(std::uint32_t row);
   };
   Database& database_at(int db);
   std::vector<std::int64_t> by_row_;
@@ -113,10 +115,10 @@ class Keyspace {
 
   // What the pass that begins next needs; to be called until it returns true. O(1).
   bool prepare_pass(std::uint64_t keys);
-  // A pass over the whole keyspace. `keys`: how many to expect. A live keyspace that is exact is only looked at.
-  // `heavy`: orphans in "(other)" that get a row now, the first ones first, where there is room or another orphan has
-  // fewer than half as many keys.
-  void begin_pass(std::uint64_t keys, const std::vector<HeavyNames::Counted>& heavy = {});
+  // A pass over the whole keyspace. `sizes`: DBSIZE of each database now. A live keyspace that is exact is only looked
+  // at. `heavy`: orphans in "(other)" that get a row now, the first ones first, where there is room or another orphan
+  // has fewer than half as many keys.
+  void begin_pass(const std::vector<std::uint64_t>& sizes, const std::vector<HeavyNames::Counted>& heavy = {});
   // Is it worth a new count to give these rows?
   bool displaces(const std::vector<HeavyNames::Counted>& heavy) const;
   void visit(int db, std::uint32_t row, std::string_view key);
@@ -146,13 +148,15 @@ class Keyspace {
   std::uint64_t drift() const { return drift_; }
 
  private:
-  static constexpr std::size_t kFreshCapacity = 1 << 18;
+  static constexpr std::size_t kFreshCapacity = 1 << 18;  // 4 MiB
 
   struct Pass {
     explicit Pass(std::size_t rows) : counts(rows) {}
     Counts counts;
     std::optional<FingerprintSet> fresh;  // keys that appeared since the pass began; live only
     std::optional<BloomFilter> visited;   // older keys that the pass has counted; live only
+    // By how much the sum of each database fell short of DBSIZE when the pass began, and does until it ends.
+    std::vector<std::int64_t> unknown;
     bool valid = true;
   };
 
@@ -164,6 +168,7 @@ class Keyspace {
   PrefixTable& prefixes_;
   Counts counts_;
   std::optional<FingerprintSet> next_fresh_;  // of the pass to come
+  std::size_t fresh_capacity_ = 1 << 12;      // 64 KiB; more where there are many keys, or many came during a pass
   std::optional<BloomFilter> next_visited_;
   std::optional<Pass> pass_;
   std::optional<Counts> aside_;

@@ -22,6 +22,7 @@ std::ptrdiff_t LargestKeys::add(LargeKey key, std::size_t room) {
     std::pop_heap(keys_.begin(), keys_.end(), larger);
     keys_.pop_back();
   }
+  if (keys_.size() == 2) keys_.reserve(kKept);  // not the 16 that doubling would come to
   keys_.push_back(std::move(key));
   std::push_heap(keys_.begin(), keys_.end(), larger);
   return static_cast<std::ptrdiff_t>(more) - static_cast<std::ptrdiff_t>(less);

@@ -73,6 +73,9 @@ std::uint32_t PrefixTable::make(std::uint64_t hash, std::string_view name, bool 
     ++dropped_;
     return 0;
   }
+  Prefix prefix;
+  prefix.name = name;  // no memory: nothing has changed
+  prefix.exact = exact;
   std::uint32_t row = end_;
   if (free_.empty()) {
     ++end_;
@@ -80,9 +83,7 @@ std::uint32_t PrefixTable::make(std::uint64_t hash, std::string_view name, bool 
     row = free_.back();
     free_.pop_back();
   }
-  rows_[row] = Prefix{};
-  rows_[row].name = name;
-  rows_[row].exact = exact;
+  rows_[row] = std::move(prefix);
   ++in_use_;
   std::size_t mask = slots_.size() - 1, at = (hash >> 32) & mask;
   while (slots_[at].row) at = (at + 1) & mask;
@@ -114,6 +115,15 @@ void PrefixTable::adopt(std::string_view name) {
   if (!find(hash, name, false)) make(hash, name, false);
 }
 
+std::vector<std::uint32_t> PrefixTable::named(std::string_view name) const {
+  std::vector<std::uint32_t> rows;
+  for (bool exact : {false, true})
+    if (std::uint32_t row = find(hash_of(name, exact), name, exact)) rows.push_back(row);
+  for (std::uint32_t own : {kNone, kOther})
+    if (rows.empty() && rows_[own].name == name) rows.push_back(own);
+  return rows;
+}
+
 std::string_view PrefixTable::segment_of(std::string_view key) const {
   std::size_t separator = key.find_first_of(separators_);
   return separator < kLongestName ? key.substr(0, separator + 1) : std::string_view();
@@ -132,7 +142,7 @@ std::uint32_t PrefixTable::match(std::string_view key, bool may_make) {
     }
     if (std::uint32_t row = find(hash, key.substr(0, length), false); row && rows_[row].in_acl) best = row;
     if (exact_rows_ && length == key.size())
-      if (std::uint32_t row = find(~hash, key, true)) best = row;
+      if (std::uint32_t row = find(~hash, key, true); row && rows_[row].in_acl) best = row;
   }
   if (best) return best;
   if (separator == std::string_view::npos) return kNone;
@@ -164,21 +174,23 @@ bool PrefixTable::has_shorter_in_acl(std::string_view name) const {
 }
 
 void PrefixTable::index_lengths() {
-  lengths_.clear();
-  exact_rows_ = 0;
+  std::vector<std::uint32_t> lengths;
+  std::size_t exact_rows = 0;
   for (std::uint32_t row = kFirst; row < end_; ++row) {
     if (!rows_[row].in_acl) continue;
-    lengths_.push_back(static_cast<std::uint32_t>(rows_[row].name.size()));
-    exact_rows_ += rows_[row].exact;
+    lengths.push_back(static_cast<std::uint32_t>(rows_[row].name.size()));
+    exact_rows += rows_[row].exact;
   }
-  std::sort(lengths_.begin(), lengths_.end());
-  lengths_.erase(std::unique(lengths_.begin(), lengths_.end()), lengths_.end());
+  std::sort(lengths.begin(), lengths.end());
+  lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
+  lengths_ = std::move(lengths);
+  exact_rows_ = exact_rows;
 }
 
 bool PrefixTable::set_acl(const std::vector<Head>& heads, const std::function<bool()>& make_room) {
   // A change leaves every counted key where it is only if the prefix is just what an orphan's row covers, and no other
   // prefix of the ACL lies above it. That is the usual case (`app1:`); anything else counts again.
-  bool recount = false;
+  bool recount = std::exchange(torn_, true);
   std::vector<bool> keep(rows_.size(), false);
   std::vector<std::uint32_t> added;
   lacks_acl_rows_ = false;
@@ -199,6 +211,7 @@ bool PrefixTable::set_acl(const std::vector<Head>& heads, const std::function<bo
     }
     keep[row] = true;
     rows_[row].owner = head.owner;
+    rows_[row].users = head.users;
   }
   for (std::uint32_t row : added) rows_[row].in_acl = false;
   for (std::uint32_t row = kFirst; row < end_; ++row) {
@@ -206,12 +219,13 @@ bool PrefixTable::set_acl(const std::vector<Head>& heads, const std::function<bo
     if (!prefix.in_acl || keep[row]) continue;
     recount |= prefix.exact || !is_first_segment(prefix.name) || has_shorter_in_acl(prefix.name);
     prefix.in_acl = false;
-    prefix.owner = 0;
+    prefix.owner = prefix.users = 0;
   }
   for (std::uint32_t row : added) rows_[row].in_acl = true;
   index_lengths();
   for (std::uint32_t row : added)
     recount |= rows_[row].exact || !is_first_segment(rows_[row].name) || has_shorter_in_acl(rows_[row].name);
+  torn_ = false;
   return recount;
 }
 

@@ -34,6 +34,7 @@ struct Measured {
 struct Prefix {
   std::string name;
   std::uint32_t owner = 0;  // row of the user table; 0: nobody's
+  std::uint32_t users = 0;  // that have a pattern with this head, to read or to write
   bool in_acl = false;
   bool exact = false;  // a pattern without wildcard: owns the one key of that name
   Cache cache;
@@ -54,6 +55,7 @@ struct Head {
   std::string name;
   bool exact = false;
   std::uint32_t owner = 0;
+  std::uint32_t users = 1;  // that have it
   auto operator<=>(const Head&) const = default;
 };
 
@@ -72,8 +74,12 @@ class PrefixTable {
   // The row that it has or would fall under now: makes none.
   std::uint32_t find(std::string_view key) { return match(key, false); }
 
+  // The rows with this very name, of the ACL or not; none, one or two (a prefix and a key). O(1).
+  std::vector<std::uint32_t> named(std::string_view name) const;
+
   // Takes in the ACL's heads. Where the table is full, `make_room` shall release an orphan's row, or return false. True
-  // where keys that have been counted may now belong elsewhere: count again.
+  // where keys that have been counted may now belong elsewhere: count again. Where memory runs out in its middle, and
+  // it throws, keys belong to what was taken in until then; to be called again.
   bool set_acl(
       const std::vector<Head>& heads, const std::function<bool()>& make_room = [] { return false; });
   // The ACL has heads for which there was no room.
@@ -140,6 +146,7 @@ class PrefixTable {
   // taken from a row that never counted them: only a new count gives rows to orphans again.
   bool full_ = false;
   bool lacks_acl_rows_ = false;
+  bool torn_ = false;  // set_acl() did not come to its end
 };
 
 }  // namespace tenants

@@ -36,6 +36,12 @@ TEST(Prefix, takes_over_what_was_seen_of_another) {
   EXPECT_EQ(mine.seen_in(2)->seen, 3u);
   EXPECT_EQ(mine.cache.misses, 5u);
   EXPECT_EQ(theirs.cache.misses, 0u);
+  Prefix now, before;
+  now.seen_now(3, 2).seen = 7;
+  before.seen_now(2, 1).seen = 4;
+  now.take_over(before);
+  EXPECT_EQ(now.seen_in(3)->seen, 7u);
+  EXPECT_EQ(now.seen_in(2)->seen, 4u);
 }
 
 TEST(Prefixes, a_key_belongs_to_the_longest_matching_prefix) {
@@ -58,6 +64,13 @@ TEST(Prefixes, an_exact_pattern_owns_one_key) {
   EXPECT_EQ(name_of(table, "counters"), "(none)");
   EXPECT_TRUE(table[table.match("a:")].in_acl);
   EXPECT_FALSE(table[table.match("a:b")].in_acl);
+}
+
+TEST(Prefixes, an_exact_pattern_that_left_the_acl_owns_nothing) {
+  PrefixTable table(100, ":", 1);
+  table.set_acl({{"a:1", true}, {"b:1", true}});
+  table.set_acl({{"b:1", true}});
+  EXPECT_EQ(name_of(table, "a:1"), "a:");
 }
 
 TEST(Prefixes, match_agrees_with_a_plain_search_on_random_names) {

@@ -19,8 +19,12 @@ void User::reset(std::uint64_t cpu_nanoseconds) {
   *this = std::move(fresh);
 }
 
-void User::take_over(const User& gone, std::uint64_t cpu_nanoseconds) {
+void User::make_room_for(const User& gone) {
   if (by_number.size() < gone.by_number.size()) by_number.resize(gone.by_number.size());
+}
+
+void User::take_over(const User& gone, std::uint64_t cpu_nanoseconds) {
+  make_room_for(gone);
   for (std::size_t number = 0; number < gone.by_number.size(); ++number) by_number[number] += gone.by_number[number];
   for (std::size_t kind = 0; kind < kKinds; ++kind) commands[kind] += gone.commands[kind];
   for (std::size_t reason = 0; reason < kDenials; ++reason) denied[reason] += gone.denied[reason];
@@ -50,9 +54,10 @@ std::uint32_t UserTable::add(std::string_view name) {
     ++dropped_;
     return kOther;
   }
+  std::string copy(name);
   std::uint32_t row = end_;
-  index_.emplace(name, row);
-  rows_[row].name = name;
+  index_.emplace(name, row);  // no memory: nothing has changed
+  rows_[row].name = std::move(copy);
   ++end_;
   return row;
 }
@@ -77,10 +82,11 @@ void UserTable::reuse(std::uint32_t row, std::string_view name, std::uint64_t cp
   User fresh;
   fresh.name = name;
   fresh.cpu_before = cpu_nanoseconds;
-  index_.emplace(name, row);
-  User& gone = rows_[row];
+  User &gone = rows_[row], &other = rows_[kOther];
+  other.make_room_for(gone);
+  index_.emplace(name, row);  // no memory until here: nothing has changed
   index_.erase(gone.name);
-  rows_[kOther].take_over(gone, cpu_nanoseconds);
+  other.take_over(gone, cpu_nanoseconds);
   gone = std::move(fresh);
   ++reused_;
 }

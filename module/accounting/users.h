@@ -69,6 +69,8 @@ struct alignas(64) User {
   }
   // Counters start anew; connections stay open.
   void reset(std::uint64_t cpu_nanoseconds);
+  // Allocates what take_over() needs, which then does not.
+  void make_room_for(const User& gone);
   // Takes over the counters of a row that is given up.
   void take_over(const User& gone, std::uint64_t cpu_nanoseconds);
   void connected() {

@@ -9,21 +9,14 @@ using server_api::CallReply;
 
 namespace {
 
-void append(std::vector<PatternHead>& heads, CallReply* keys) {
-  if (server_api::is(keys, server_api::kReplyArray)) {
-    for (std::size_t i = 0; i < api.CallReplyLength(keys); ++i) append(heads, api.CallReplyArrayElement(keys, i));
-    return;
-  }
-  for (PatternHead& head : heads_of_keys(server_api::text(keys))) heads.push_back(std::move(head));
-}
-
 // A flat array of names and values, as RESP2 has it.
 void read_rules(UserKeys& user, CallReply* rules) {
   if (!server_api::is(rules, server_api::kReplyArray)) return;
   for (std::size_t i = 0; i + 1 < api.CallReplyLength(rules); i += 2) {
     std::string_view field = server_api::text(api.CallReplyArrayElement(rules, i));
     CallReply* value = api.CallReplyArrayElement(rules, i + 1);
-    if (field == "keys") append(user.heads, value);
+    if (field == "keys")
+      for (PatternHead& head : heads_of_keys(server_api::text(value))) user.heads.push_back(std::move(head));
     if (field == "flags")
       for (std::size_t f = 0; f < api.CallReplyLength(value); ++f)
         user.enabled |= server_api::text(api.CallReplyArrayElement(value, f)) == "on";
@@ -59,15 +52,12 @@ void finish(Module& module) {
   }
   module.users.find_gone();
   module.clients.for_each([](Client& client) { client.clear(Client::kMayMulti); });
-  bool moved =
-      module.prefixes.set_acl(heads_with_owner(std::move(acl.users)), [&] { return module.keyspace.vacate_orphan(); });
+  bool moved = module.prefixes.set_acl(heads_with_owner(acl.users), [&] { return module.keyspace.vacate_orphan(); });
   acl.users.clear();
   if (moved && module.keyspace.total() > 0) module.keyspace.request_seeding(false);
 }
 
-}  // namespace
-
-bool read_acl(Module& module, std::uint64_t usec) {
+void read_some(Module& module, std::uint64_t usec) {
   AclReading& acl = module.acl;
   std::uint64_t start = monotonic_usec();
   if (acl.wanted) begin(module);
@@ -86,6 +76,20 @@ bool read_acl(Module& module, std::uint64_t usec) {
       acl.users.push_back(std::move(user));
     }
     if (monotonic_usec() - start >= usec) break;
+  }
+}
+
+}  // namespace
+
+bool read_acl(Module& module, std::uint64_t usec) {
+  AclReading& acl = module.acl;
+  try {
+    read_some(module, usec);
+  } catch (...) {  // out of memory: what was read is not whole, and keys may belong elsewhere by now
+    acl.running = false;
+    acl.wanted = true;
+    module.keyspace.request_seeding(false);
+    throw;
   }
   return !acl.running && !acl.wanted;
 }

@@ -1,6 +1,7 @@
 // Who ran what: the command filter. It sees every command before it runs, at queue time inside MULTI, and again the
 // inner commands of scripts and modules.
 #include <cerrno>
+#include <charconv>
 
 #include "module/hooks/hooks.h"
 
@@ -32,7 +33,8 @@ std::uint32_t special_of(std::string_view name) {
       {"auth", CommandEntry::kIdentity | CommandEntry::kAuth},
       {"hello", CommandEntry::kIdentity | CommandEntry::kAuth},
       {"acl|setuser", CommandEntry::kAcl},
-      {"config|set", CommandEntry::kAcl},  // requirepass
+      {"config|set", CommandEntry::kConfigSet},
+      {"client|no-touch", CommandEntry::kNoTouch},
       {"acl|deluser", CommandEntry::kAcl | CommandEntry::kIdentity},
       {"acl|load", CommandEntry::kAcl | CommandEntry::kIdentity},
       {"migrate", CommandEntry::kMigrate},
@@ -78,7 +80,7 @@ void add_command(CommandTable& table, server_api::CallReply* info, std::string_v
     if (flag == "no_multi") special |= CommandEntry::kNoMulti;
     if (flag == "noscript") special |= CommandEntry::kNoScript;
     if (flag == "no_auth") special |= CommandEntry::kNoAuth;
-    if (flag == "module") special |= CommandEntry::kIdentity | CommandEntry::kOtherDatabase;
+    if (flag == "module") special |= CommandEntry::kIdentity | CommandEntry::kOtherDatabase | CommandEntry::kOfModule;
   }
   bool script = special & CommandEntry::kScript && !(special & CommandEntry::kExec);
   Kind kind = script        ? Kind::kScript
@@ -116,8 +118,9 @@ bool looks_keys_up(const CommandTable& commands, const CommandEntry& command) {
   return name == "getex" || name == "getdel" || name == "getset";
 }
 
-// In which database the client is.
-std::optional<int> database_of(const Client& client) {
+// In which database the client is; nothing where its keys must not be opened.
+std::optional<int> database_of(const Module& module, const Client& client) {
+  if (client.id == module.nesting_id || module.no_touch.contains(client.id)) return std::nullopt;
   server_api::ClientInfo info{.version = 1};
   if (api.GetClientInfoById(&info, client.id) != server_api::kOk) return std::nullopt;
   return info.db;
@@ -151,7 +154,7 @@ void count_lookup(Module& module, int db, server_api::String* name, std::uint64_
   std::unique_ptr<int[], void (*)(int*)> positions(
       api.GetCommandKeys(nullptr, arguments.data(), static_cast<int>(arguments.size()), &keys),
       [](int* numbers) { api.Free(numbers); });
-  std::optional<int> db = database_of(*client);
+  std::optional<int> db = database_of(module, *client);
   if (!positions || keys < 1 || !db) return;
   bool few = keys <= kFewKeys;
   for (int i = 0; i < (few ? keys : 1); ++i) {
@@ -169,12 +172,11 @@ void settle_queued_lookups(Module& module, const Client& client, bool run) {
   if (!module.lookups.has_queued()) return;
   std::vector<LookupSampler::Queued> lookups = module.lookups.take_queued(client.id);
   std::optional<int> db;
-  if (run && !lookups.empty()) db = database_of(client);
+  if (run && !lookups.empty()) db = database_of(module, client);
   if (!db) return;
   for (const LookupSampler::Queued& lookup : lookups) {
-    server_api::String* key = api.CreateString(nullptr, lookup.key.data(), lookup.key.size());
-    count_lookup(module, *db, key, lookup.stands_for);
-    api.FreeString(nullptr, key);
+    server_api::OwnedString key(api.CreateString(nullptr, lookup.key.data(), lookup.key.size()));
+    count_lookup(module, *db, key.get(), lookup.stands_for);
   }
 }
 
@@ -255,8 +257,17 @@ void exec(Module& module, Client& client) {
   if (client.is(Client::kQueuedIdentity)) {
     mark_pending(module, client);
     module.may_nest = true;
+    module.nesting_id = client.id;
     module.acl_may_change();
     module.all_pending = true;
+  }
+}
+
+void note_config_set(Module& module, server_api::FilterContext* context) {
+  for (int i = 2; i + 1 < api.CommandFilterArgsCount(context); i += 2) {
+    if (!is_slow_log(view(api.CommandFilterArgGet(context, i)))) continue;
+    std::string_view value = view(api.CommandFilterArgGet(context, i + 1));
+    std::from_chars(value.data(), value.data() + value.size(), module.slow_log.offered);
   }
 }
 
@@ -303,6 +314,7 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
   // Before 9.0 nobody tells whether it logs in: taken for granted, so that what it runs counts.
   if (authenticates(command, arguments) && !module.server.valkey_at_least(9, 0)) client.clear(Client::kAnonymous);
   if (special & CommandEntry::kReset) mark_anonymous(module, client);
+  if (special & CommandEntry::kOfModule) module.nesting_id = client.id;
   if (special & CommandEntry::kIdentity) {
     mark_pending(module, client);
     module.may_nest = true;
@@ -347,6 +359,7 @@ std::uint32_t user_behind(Module& module, std::uint64_t id) {
   if (command && command->special & CommandEntry::kContainer && arguments > 1)
     command = module.commands.find(view(name), view(api.CommandFilterArgGet(context, 1)));
   if (!command || !command->accepts(arguments)) return;
+  if (command->special & CommandEntry::kConfigSet) note_config_set(module, context);
   count_nested(module, *command);
   if (!module.lookups.due()) return;
   bool script = api.GetContextFlags(nullptr) & server_api::kFlagLua;
@@ -369,6 +382,8 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
   // The old user's until here, except what a new connection begins with.
   if (command->special & (CommandEntry::kAuth | CommandEntry::kReset) && client.last && !client.is(Client::kInMulti))
     take_last_bytes(module, client);
+  if (command->special & CommandEntry::kConfigSet) note_config_set(module, context);
+  if (command->special & CommandEntry::kNoTouch) note_no_touch(module, client);
   client.last = module.commands.number_of(*command);
   if (client.is(Client::kInMulti) || command->special) return take_special(module, client, *command, arguments);
   module.charge.state = Charge::kCounted;
@@ -435,10 +450,8 @@ void read_command_table(Module& module) {
     server_api::CallReply* info = api.CallReplyArrayElement(reply.get(), i);
     if (!server_api::is(info, server_api::kReplyArray)) continue;
     std::string_view name = server_api::text(api.CallReplyArrayElement(info, 0));
-    server_api::String* string = api.CreateString(nullptr, name.data(), name.size());
-    bool callable = is_command(string);
-    api.FreeString(nullptr, string);
-    if (callable) add_command(module.commands, info, name);
+    server_api::OwnedString string(api.CreateString(nullptr, name.data(), name.size()));
+    if (is_command(string.get())) add_command(module.commands, info, name);
   }
 }
 

@@ -13,11 +13,9 @@ namespace {
 // The row of the client's user as the server knows it now; nothing where `id` is no client.
 std::optional<std::uint32_t> user_of(Module& module, std::uint64_t id) {
   errno = 0;
-  server_api::String* name = api.GetClientUserNameById(module.context.get(), id);
+  server_api::OwnedString name(api.GetClientUserNameById(module.context.get(), id));
   if (!name) return errno == ENOTSUP ? std::optional(UserTable::kInternal) : std::nullopt;
-  std::uint32_t row = module.row_for(server_api::view(name));
-  api.FreeString(module.context.get(), name);
-  return row;
+  return module.row_for(server_api::view(name.get()));
 }
 
 Client& enter(Module& module, std::uint64_t id, std::uint32_t user) {
@@ -48,6 +46,7 @@ void for_each_line(std::string_view list, Visit visit) {
 template <typename Visit>
 std::uint32_t list_some(Module& module, std::uint32_t place, std::uint32_t count, Visit visit) {
   std::vector<server_api::String*> words;
+  words.reserve(count);
   place = module.clients.visit_some(place, count, [&](const Client& client) {
     if (client.is(Client::kUnlisted)) return;
     std::string text = std::to_string(client.id);
@@ -109,6 +108,7 @@ void adopt_clients(Module& module, const server_api::Reply& list) {
     bool in_exec = api.GetContextFlags(nullptr) & server_api::kFlagMulti;
     if (!in_exec && value_of(line, " flags=").find('x') != std::string_view::npos) client->set(Client::kInMulti);
     if (number_of(line, " watch=").value_or(0)) client->set(Client::kWatching);
+    if (value_of(line, " flags=").find('T') != std::string_view::npos) note_no_touch(module, *client);
     // What went over it before is nobody's.
     client->bytes_in = number_of(line, " tot-net-in=").value_or(0);
     client->bytes_out = number_of(line, " tot-net-out=").value_or(0);
@@ -198,7 +198,7 @@ void take_last_bytes(Module& module, Client& client) {
   auto earned = static_cast<std::int64_t>((start - std::exchange(bytes.credited_usec, start)) / kShare);
   bytes.credit_usec = std::min(kMostCredit, bytes.credit_usec + earned);
   bool wanted = module.settings.bytes_interval > 0;
-  if (!wanted || bytes.credit_usec < 0 || client.is(Client::kUnlisted)) {
+  if (!wanted || bytes.credit_usec < 0 || client.is(Client::kUnlisted) || module.slow_log.has_ours()) {
     client.set(Client::kNewBytes);
     bytes.missed += wanted;
     return;
@@ -212,7 +212,7 @@ void take_last_bytes(Module& module, Client& client) {
 void read_some_bytes(Module& module) {
   constexpr std::uint64_t kRest = 400;  // times as long as it took
   Bytes& bytes = module.bytes;
-  if (!bytes.known || module.settings.bytes_interval == 0) return;
+  if (!bytes.known || module.settings.bytes_interval == 0 || module.slow_log.has_ours()) return;
   std::uint64_t start = monotonic_usec();
   if (start < bytes.next_usec || (bytes.place == 0 && start - bytes.round_usec < 1'000'000)) return;
   if (bytes.place == 0) bytes.round_usec = start;
@@ -268,6 +268,10 @@ void settle_all(Module& module, bool done) {
   settle_users(module, done);
 }
 
+void note_no_touch(Module& module, const Client& client) {
+  if (!module.server.valkey_at_least(9, 1)) module.no_touch.insert(client.id);
+}
+
 void forget_monitor(Module& module, Client& client) {
   if (!client.is(Client::kMonitor)) return;
   client.clear(Client::kMonitor);
@@ -292,6 +296,7 @@ void on_client_change(server_api::Context*, server_api::Event, std::uint64_t sub
     count_rest_of_exec(module, *client, true);
     forget_transaction(module, *client);
     forget_monitor(module, *client);
+    module.no_touch.erase(id);
     take_last_bytes(module, *client);
     module.users[client->user].disconnected();
     if (module.last_id == id) module.last_id = 0, module.last_client = nullptr;

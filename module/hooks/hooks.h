@@ -42,6 +42,8 @@ void mark_anonymous(Module& module, Client& client);
 // moment.
 void settle_all(Module& module, bool done);
 void forget_monitor(Module& module, Client& client);
+// The client uses, or may use, CLIENT NO-TOUCH from now on. Allocates.
+void note_no_touch(Module& module, const Client& client);
 // The value of `field` (" flags=") in a line of CLIENT LIST; empty where it has none.
 std::string_view value_of(std::string_view line, std::string_view field);
 // Whether the client's line of CLIENT LIST has this letter among its flags; `otherwise` where it must not be asked for.
@@ -55,6 +57,12 @@ void take_last_bytes(Module& module, Client& client);
 void read_some_bytes(Module& module);
 // Was a command of this module the last one of any client? O(clients).
 bool any_ran_ours_last(Module& module);
+
+// config.cc
+// Is this the name of the setting from when on the server logs a command? In any case.
+bool is_slow_log(std::string_view setting);
+void read_slow_log_config(Module& module);
+void on_config_change(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
 
 // keyspace.cc
 int on_key(server_api::Context*, int type, const char* event, server_api::String* key) noexcept;

@@ -48,7 +48,8 @@ int on_key(server_api::Context* context, int type, const char* event_name, serve
       else if (event == "rename_to" || event == "copy_to" || event == "restore" || event == "move_to")
         module.keyspace.replaced(db, server_api::view(key), api.DbSize(context));
     }
-  } catch (...) {  // out of memory: the sum tells, and the keys are counted again
+  } catch (...) {  // out of memory: this key is not counted. The sum need not tell, if it happens twice
+    module.keyspace.request_seeding(true);
   }
   return server_api::kOk;
 }
@@ -86,8 +87,9 @@ void on_async_loading(server_api::Context*, server_api::Event, std::uint64_t sub
       module.keyspace.begin_loading_aside();
     else
       module.keyspace.end_loading_aside(subevent == server_api::kReplAsyncLoadCompleted);
-  } catch (...) {
+  } catch (...) {  // its keys are counted beside those of now
     module.loading_aside = false;
+    module.keyspace.request_seeding(true);
   }
   module.loaded = true;
 }

@@ -1,55 +1,18 @@
 #include <algorithm>
 #include <charconv>
 
+#include "module/accounting/escape.h"
 #include "module/hooks/hooks.h"
 #include "module/publish/publish.h"
+#include "module/publish/replies.h"
 
 namespace tenants {
 
 using server_api::api;
-using server_api::Context;
-using server_api::String;
 
 namespace {
 
-constexpr std::uint64_t kMaxCount = 1000;
-
-void reply(Context* context, std::string_view text) { api.ReplyWithStringBuffer(context, text.data(), text.size()); }
-
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-bool equals_count(std::string_view word) {
-  std::string lower;
-  for (char c : word) lower += static_cast<char>(c | 0x20);
-  return lower == "count";
-}
-
-void reply_field(Context* context, const char* name, std::uint64_t value) {
-  reply(context, name);
-  api.ReplyWithLongLong(context, static_cast<long long>(value));
-}
-
-void reply_row(Context* context, const Row& row) {
-  api.ReplyWithMap(context, 9 + row.cpu_usec.has_value() + row.bytes.has_value());
-  reply(context, "name");
-  reply(context, row.name);
-  reply(context, "kind");
-  reply(context, row.kind);
-  reply_field(context, "users", row.users);
-  reply_field(context, "prefixes", row.prefixes);
-  reply_field(context, "connections", row.connections);
-  reply_field(context, "commands", row.commands);
-  reply_field(context, "reads", row.reads);
-  reply_field(context, "writes", row.writes);
-  if (row.cpu_usec) reply_field(context, "cpu_usec", *row.cpu_usec);
-  reply_field(context, "keys", row.keys);
-  if (row.bytes) reply_field(context, "bytes", *row.bytes);
-}
+constexpr std::size_t kMostUsers = 100, kMostPrefixes = 1000;  // in one reply
 
 // One of "slow": the newest first.
 void reply_slow(Context* context, const SlowLog* log) {
@@ -65,80 +28,122 @@ void reply_slow(Context* context, const SlowLog* log) {
   }
 }
 
-// Every command that the user ran, the most frequent first.
+// Every command that the user ran, the most frequent first. Nothing is allocated: who began to reply must not fail, the
+// client would wait for the rest.
 void reply_commands(Context* context, const Module& module, const User& user) {
-  std::vector<std::uint16_t> numbers;
+  std::array<std::uint16_t, CommandTable::kMostNumbers> numbers;
+  std::uint16_t* end = numbers.data();
   for (std::size_t number = 0; number < user.by_number.size(); ++number)
-    if (user.by_number[number]) numbers.push_back(static_cast<std::uint16_t>(number));
-  std::ranges::stable_sort(numbers, std::ranges::greater(), [&](auto number) { return user.by_number[number]; });
-  api.ReplyWithMap(context, static_cast<long>(numbers.size()));
-  for (std::uint16_t number : numbers) {
+    if (user.by_number[number]) *end++ = static_cast<std::uint16_t>(number);
+  std::sort(numbers.data(), end, [&](std::uint16_t a, std::uint16_t b) {
+    return std::pair(user.by_number[b], a) < std::pair(user.by_number[a], b);
+  });
+  api.ReplyWithMap(context, end - numbers.data());
+  for (std::uint16_t number : std::span(numbers.data(), end)) {
     reply(context, module.commands.counted(number).name);
     api.ReplyWithLongLong(context, static_cast<long long>(user.by_number[number]));
   }
 }
 
-// One tenant with all that is known of its user and its prefixes.
+constexpr const char* kReasons[kDenials] = {"auth", "command", "key", "channel", "database"};
+
+void reply_user(Context* context, const Module& module, std::uint32_t row, const char* more = nullptr) {
+  const User& user = module.users[row];
+  UserValues values = user_values(module, row);
+  api.ReplyWithMap(context, 3 + known(values) + module.tells_refusals + (more != nullptr));
+  reply_field(context, "name", user.name);
+  reply_values(context, kUserColumns, values);
+  reply(context, "commands_by_name");
+  reply_commands(context, module, user);
+  if (module.tells_refusals) {
+    reply(context, "denied_by_reason");
+    api.ReplyWithMap(context, kDenials);
+    for (std::size_t i = 0; i < kDenials; ++i) reply_field(context, kReasons[i], user.denied[i]);
+  }
+  reply(context, "slow_commands");
+  reply_slow(context, user.slow_log.get());
+  if (more) reply(context, more);
+}
+
+// `for_its_owner`: without how many users there are that may use it, too.
+void reply_prefixes(Context* context, const Module& module, const std::vector<std::uint32_t>& rows,
+                    bool for_its_owner) {
+  api.ReplyWithArray(context, static_cast<long>(std::min(rows.size(), kMostPrefixes)));
+  for (std::size_t i = 0; i < rows.size() && i < kMostPrefixes; ++i) {
+    PrefixValues values = prefix_values(module, rows[i]);
+    if (for_its_owner) values[prefix_columns::kUsers] = kAbsent;
+    api.ReplyWithMap(context, 2 + known(values));
+    reply_field(context, "name", module.prefixes[rows[i]].name);
+    reply_field(context, "kind", prefix_kind(module, rows[i]));
+    reply_values(context, kPrefixColumns, values);
+  }
+}
+
+// The rows of all prefixes that are billed to this tenant.
+std::vector<std::uint32_t> prefixes_of(const Module& module, std::uint32_t tenant) {
+  const std::deque<std::uint32_t>& tenant_of = module.tallies.tenant_of();
+  std::vector<std::uint32_t> rows;
+  for (std::uint32_t row = 0; row < std::min<std::size_t>(tenant_of.size(), module.prefixes.end()); ++row)
+    if (tenant_of[row] == tenant && module.prefixes.used(row) && tenant_of_prefix(module, row) == tenant)
+      rows.push_back(row);
+  return rows;
+}
+
+// One tenant with all that is known of its users and its prefixes.
 int get(Context* context, String** argv, int argc) {
   if (argc != 2) return api.WrongArity(context);
   Module& module = *module_state;
   settle_all(module, false);
-  std::uint32_t user = module.users.find(server_api::view(argv[1]));
-  if (!user) return api.ReplyWithError(context, "ERR tenants: no such tenant, TENANTS.LIST names them all");
-  std::vector<std::uint32_t> prefixes;
-  for (std::uint32_t row = 0; row < module.prefixes.end(); ++row)
-    if (module.prefixes[row].owner == user) prefixes.push_back(row);
-  auto fields = user_fields(module, user);
-  bool denials = module.tells_refusals;
-  api.ReplyWithMap(context, static_cast<long>(4 + fields.size() + denials));
-  reply(context, "name");
-  reply(context, module.users[user].name);
-  for (auto& [name, value] : fields) reply_field(context, name, value);
-  reply(context, "commands_by_name");
-  reply_commands(context, module, module.users[user]);
-  if (denials) {
-    constexpr const char* kReasons[kDenials] = {"auth", "command", "key", "channel", "database"};
-    reply(context, "denied_by_reason");
-    api.ReplyWithMap(context, kDenials);
-    for (std::size_t i = 0; i < kDenials; ++i) reply_field(context, kReasons[i], module.users[user].denied[i]);
+  module.tallies.bring_up_to_date(module);
+  std::string_view name = server_api::view(argv[1]);
+  std::uint32_t number = 0;
+  std::vector<std::uint32_t> users;
+  if (std::optional<std::uint32_t> group = module.groups.find(name)) {
+    number = 1 + *group;
+    for (std::uint32_t row = UserTable::kFirst; row < module.users.end(); ++row)
+      if (tenant_of_user(module, row) == number) users.push_back(row);
+  } else if (std::uint32_t user = module.users.find(name)) {
+    number = tenant_of_user(module, user);
+    if (number != tenant_of_row(module, user))
+      return refuse(context, "this user is no tenant of its own, it is part of the group " +
+                                 escape(tenant_at(module, number).name));
+    users.push_back(user);
   }
-  reply(context, "slow_commands");
-  reply_slow(context, module.users[user].slow_log.get());
+  const Columns& tenants = module.tallies.last().tenants;
+  if (!number || number >= tenants.rows()) return refuse(context, "no such tenant, TENANTS.LIST names them all");
+  std::vector<std::uint32_t> prefixes = prefixes_of(module, number);
+  auto values = tenants.row<TenantValues>(number);
+  values[tenant_columns::kUsers] = values[tenant_columns::kPrefixes] = kAbsent;  // follow below
+  Tenant tenant = tenant_at(module, number);
+  api.ReplyWithMap(context, 6 + known(values));
+  reply_field(context, "name", tenant.name);
+  reply_field(context, "kind", tenant.kind);
+  reply_values(context, kTenantColumns, values);
+  reply_field(context, "users_total", users.size());
+  reply_field(context, "prefixes_total", prefixes.size());
+  reply(context, "users");
+  api.ReplyWithArray(context, static_cast<long>(std::min(users.size(), kMostUsers)));
+  for (std::size_t i = 0; i < users.size() && i < kMostUsers; ++i) reply_user(context, module, users[i]);
   reply(context, "prefixes");
-  api.ReplyWithArray(context, static_cast<long>(prefixes.size()));
-  for (std::uint32_t row : prefixes) {
-    PrefixRow values = prefix_row(module, row);
-    api.ReplyWithMap(context, values.bytes ? 3 : 2);
-    reply(context, "name");
-    reply(context, module.prefixes[row].name);
-    reply_field(context, "keys", values.keys);
-    if (values.bytes) reply_field(context, "bytes", *values.bytes);
-  }
+  reply_prefixes(context, module, prefixes, false);
   return server_api::kOk;
 }
 
-int list(Context* context, String** argv, int argc) {
-  if (argc != 1 && argc != 2 && argc != 4) return api.WrongArity(context);
-  std::optional<std::uint64_t> cursor = 0, count = 100;
-  if (argc > 1) cursor = number(server_api::view(argv[1]));
-  if (!cursor)
-    return api.ReplyWithError(context, "ERR tenants: invalid cursor, allowed is 0 or what the call before returned");
-  if (argc == 4) {
-    if (!equals_count(server_api::view(argv[2])))
-      return api.ReplyWithError(context, "ERR tenants: unknown option, allowed is COUNT");
-    count = number(server_api::view(argv[3]));
-    if (!count || *count < 1 || *count > kMaxCount)
-      return api.ReplyWithError(context, "ERR tenants: invalid COUNT, allowed is 1 to 1000");
-  }
+// What the caller itself uses, and nothing about anybody else.
+int me(Context* context, String**, int argc) {
+  if (argc != 1) return api.WrongArity(context);
   Module& module = *module_state;
   settle_all(module, false);
-  std::vector<Row> rows = tenant_rows(module, memory_use(module));
-  auto first = std::find_if(rows.begin(), rows.end(), [&](const Row& row) { return row.position >= *cursor; });
-  auto last = first + std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(*count), rows.end() - first);
-  api.ReplyWithArray(context, 2);
-  reply(context, std::to_string(last == rows.end() ? 0 : last->position));
-  api.ReplyWithArray(context, last - first);
-  for (auto row = first; row != last; ++row) reply_row(context, *row);
+  String* name = api.GetClientUserNameById(module.context.get(), api.GetClientId(context));
+  std::uint32_t user = name ? module.users.find(server_api::view(name)) : 0;
+  if (name) api.FreeString(module.context.get(), name);
+  if (!user) return refuse(context, "you have no row of your own, tenants.max-users is used up");
+  std::vector<std::uint32_t> prefixes;
+  for (std::uint32_t row = PrefixTable::kFirst; row < module.prefixes.end(); ++row)
+    if (module.prefixes[row].owner == user && tenant_of_prefix(module, row) == tenant_of_user(module, user))
+      prefixes.push_back(row);
+  reply_user(context, module, user, "prefixes");
+  reply_prefixes(context, module, prefixes, true);
   return server_api::kOk;
 }
 
@@ -152,38 +157,34 @@ int big_keys(Context* context, String** argv, int argc) {
   if (argc > 4) return api.WrongArity(context);
   std::uint64_t count = 10;
   if (argc >= 3) {
-    if (!equals_count(server_api::view(argv[argc - 2])))
-      return api.ReplyWithError(context, "ERR tenants: unknown option, allowed is COUNT");
-    std::optional<std::uint64_t> wanted = number(server_api::view(argv[argc - 1]));
-    if (!wanted || *wanted < 1 || *wanted > kMaxCount)
-      return api.ReplyWithError(context, "ERR tenants: invalid COUNT, allowed is 1 to 1000");
+    if (!is_word(server_api::view(argv[argc - 2]), "count")) return refuse(context, "unknown option, allowed is COUNT");
+    std::optional<std::uint64_t> wanted = read_count(server_api::view(argv[argc - 1]));
+    if (!wanted) return refuse(context, kCountRule);
     count = *wanted;
   }
   const Module& module = *module_state;
-  std::optional<std::string_view> wanted;
-  if (argc == 2 || argc == 4) wanted = server_api::view(argv[1]);
+  std::vector<std::uint32_t> rows;
+  if (argc == 2 || argc == 4) {
+    rows = module.prefixes.named(server_api::view(argv[1]));
+    if (rows.empty()) return refuse(context, "no such prefix, TENANTS.PREFIXES names them all");
+  } else {
+    for (std::uint32_t row = 0; row < module.prefixes.end(); ++row)
+      if (module.prefixes.used(row)) rows.push_back(row);
+  }
   std::vector<std::pair<const LargeKey*, std::uint32_t>> keys;
-  bool found = false;
-  for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) {
-    if (!module.prefixes.used(row) || (wanted && module.prefixes[row].name != *wanted)) continue;
-    found = true;
+  for (std::uint32_t row : rows)
     if (const Measured* measured = latest(module, row))
       for (const LargeKey& key : measured->largest.keys()) keys.emplace_back(&key, row);
-  }
-  if (!found) return api.ReplyWithError(context, "ERR tenants: no such prefix, INFO tenants_prefixes names them");
   auto last = keys.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(count, keys.size()));
   std::ranges::partial_sort(keys, last, std::ranges::greater(), [](const auto& item) { return item.first->bytes; });
   keys.erase(last, keys.end());
   api.ReplyWithArray(context, static_cast<long>(keys.size()));
   for (const auto& [key, row] : keys) {
     api.ReplyWithMap(context, 5);
-    reply(context, "key");
-    reply(context, key->name);
-    reply(context, "prefix");
-    reply(context, module.prefixes[row].name);
+    reply_field(context, "key", key->name);
+    reply_field(context, "prefix", module.prefixes[row].name);
     reply_field(context, "db", static_cast<std::uint64_t>(key->db));
-    reply(context, "type");
-    reply(context, type_name(key->type));
+    reply_field(context, "type", type_name(key->type));
     reply_field(context, "bytes", key->bytes);
   }
   return server_api::kOk;
@@ -192,6 +193,7 @@ int big_keys(Context* context, String** argv, int argc) {
 int show_status(Context* context, String**, int argc) {
   if (argc != 1) return api.WrongArity(context);
   settle_all(*module_state, false);
+  module_state->tallies.bring_up_to_date(*module_state);
   auto fields = status(*module_state, memory_use(*module_state));
   api.ReplyWithMap(context, static_cast<long>(fields.size()));
   for (auto& [name, value] : fields) {
@@ -212,6 +214,36 @@ int reset_statistics(Context* context, String**, int argc) {
   return api.ReplyWithSimpleString(context, "OK");
 }
 
+int help(Context* context, String**, int argc) {
+  if (argc != 1) return api.WrongArity(context);
+  constexpr const char* kLines[] = {
+      "TENANTS.<command> [<arg> [value] [opt] ...]. Commands are:",
+      "BIGKEYS [<prefix>] [COUNT <count>]",
+      "    The largest keys, of one prefix or of all.",
+      "GET <tenant>",
+      "    All that is known of one tenant: its users, commands by name, prefixes.",
+      "HELP",
+      "    Print this help.",
+      "LIST [<cursor> [MATCH <pattern>] [COUNT <count>] [SORTBY <column> [ASC|DESC]]]",
+      "    One row per tenant: what it uses.",
+      "ME",
+      "    What the user of this connection uses itself.",
+      "PREFIXES [<cursor> [MATCH <pattern>] [COUNT <count>] [SORTBY <column> [ASC|DESC]]]",
+      "    One row per key prefix.",
+      "RESETSTAT",
+      "    Start the counters of all users and prefixes anew.",
+      "STATUS",
+      "    The state of the module, and the sums of all rows.",
+      "TOP [<column>] [WINDOW <10|60|300>] [COUNT <count>]",
+      "    The tenants that used most in the last seconds.",
+      "USERS [<cursor> [MATCH <pattern>] [COUNT <count>] [SORTBY <column> [ASC|DESC]]]",
+      "    One row per ACL user.",
+  };
+  api.ReplyWithArray(context, static_cast<long>(std::size(kLines)));
+  for (const char* line : kLines) api.ReplyWithSimpleString(context, line);
+  return server_api::kOk;
+}
+
 template <auto function>
 int guarded(Context* context, String** argv, int argc) noexcept {
   try {
@@ -221,70 +253,90 @@ int guarded(Context* context, String** argv, int argc) noexcept {
   }
 }
 
-bool add(Context* context, const char* name, server_api::CommandFunction function, const server_api::CommandInfo& info,
-         const char* flags = "readonly fast allow-loading allow-stale", const char* categories = "tenants") {
-  if (api.CreateCommand(context, name, function, flags, 0, 0, 0) != server_api::kOk) return false;
-  server_api::Command* command = api.GetCommand(context, name);
-  api.SetCommandACLCategories(command, categories);
-  api.SetCommandInfo(command, &info);
+constexpr const char* kLooks = "readonly allow-loading allow-stale";
+// As INFO is: who has all but the dangerous commands, as tenants mostly do, shall not see other tenants.
+constexpr const char* kOfOthers = "tenants dangerous";
+
+struct Command {
+  const char* name;
+  server_api::CommandFunction function;
+  const char* summary;
+  const char* complexity;
+  int arity;
+  server_api::CommandArg* arguments = nullptr;
+  const char* flags = kLooks;
+  const char* categories = kOfOthers;
+};
+
+bool add(Context* context, const Command& command) {
+  if (api.CreateCommand(context, command.name, command.function, command.flags, 0, 0, 0) != server_api::kOk)
+    return false;
+  server_api::Command* made = api.GetCommand(context, command.name);
+  api.SetCommandACLCategories(made, command.categories);
+  server_api::CommandInfo info{.version = &server_api::kCommandInfoVersion,
+                               .summary = command.summary,
+                               .complexity = command.complexity,
+                               .since = "0.1.0",
+                               .arity = command.arity,
+                               .args = command.arguments};
+  api.SetCommandInfo(made, &info);
   return true;
+}
+
+server_api::CommandArg argument(const char* name, int type, const char* token = nullptr, bool optional = true,
+                                server_api::CommandArg* parts = nullptr) {
+  return {.name = name,
+          .type = type,
+          .key_spec_index = -1,
+          .token = token,
+          .flags = optional ? server_api::kArgOptional : 0,
+          .subargs = parts};
 }
 
 }  // namespace
 
 bool register_commands(Context* context) {
+  using namespace server_api;
   if (api.AddACLCategory) api.AddACLCategory(context, "tenants");
-  server_api::CommandArg list_arguments[] = {
-      {.name = "cursor", .type = server_api::kArgInteger, .key_spec_index = -1, .flags = server_api::kArgOptional},
-      {.name = "count",
-       .type = server_api::kArgInteger,
-       .key_spec_index = -1,
-       .token = "COUNT",
-       .flags = server_api::kArgOptional},
-      {}};
-  server_api::CommandInfo list_info{.version = &server_api::kCommandInfoVersion,
-                                    .summary = "Iterates over the tenants and what each of them uses.",
-                                    .complexity = "O(N) with N the number of users and prefixes",
-                                    .since = "0.1.0",
-                                    .arity = -1,
-                                    .args = list_arguments};
-  server_api::CommandArg big_keys_arguments[] = {
-      {.name = "prefix", .type = server_api::kArgString, .key_spec_index = -1, .flags = server_api::kArgOptional},
-      {.name = "count",
-       .type = server_api::kArgInteger,
-       .key_spec_index = -1,
-       .token = "COUNT",
-       .flags = server_api::kArgOptional},
-      {}};
-  server_api::CommandInfo big_keys_info{.version = &server_api::kCommandInfoVersion,
-                                        .summary = "Returns the largest keys, of one prefix or of all.",
-                                        .complexity = "O(N log N) with N the number of prefixes",
-                                        .since = "0.1.0",
-                                        .arity = -1,
-                                        .args = big_keys_arguments};
-  server_api::CommandInfo status_info{.version = &server_api::kCommandInfoVersion,
-                                      .summary = "Returns the state of the tenants module.",
-                                      .complexity = "O(N) with N the number of users and prefixes",
-                                      .since = "0.1.0",
-                                      .arity = 1};
-  server_api::CommandArg get_arguments[] = {{.name = "name", .type = server_api::kArgString, .key_spec_index = -1}, {}};
-  server_api::CommandInfo get_info{.version = &server_api::kCommandInfoVersion,
-                                   .summary = "Returns all that is known of one tenant.",
-                                   .complexity = "O(N) with N the number of prefixes",
-                                   .since = "0.1.0",
-                                   .arity = 2,
-                                   .args = get_arguments};
-  server_api::CommandInfo reset_info{.version = &server_api::kCommandInfoVersion,
-                                     .summary = "Starts the counters of all users anew.",
-                                     .complexity = "O(N) with N the number of users and connections",
-                                     .since = "0.1.0",
-                                     .arity = 1};
-  return add(context, "tenants.bigkeys", guarded<big_keys>, big_keys_info) &&
-         add(context, "tenants.get", guarded<get>, get_info) &&
-         add(context, "tenants.list", guarded<list>, list_info) &&
-         add(context, "tenants.resetstat", guarded<reset_statistics>, reset_info, "admin allow-loading allow-stale",
-             "tenants admin dangerous") &&
-         add(context, "tenants.status", guarded<show_status>, status_info);
+  CommandArg tenant[] = {argument("tenant", kArgString, nullptr, false), {}};
+  CommandArg count = argument("count", kArgInteger, "COUNT");
+  CommandArg big_keys_arguments[] = {argument("prefix", kArgString), count, {}};
+  CommandArg directions[] = {
+      argument("asc", kArgPureToken, "ASC", false), argument("desc", kArgPureToken, "DESC", false), {}};
+  CommandArg sorting[] = {
+      argument("column", kArgString, nullptr, false), argument("order", kArgOneOf, nullptr, true, directions), {}};
+  CommandArg page[] = {argument("cursor", kArgString),
+                       argument("pattern", kArgPattern, "MATCH"),
+                       count,
+                       argument("sorting", kArgBlock, "SORTBY", true, sorting),
+                       {}};
+  CommandArg top_arguments[] = {argument("column", kArgString), argument("seconds", kArgInteger, "WINDOW"), count, {}};
+  constexpr const char* kOfPages =
+      "O(N) with N the number of rows returned; with MATCH of those looked at, with SORTBY of all";
+  const Command commands[] = {
+      {"tenants.bigkeys", guarded<big_keys>, "Returns the largest keys, of one prefix or of all.",
+       "O(1) for one prefix, O(N log N) with N the number of prefixes for all", -1, big_keys_arguments},
+      {"tenants.get", guarded<get>, "Returns all that is known of one tenant.",
+       "O(N) with N the number of prefixes and, for a group, of users", 2, tenant},
+      {"tenants.help", guarded<help>, "Returns helpful text about the commands of the tenants module.", "O(1)", 1,
+       nullptr, "readonly fast allow-loading allow-stale", "tenants"},
+      {"tenants.list", guarded<list_tenants>, "Iterates over the tenants and what each of them uses.", kOfPages, -1,
+       page},
+      {"tenants.me", guarded<me>, "Returns what the user of this connection uses itself.",
+       "O(N) with N the number of prefixes", 1, nullptr, "readonly deny-script allow-loading allow-stale", "tenants"},
+      {"tenants.prefixes", guarded<list_prefixes>, "Iterates over the key prefixes and what each of them holds.",
+       kOfPages, -1, page},
+      {"tenants.resetstat", guarded<reset_statistics>, "Starts the counters of all users and prefixes anew.",
+       "O(N) with N the number of users, prefixes and connections", 1, nullptr, "admin allow-loading allow-stale",
+       "tenants admin dangerous"},
+      {"tenants.status", guarded<show_status>, "Returns the state of the tenants module and the sums of all rows.",
+       "O(1)", 1},
+      {"tenants.top", guarded<top>, "Returns the tenants that used most in the last seconds.",
+       "O(N) with N the number of tenants", -1, top_arguments},
+      {"tenants.users", guarded<list_users>, "Iterates over the ACL users and what each of them uses.", kOfPages, -1,
+       page},
+  };
+  return std::ranges::all_of(commands, [&](const Command& command) { return add(context, command); });
 }
 
 }  // namespace tenants

@@ -1,6 +1,3 @@
-#include <algorithm>
-#include <charconv>
-
 #include "module/publish/publish.h"
 
 namespace tenants {
@@ -10,40 +7,38 @@ using server_api::String;
 
 namespace {
 
-struct Number {
-  const char* name;
-  long long Settings::*value;
-  long long min, max;
-  bool at_run_time;
-};
-
-constexpr Number kNumbers[] = {
-    {"max-users", &Settings::max_users, 16, 1'000'000, false},
-    {"max-prefixes", &Settings::max_prefixes, 16, 1'000'000, false},
-    {"sweep-cpu-percent", &Settings::sweep_cpu_percent, 0, 50, true},
-    {"target-error", &Settings::target_error, 0, 50, true},
-    {"sweep-interval", &Settings::sweep_interval, 0, 86'400, true},
-    {"slice-usec", &Settings::slice_usec, 20, 10'000, true},
-    {"info-rows", &Settings::info_rows, 0, 10'000, true},
-    {"cpu-sampling-hz", &Settings::cpu_sampling_hz, 0, 1'000, true},
-    {"bytes-interval", &Settings::bytes_interval, 0, 60'000, true},
-};
-constexpr const char* kSeparatorsRule = "separators must be 1 to 8 different printable ASCII characters";
-
 Settings* settings_in_use = nullptr;
-String* shown_separators = nullptr;  // the server takes no reference of its own: kept until the next call
+String* shown = nullptr;  // the server takes no reference of its own: kept until the next call
 
-bool separators_allowed(std::string_view text) {
-  if (text.empty() || text.size() > 8) return false;
-  for (std::size_t i = 0; i < text.size(); ++i)
-    if (text[i] <= ' ' || text[i] > '~' || text.find(text[i], i + 1) != std::string_view::npos) return false;
-  return true;
+void use_separators(Module& module) {
+  if (module.prefixes.separators() == module.settings.separators) return;
+  module.prefixes.set_separators(module.settings.separators);
+  module.keyspace.request_seeding(false);
 }
 
-long long get_number(const char*, void* data) { return settings_in_use->*static_cast<const Number*>(data)->value; }
+void use_groups(Module& module) {
+  if (module.groups.text() == module.settings.groups) return;
+  module.groups.set(module.settings.groups);
+  module.tallies.start_anew(module);
+}
+
+void use(const TextSetting& setting, Module& module) {
+  if (setting.value == &Settings::separators) return use_separators(module);
+  use_groups(module);
+}
+
+long long get_number(const char*, void* data) {
+  return settings_in_use->*static_cast<const NumberSetting*>(data)->value;
+}
 
 int set_number(const char*, long long value, void* data, String** error) noexcept {
-  auto setting = static_cast<const Number*>(data)->value;
+  auto setting = static_cast<const NumberSetting*>(data)->value;
+  // Not registered as immutable: the server would refuse its own value, too, and with it a CONFIG SET of all there is.
+  if (module_state && !static_cast<const NumberSetting*>(data)->at_run_time && settings_in_use->*setting != value) {
+    static constexpr std::string_view kReason = "it can only be set when the module is loaded";
+    *error = api.CreateString(nullptr, kReason.data(), kReason.size());
+    return server_api::kErr;
+  }
   settings_in_use->*setting = value;
   if (module_state && setting == &Settings::cpu_sampling_hz) {
     module_state->cpu.stop();
@@ -57,78 +52,62 @@ int set_number(const char*, long long value, void* data, String** error) noexcep
   return server_api::kOk;
 }
 
-String* get_separators(const char*, void*) noexcept {
+String* get_text(const char*, void* data) noexcept {
   free_configuration();
-  shown_separators = api.CreateString(nullptr, settings_in_use->separators.data(), settings_in_use->separators.size());
-  return shown_separators;
+  const std::string& text = settings_in_use->*static_cast<const TextSetting*>(data)->value;
+  shown = api.CreateString(nullptr, text.data(), text.size());
+  return shown;
 }
 
-int set_separators(const char*, String* value, void*, String** error) noexcept {
+int set_text(const char*, String* value, void* data, String** error) noexcept {
+  const TextSetting& setting = *static_cast<const TextSetting*>(data);
   std::string_view text = server_api::view(value);
-  if (!separators_allowed(text)) {
-    std::string_view rule = kSeparatorsRule;
-    *error = api.CreateString(nullptr, rule.data(), rule.size());
-    return server_api::kErr;
+  try {
+    std::optional<std::string> wrong = setting.wrong(text);
+    if (!wrong) {
+      settings_in_use->*setting.value = text;
+      if (module_state) use(setting, *module_state);
+      return server_api::kOk;
+    }
+    *error = api.CreateString(nullptr, wrong->data(), wrong->size());
+  } catch (...) {
+    static constexpr std::string_view kReason = "out of memory";
+    *error = api.CreateString(nullptr, kReason.data(), kReason.size());
   }
-  settings_in_use->separators = text;
-  if (module_state && module_state->prefixes.separators() != text) {
-    module_state->prefixes.set_separators(std::string(text));
-    module_state->keyspace.request_seeding(false);
-  }
-  return server_api::kOk;
+  return server_api::kErr;
 }
 
 }  // namespace
 
 std::optional<std::string> read_arguments(String** argv, int argc, Settings& settings) {
-  for (int i = 0; i < argc; i += 2) {
-    std::string name(server_api::view(argv[i]));
-    std::string_view bare = name;
-    if (bare.starts_with("tenants.")) bare.remove_prefix(8);
-    const Number* number =
-        std::find_if(std::begin(kNumbers), std::end(kNumbers), [&](const Number& n) { return bare == n.name; });
-    if (number == std::end(kNumbers) && bare != "separators") {
-      std::string why = "unknown argument '";
-      why.append(name).append("', allowed are separators");
-      for (const Number& n : kNumbers) why.append(", ").append(n.name);
-      return why;
-    }
-    if (i + 1 == argc) return "argument '" + name + "' has no value";
-    std::string_view text = server_api::view(argv[i + 1]);
-    if (bare == "separators") {
-      if (!separators_allowed(text)) return std::string(kSeparatorsRule);
-      settings.separators = text;
-      continue;
-    }
-    long long value = 0;
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value < number->min || value > number->max)
-      return "bad value for argument '" + name + "', allowed is " + std::to_string(number->min) + " to " +
-             std::to_string(number->max);
-    settings.*number->value = value;
-  }
-  return std::nullopt;
+  std::vector<std::string_view> words;
+  words.reserve(static_cast<std::size_t>(argc));
+  for (int i = 0; i < argc; ++i) words.push_back(server_api::view(argv[i]));
+  return read_arguments(words, settings);
 }
 
 void free_configuration() {
-  if (shown_separators) api.FreeString(nullptr, shown_separators);
-  shown_separators = nullptr;
+  if (shown) api.FreeString(nullptr, shown);
+  shown = nullptr;
 }
 
 void use_settings(Settings& settings) { settings_in_use = &settings; }
 
 bool register_configuration(server_api::Context* context, Settings& settings) {
   use_settings(settings);
-  for (const Number& number : kNumbers) {
-    unsigned flags = number.at_run_time ? server_api::kConfigDefault : server_api::kConfigImmutable;
-    if (api.RegisterNumericConfig(context, number.name, settings.*number.value, flags, number.min, number.max,
-                                  get_number, set_number, nullptr, const_cast<Number*>(&number)) != server_api::kOk)
+  for (const NumberSetting& number : number_settings()) {
+    if (api.RegisterNumericConfig(context, number.name, settings.*number.value, server_api::kConfigDefault, number.min,
+                                  number.max, get_number, set_number, nullptr,
+                                  const_cast<NumberSetting*>(&number)) != server_api::kOk)
       return false;
   }
-  std::string separators = settings.separators;
-  return api.RegisterStringConfig(context, "separators", separators.c_str(), server_api::kConfigDefault, get_separators,
-                                  set_separators, nullptr, nullptr) == server_api::kOk &&
-         api.LoadConfigs(context) == server_api::kOk;
+  for (const TextSetting& text : text_settings()) {
+    std::string value = settings.*text.value;
+    if (api.RegisterStringConfig(context, text.name, value.c_str(), server_api::kConfigDefault, get_text, set_text,
+                                 nullptr, const_cast<TextSetting*>(&text)) != server_api::kOk)
+      return false;
+  }
+  return api.LoadConfigs(context) == server_api::kOk;
 }
 
 }  // namespace tenants

@@ -1,9 +1,9 @@
-#include <algorithm>
 #include <string>
 
 #include "module/accounting/escape.h"
 #include "module/hooks/hooks.h"
 #include "module/publish/publish.h"
+#include "module/publish/rows.h"
 
 namespace tenants {
 
@@ -11,87 +11,74 @@ using server_api::api;
 
 namespace {
 
+// Rows of the module's own begin with '(' and stay as they are; no escaped name does.
+std::string shown(const Tenant& tenant) { return tenant.own ? std::string(tenant.name) : escape(tenant.name); }
+
 class Line {
  public:
   Line(server_api::InfoContext* info, const std::string& name) : info_(info) {
     api.InfoBeginDictField(info, name.c_str());
   }
   ~Line() { api.InfoEndDictField(info_); }
-  void add(const char* field, std::uint64_t value) { api.InfoAddFieldULongLong(info_, field, value); }
-  void add(const char* field, const std::optional<std::uint64_t>& value) {
-    if (value) add(field, *value);
-  }
   void add(const char* field, const std::string& value) { api.InfoAddFieldCString(info_, field, value.c_str()); }
+  void add(std::span<const Column> columns, std::span<const std::uint64_t> values) {
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      if (values[i] == kAbsent) continue;
+      if (columns[i].kind == Column::kThousandths)
+        add(columns[i].name, decimal(values[i]));
+      else
+        api.InfoAddFieldULongLong(info_, columns[i].name, values[i]);
+    }
+  }
 
  private:
   server_api::InfoContext* info_;
 };
 
-// Rows of the module's own begin with '(' and stay as they are; no escaped name does.
-std::string shown(std::string_view name, bool own) { return own ? std::string(name) : escape(name); }
-
-// The first `limit` after sorting by `weight`, largest first.
-template <typename Item, typename Weight>
-void keep_largest(std::vector<Item>& items, long long limit, Weight weight) {
-  std::stable_sort(items.begin(), items.end(), [&](const Item& a, const Item& b) { return weight(a) > weight(b); });
-  if (items.size() > static_cast<std::size_t>(limit)) items.resize(static_cast<std::size_t>(limit));
+// The rows to show: those with the largest value in the last tally first, 0 for who is new since.
+template <typename ValueOf, typename IsThere>
+std::vector<Place> largest(const Module& module, ValueOf value_of, std::uint32_t end, IsThere is_there) {
+  First first(static_cast<std::size_t>(module.settings.info_rows));
+  for (std::uint32_t row = 0; row < end; ++row) {
+    std::uint64_t value = value_of(row);
+    if (value != kAbsent) first.offer({descending(value), row});
+  }
+  std::vector<Place> places = first.take();
+  std::erase_if(places, [&](const Place& place) { return !is_there(place.row); });
+  return places;
 }
 
 void add_users(server_api::InfoContext* info, const Module& module) {
-  std::vector<std::uint32_t> rows;
-  for (std::uint32_t row = 0; row < module.users.end(); ++row) rows.push_back(row);
-  keep_largest(rows, module.settings.info_rows, [&](std::uint32_t row) {
-    return std::pair(module.users[row].commands_total(), module.users[row].connections);
-  });
-  for (std::uint32_t row : rows) {
-    Line line(info, "user_" + shown(module.users[row].name, row < UserTable::kFirst));
-    for (auto& [field, value] : user_fields(module, row)) line.add(field, value);
+  auto commands = [&](std::uint32_t row) { return module.tallies.users().at(user_columns::kCommands, row, 0); };
+  for (Place place : largest(module, commands, module.users.end(), [](std::uint32_t) { return true; })) {
+    Line line(info, "user_" + shown(tenant_at(module, tenant_of_row(module, place.row))));
+    line.add(kUserColumns, user_values(module, place.row));
   }
 }
 
 void add_prefixes(server_api::InfoContext* info, const Module& module) {
-  std::vector<std::uint32_t> rows;
-  for (std::uint32_t row = 0; row < module.prefixes.end(); ++row)
-    if (module.prefixes.used(row)) rows.push_back(row);
-  keep_largest(rows, module.settings.info_rows, [&](std::uint32_t row) {
-    const Measured* measured = latest(module, row);
-    return std::pair(module.keyspace.keys(row), measured ? measured->seen : 0);
-  });
-  for (std::uint32_t row : rows) {
-    const Prefix& prefix = module.prefixes[row];
-    PrefixRow values = prefix_row(module, row);
-    Line line(info, "prefix_" + shown(prefix.name, row < PrefixTable::kFirst));
-    if (prefix.owner) line.add("owner", shown(module.users[prefix.owner].name, prefix.owner < UserTable::kFirst));
-    line.add("keys", values.keys);
-    line.add("bytes", values.bytes);
-    line.add("bytes_error", values.bytes_error);
-    line.add("coverage", decimal(values.coverage));
-    line.add("hits_sampled", prefix.cache.hits);
-    line.add("misses_sampled", prefix.cache.misses);
-    if (std::optional<double> ratio = prefix.cache.hit_ratio()) line.add("hit_ratio", decimal(*ratio));
-    if (module.keyspace.live()) {
-      line.add("expired", prefix.cache.expired);
-      line.add("evicted", prefix.cache.evicted);
-    }
-    line.add("keys_without_ttl", values.keys_without_ttl);
-    line.add("avg_ttl_msec", values.avg_ttl_msec);
+  auto keys = [&](std::uint32_t row) { return module.tallies.prefixes().at(prefix_columns::kKeys, row, 0); };
+  auto used = [&](std::uint32_t row) { return module.prefixes.used(row); };
+  for (Place place : largest(module, keys, module.prefixes.end(), used)) {
+    const Prefix& prefix = module.prefixes[place.row];  // a prefix and a key may have the same name
+    Line line(info, (prefix.exact ? "key_" : "prefix_") +
+                        (place.row < PrefixTable::kFirst ? prefix.name : escape(prefix.name)));
+    if (std::uint32_t owner = tenant_of_prefix(module, place.row)) line.add("owner", shown(tenant_at(module, owner)));
+    line.add(kPrefixColumns, prefix_values(module, place.row));
   }
 }
 
 void add_tenants(server_api::InfoContext* info, const Module& module, const std::optional<MemoryUse>& memory) {
-  std::vector<Row> rows = tenant_rows(module, memory);
-  keep_largest(rows, module.settings.info_rows, [](const Row& row) { return std::pair(row.commands, row.keys); });
-  for (const Row& row : rows) {
-    Line line(info, "tenant_" + shown(row.name, std::string_view(row.kind) != "tenant"));
-    line.add("users", row.users);
-    line.add("prefixes", row.prefixes);
-    line.add("connections", row.connections);
-    line.add("commands", row.commands);
-    line.add("reads", row.reads);
-    line.add("writes", row.writes);
-    line.add("cpu_usec", row.cpu_usec);
-    line.add("keys", row.keys);
-    line.add("bytes", row.bytes);
+  const Columns& tenants = module.tallies.last().tenants;
+  std::uint32_t overhead = overhead_tenant(module);
+  auto listed = [&](std::uint32_t tenant) { return is_listed(module, tenant); };
+  auto commands = [&](std::uint32_t tenant) {
+    return tenant < tenants.rows() ? tenants[tenant_columns::kCommands][tenant] : 0;
+  };
+  for (Place place : largest(module, commands, overhead + memory.has_value(), listed)) {
+    Line line(info, "tenant_" + shown(tenant_at(module, place.row)));
+    line.add(kTenantColumns,
+             place.row == overhead ? overhead_values(module, *memory) : tenants.row<TenantValues>(place.row));
   }
 }
 
@@ -103,6 +90,7 @@ void add_status(server_api::InfoContext* info, Module& module, const std::option
 void write_info(server_api::InfoContext* info, Module& module) {
   settle_all(module, false);
   CpuSampler::Hold hold(module.cpu);
+  module.tallies.bring_up_to_date(module);
   std::optional<MemoryUse> memory = memory_use(module);  // the same for all sections: rows and total agree
   if (api.InfoAddSection(info, "status") == server_api::kOk) add_status(info, module, memory);
   if (api.InfoAddSection(info, "users") == server_api::kOk) add_users(info, module);

@@ -54,6 +54,7 @@ bool CpuSampler::start(unsigned hz) {
   if (!created) return false;
   started_.wait(Started::kNotYet);
   running_ = started_.load() == Started::kYes;
+  has_run_ |= running_;
   if (running_)
     pthread_setname_np(thread_, "tenants-cpu");
   else

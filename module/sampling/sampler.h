@@ -33,6 +33,7 @@ class CpuSampler {
   // Waits until the thread is gone; less than a millisecond.
   void stop();
   bool running() const { return running_; }
+  bool has_run() const { return has_run_; }
 
   // A command of this row's user begins. Main thread only, O(1), no call.
   void begin(std::uint32_t row) {
@@ -105,7 +106,7 @@ class CpuSampler {
   std::atomic<Started> started_{Started::kNotYet};
   std::atomic<bool> stopping_{false};
   pthread_t thread_{};
-  bool running_ = false;
+  bool running_ = false, has_run_ = false;
 };
 
 }  // namespace tenants

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include <fstream>
 #include <random>
 
 namespace tenants {
@@ -28,21 +29,49 @@ void rest(std::uint64_t nanoseconds) {
   nanosleep(&time, nullptr);
 }
 
-TEST(CpuSampler, what_it_charges_adds_up_to_the_clock_and_goes_to_who_ran) {
-  CpuSampler sampler(4);
-  std::uint64_t before = cpu_of_this_thread();
-  ASSERT_TRUE(sampler.start(500));
-  std::minstd_rand random;
-  for (int i = 0; i < 5000; ++i) {  // a regular load could keep in step with the kernel's tick
-    sampler.begin(random() % 4 == 0 ? 1 : 2);
-    burn(kMillion / 10);
+// For how long this thread has waited for a core.
+std::uint64_t waited() {
+  std::uint64_t ran = 0, waited = 0;
+  std::ifstream("/proc/thread-self/schedstat") >> ran >> waited;
+  return waited;
+}
+
+// A look comes late where the thread has to wait for a core, and then tells little of who ran when. So `measure` is
+// repeated until the thread had a core for itself; false where that takes more than a minute.
+template <typename Measure>
+bool with_a_core_for_itself(Measure measure) {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  for (time_t end = now.tv_sec + 60; now.tv_sec < end; clock_gettime(CLOCK_MONOTONIC, &now)) {
+    std::uint64_t waited_before = waited(), before = cpu_of_this_thread();
+    measure();
+    if (waited() - waited_before <= (cpu_of_this_thread() - before) / 50) return true;
   }
-  std::uint64_t used = cpu_of_this_thread() - before;
-  sampler.stop();
-  double first = static_cast<double>(sampler.nanoseconds(1)), second = static_cast<double>(sampler.nanoseconds(2));
-  EXPECT_NEAR(first + second, static_cast<double>(used), 0.05 * static_cast<double>(used));
+  return false;
+}
+constexpr const char* kNoCore = "for a minute this thread had to wait for a core for more than 2 % of its time";
+
+TEST(CpuSampler, what_it_charges_adds_up_to_the_clock_and_goes_to_who_ran) {
+  double first = 0, second = 0, third = 0, used = 0;
+  bool measured = with_a_core_for_itself([&] {
+    CpuSampler sampler(4);
+    std::uint64_t before = cpu_of_this_thread();
+    ASSERT_TRUE(sampler.start(500));
+    std::minstd_rand random;
+    for (int i = 0; i < 5000; ++i) {  // a regular load could keep in step with the kernel's tick
+      sampler.begin(random() % 4 == 0 ? 1 : 2);
+      burn(kMillion / 10);
+    }
+    used = static_cast<double>(cpu_of_this_thread() - before);
+    sampler.stop();
+    first = static_cast<double>(sampler.nanoseconds(1)), second = static_cast<double>(sampler.nanoseconds(2));
+    third = static_cast<double>(sampler.nanoseconds(3));
+  });
+  EXPECT_LE(first + second, used);
+  EXPECT_EQ(third, 0);
+  if (!measured) GTEST_SKIP() << kNoCore;
+  EXPECT_NEAR(first + second, used, 0.05 * used);
   EXPECT_NEAR(first / (first + second), 0.25, 0.2);
-  EXPECT_EQ(sampler.nanoseconds(3), 0u);
 }
 
 TEST(CpuSampler, a_command_that_keeps_the_thread_busy_may_be_slow_until_the_next_begins) {
@@ -65,18 +94,22 @@ TEST(CpuSampler, a_command_that_keeps_the_thread_busy_may_be_slow_until_the_next
 }
 
 TEST(CpuSampler, rests_are_nobodys) {
-  CpuSampler sampler(3);
-  ASSERT_TRUE(sampler.start(1000));
-  for (int i = 0; i < 150; ++i) {  // the first works before long rests, the second just as much before short ones
-    sampler.begin(1);
-    burn(kMillion);
-    rest(5 * kMillion + static_cast<std::uint64_t>(i) * kMillion / 100);
-    sampler.begin(2);
-    burn(kMillion);
-    rest(kMillion / 10);
-  }
-  sampler.stop();
-  double first = static_cast<double>(sampler.nanoseconds(1)), second = static_cast<double>(sampler.nanoseconds(2));
+  double first = 0, second = 0;
+  bool measured = with_a_core_for_itself([&] {
+    CpuSampler sampler(3);
+    ASSERT_TRUE(sampler.start(1000));
+    for (int i = 0; i < 150; ++i) {  // the first works before long rests, the second just as much before short ones
+      sampler.begin(1);
+      burn(kMillion);
+      rest(5 * kMillion + static_cast<std::uint64_t>(i) * kMillion / 100);
+      sampler.begin(2);
+      burn(kMillion);
+      rest(kMillion / 10);
+    }
+    sampler.stop();
+    first = static_cast<double>(sampler.nanoseconds(1)), second = static_cast<double>(sampler.nanoseconds(2));
+  });
+  if (!measured) GTEST_SKIP() << kNoCore;
   EXPECT_NEAR(first / (first + second), 0.5, 0.3);
 }
 
@@ -84,35 +117,37 @@ TEST(CpuSampler, own_work_and_rests_are_charged_by_the_clock) {
   CpuSampler sampler(4);
   std::uint64_t before = cpu_of_this_thread();
   ASSERT_TRUE(sampler.start(1000));
-  std::uint64_t own = 0;
-  auto work = [&](auto what) {
+  std::uint64_t least = 0, most = 0;  // CPU time of own work: without the calls that begin and end it, and with them
+  auto timed = [](std::uint64_t& sum, auto what) {
     std::uint64_t start = cpu_of_this_thread();
     what();
-    own += cpu_of_this_thread() - start;
+    sum += cpu_of_this_thread() - start;
   };
+  auto work = [&] { timed(least, [] { burn(kMillion / 2); }); };
   for (int i = 0; i < 100; ++i) {
     sampler.begin(1);
     burn(kMillion);
-    work([&] {
+    timed(most, [&] {
       sampler.begin_own();
-      burn(kMillion / 2);
+      work();
       sampler.end_own(2, false);
     });
     EXPECT_EQ(sampler.charged(), 1u);
     burn(kMillion / 2);
-    work([&] {
+    timed(most, [&] {
       sampler.begin_own();
       sampler.end_own(2, true);
-      burn(kMillion / 2);
+      work();
       sampler.begin_own();
       sampler.end_own(2, true);
     });
   }
   std::uint64_t used = cpu_of_this_thread() - before;
   sampler.stop();
-  EXPECT_NEAR(static_cast<double>(sampler.nanoseconds(2)), static_cast<double>(own), 0.01 * static_cast<double>(own));
+  EXPECT_GE(sampler.nanoseconds(2), least);
+  EXPECT_LE(sampler.nanoseconds(2), most);
   EXPECT_LE(sampler.nanoseconds(1) + sampler.nanoseconds(2), used);
-  EXPECT_NEAR(static_cast<double>(sampler.nanoseconds(1)), static_cast<double>(used - own),
+  EXPECT_NEAR(static_cast<double>(sampler.nanoseconds(1)), static_cast<double>(used - most),
               0.15 * static_cast<double>(used));
 }
 

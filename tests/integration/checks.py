@@ -1,13 +1,35 @@
 """Comparisons of what the module says with the truth. Each returns what differs as {name: (module, truth)}, empty if all is right."""
 
 import collections
+import functools
+import time
 
 import truth
-from info import Info, keys_by_prefix, read_info
+from info import Info, bytes_by_prefix, keys_by_prefix, read_info
 from ledger import COUNTED
-from tenants import settled_info
+from tenants import full_pass, settled_info
 
 NOTHING = dict.fromkeys(COUNTED, 0)
+
+# {oracle: seconds} of the running test: from the first comparison after something happened until one found no difference, its
+# own time included; the longest of each. conftest.py passes them on to tests/faults/matrix.
+truth_seconds = {}
+
+
+def timed(compare):
+    """For a comparison that is made when all is quiet; the first argument says of what."""
+    since = {}
+
+    @functools.wraps(compare)
+    def timing(of, *rest):
+        began = since.setdefault(of, time.monotonic())
+        differences = compare(of, *rest)
+        if not differences:
+            oracle = compare.__name__.removeprefix("wrong_")
+            truth_seconds[oracle] = max(time.monotonic() - since.pop(of, began), truth_seconds.get(oracle, 0))
+        return differences
+
+    return timing
 
 
 def users(server):
@@ -18,6 +40,7 @@ def _differences(module, outside):
     return {name: (module.get(name), outside.get(name)) for name in {**module, **outside} if module.get(name) != outside.get(name)}
 
 
+@timed
 def wrong_connections(session):
     """Both sides are read in one transaction: of the very same moment, quiet or not."""
     client_list, info = session.transaction(("CLIENT", "LIST"), ("INFO", "tenants"))
@@ -39,11 +62,12 @@ Observation = collections.namedtuple("Observation", "info ledger refused command
 
 def observe(server):
     """What module, ledger and commandstats say now. Only differences of two observations mean something, because each of the
-    three counts the observing commands themselves at another moment."""
+    three counts the observing commands themselves at another moment. Module and commandstats are read by one command: a replica's
+    REPLCONF, which no ledger has, may come at any time."""
     ledger, refused = server.ledger.snapshot(), server.ledger.snapshot_refused()
-    commandstats = truth.calls_by_command(server.admin)
-    info = read_info(server.admin)
-    return Observation(info, ledger, refused, commandstats, commands_by_name(server.admin, info))
+    text = server.admin.call("INFO", "commandstats", "tenants")
+    info = Info(text)
+    return Observation(info, ledger, refused, truth.calls_in(text), commands_by_name(server.admin, info))
 
 
 def commands_by_name(session, info):
@@ -51,7 +75,7 @@ def commands_by_name(session, info):
     users = [user for user in info.users if isinstance(user, bytes)]
     names = collections.Counter()
     for user, row in zip(users, session.transaction(*(("TENANTS.GET", user) for user in users))):
-        row = truth.pairs(row)
+        row = truth.pairs(truth.pairs(row)[b"users"][0])
         by_name = truth.pairs(row[b"commands_by_name"])
         assert sum(by_name.values()) == row[b"commands"], (user, row)
         names.update({(user, name): times for name, times in by_name.items()})
@@ -67,6 +91,7 @@ def counted_between(before, after):
     return {name: row for name, row in users.items() if row != NOTHING}
 
 
+@timed
 def wrong_commands(server, before):
     """What was counted since `before`, against the ledger, by user, and by user and command. Everything must have been answered."""
     after = observe(server)
@@ -93,7 +118,15 @@ def sums_of_commands(server, before):
     return sum(row["commands"] for row in counted.values()), sum(outside.values()) + sum(refused.values())
 
 
+@timed
 def wrong_keys(server, separators=b":"):
     """Keys per prefix against SCAN."""
     info = settled_info(server.admin)
     return _differences(keys_by_prefix(info), truth.keys_by_prefix(server.admin, separators))
+
+
+@timed
+def wrong_bytes(server):
+    """Bytes per prefix against MEMORY USAGE, after a pass. Needs `quick_passes`, and `tenants.target-error` 0 or few keys."""
+    full_pass(server.admin)
+    return _differences(bytes_by_prefix(read_info(server.admin)), truth.bytes_by_prefix(server.admin))

@@ -10,9 +10,8 @@ class Cluster:
         lines = ["cluster-enabled yes", "cluster-node-timeout 5000", "cluster-require-full-coverage no", *lines]
         self.nodes = [launch(lines=lines) for _ in range(nodes)]
         self.ids = [node.admin.call("CLUSTER", "MYID") for node in self.nodes]
-        share = SLOTS // nodes
         for number, node in enumerate(self.nodes):
-            node.admin.call("CLUSTER", "ADDSLOTSRANGE", number * share, (number + 1) * share - 1)
+            node.admin.call("CLUSTER", "ADDSLOTSRANGE", number * SLOTS // nodes, (number + 1) * SLOTS // nodes - 1)
             node.admin.call("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             node.admin.call("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port)
         wait_until(lambda: all(self._knows_all(node) for node in self.nodes), 20, "every node to know all slots")

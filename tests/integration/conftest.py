@@ -7,27 +7,73 @@ import functools
 import os
 import pathlib
 import random
+import re
 import subprocess
 
 import pytest
 
+import checks
 from server import Server
 from traffic import create_users
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 VERSIONS = "8.0,8.1,9"
+IO_THREADS = re.compile(r"^io-threads ([2-9]|\d\d)", re.MULTILINE)
 
 
 def pytest_addoption(parser):
     parser.addoption("--servers", default=os.environ.get("TENANTS_SERVERS", VERSIONS), help="versions, comma-separated")
     parser.addoption("--module", default=REPOSITORY / "build/release/tenants.so", type=pathlib.Path, help="the tenants.so to test")
     parser.addoption("--steps", type=int, default=500, help="of test_soak.py, each sends some ten commands, and of test_model.py, each makes 40 changes")
+    parser.addoption("--prefixes", type=int, default=200_000, help="random ones of test_attacks.py; 10000000 takes a gigabyte and some minutes")
+    parser.addoption("--cycles", type=int, default=20, help="of MODULE LOAD and UNLOAD in test_attacks.py")
+    parser.addoption("--faults", help="only tests that provoke these of tests/faults/matrix: numbers, comma-separated, or all")
     parser.addoption("--seed", type=int, help="of the random tests; each prints the one it used")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "not_with(*builds, reason): what can't pass with these builds of module and server, and why")
+
+
+def pytest_runtest_setup(item):
+    for marker in item.iter_markers("not_with"):
+        if _build(item.config).name in marker.args:
+            pytest.skip(f"with {_build(item.config).name}: {marker.kwargs['reason']}")
+
+
+def _build(config):
+    """The folder of the module under test; its name is that of the preset."""
+    return config.getoption("module").resolve().parent
 
 
 def pytest_generate_tests(metafunc):
     if "version" in metafunc.fixturenames:
         metafunc.parametrize("version", metafunc.config.getoption("servers").split(","), scope="session")
+
+
+def faults_of(item):
+    return {str(number) for mark in item.iter_markers("fault") for number in mark.args}
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if "seed" in item.fixturenames:
+            item.add_marker("seeded")
+    chosen = config.getoption("--faults")
+    if chosen:
+        items[:] = [item for item in items if faults_of(item) and (chosen == "all" or faults_of(item) & set(chosen.split(",")))]
+
+
+@pytest.fixture(autouse=True)
+def for_the_matrix(request, record_property):
+    """What tests/faults/matrix wants to know of a test, skipped ones too."""
+    for number in faults_of(request.node):
+        record_property("fault", number)
+    record_property("server", getattr(request.node, "callspec", None) and request.node.callspec.params.get("version"))
+    checks.truth_seconds.clear()
+    yield
+    for oracle, seconds in checks.truth_seconds.items():
+        record_property(f"seconds to {oracle}", round(seconds, 3))
 
 
 @functools.lru_cache(maxsize=None)
@@ -59,6 +105,8 @@ def launch(version, tmp_path, request):
     servers = request.node.servers = []
 
     def make(start=True, loading="argument", **options):
+        if _build(request.config).name == "tsan" and IO_THREADS.search("\n".join(options.get("lines", ()))):
+            pytest.skip("with tsan: it does not understand how the server hands commands to its I/O threads")
         module = request.getfixturevalue("module") if loading else request.config.getoption("module").resolve()
         directory = tmp_path / f"server{len(servers)}"
         directory.mkdir()
@@ -68,15 +116,16 @@ def launch(version, tmp_path, request):
     yield make
     for server in servers:
         if server.process:
-            server.was_healthy = _health(server)
+            server.was_healthy = _problem(server.check_health)
             server.stop()
+            server.was_healthy = server.was_healthy or _problem(server.check_log)
     problems = [server.was_healthy for server in servers if server.process and server.was_healthy]
     assert not problems, "\n".join(problems)
 
 
-def _health(server):
+def _problem(check):
     try:
-        server.check_health()
+        check()
     except AssertionError as problem:
         return str(problem)
     return None

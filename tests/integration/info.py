@@ -2,7 +2,7 @@
 
 import re
 
-ROW = re.compile(rb"tenants_(user|prefix|tenant)_([^:]*):(.*)")
+ROW = re.compile(rb"tenants_(user|prefix|key|tenant)_([^:]*):(.*)")
 
 
 def unescape(name):
@@ -17,12 +17,14 @@ class Info:
 
     def __init__(self, text):
         self.text = text
-        self.status, self.users, self.prefixes, self.tenants = {}, {}, {}, {}
-        rows = {b"user": self.users, b"prefix": self.prefixes, b"tenant": self.tenants}
+        self.status, self.users, self.prefixes, self.keys, self.tenants = {}, {}, {}, {}, {}
+        rows = {b"user": self.users, b"prefix": self.prefixes, b"key": self.keys, b"tenant": self.tenants}
         for line in text.split(b"\r\n"):
             row = ROW.fullmatch(line)
             if row:
-                rows[row[1]][unescape(row[2])] = _fields(row[3])
+                name = unescape(row[2])
+                assert name not in rows[row[1]], f"two lines {line!r}"
+                rows[row[1]][name] = _fields(row[3])
             elif line.startswith(b"tenants_"):
                 name, value = line.split(b":", 1)
                 self.status[name[len(b"tenants_") :].decode()] = _number(value)
@@ -53,7 +55,8 @@ def total(rows, field):
 
 
 def keys_by_prefix(info):
-    return {name: row["keys"] for name, row in info.prefixes.items() if row["keys"]}
+    """Those of patterns without a wildcard among them."""
+    return {name: row["keys"] for rows in (info.keys, info.prefixes) for name, row in rows.items() if row["keys"]}
 
 
 def bytes_by_prefix(info):
@@ -70,12 +73,12 @@ def rows_that_do_not_add_up(info):
         ("commands of tenants", total(info.tenants, "commands"), info.status["commands"]),
         ("reads of tenants", total(info.tenants, "reads"), total(info.users, "reads")),
         ("writes of tenants", total(info.tenants, "writes"), total(info.users, "writes")),
-        ("keys of prefixes", total(info.prefixes, "keys"), info.status["keys"]),
+        ("keys of prefixes", total(info.prefixes, "keys") + total(info.keys, "keys"), info.status["keys"]),
         ("keys of tenants", total(info.tenants, "keys"), info.status["keys"]),
         ("keys of orphans", info.tenants.get("(orphans)", {}).get("keys", 0), info.status["orphan_keys"]),
     ]
     if "bytes" in info.status:
-        sums.append(("bytes of prefixes", total(info.prefixes, "bytes"), info.status["bytes"]))
+        sums.append(("bytes of prefixes", total(info.prefixes, "bytes") + total(info.keys, "bytes"), info.status["bytes"]))
         sums.append(("bytes of tenants", total(info.tenants, "bytes"), info.status["bytes"] + info.status["overhead_bytes"]))
-        sums.append(("bytes in all", info.status["bytes"] + info.status["overhead_bytes"] + info.status["unexplained_bytes"], info.status["used_memory_bytes"]))
+        sums.append(("bytes in all", info.status["bytes"] + info.status["overhead_bytes"] + info.status["unexplained_bytes"], info.status["server_memory_bytes"]))
     return [f"{what}: rows {rows}, total {whole}" for what, rows, whole in sums if rows != whole]

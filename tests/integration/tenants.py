@@ -9,7 +9,7 @@ def quick_passes(session):
     session.call("CONFIG", "SET", "tenants.sweep-cpu-percent", "50", "tenants.sweep-interval", "0")
 
 
-def full_pass(session, deadline_seconds=60):
+def full_pass(session, deadline_seconds=180):
     """Returns when a pass that began after this call is complete. Needs `quick_passes`."""
     begun = read_info(session).status["sweep_passes"]
     # one pass may have been under way; the second one began later
@@ -20,22 +20,49 @@ def full_pass(session, deadline_seconds=60):
     )
 
 
-def acl_taken_in(session, deadline_seconds=30):
-    """Returns when the module knows the ACL as it is now, and its counts are by it."""
-    wait_until(
-        lambda: _settled(read_info(session).status),
+def acl_taken_in(session, deadline_seconds=90):
+    """The INFO of the moment at which the module knows the ACL as it is now, and its counts are by it."""
+    return wait_until(
+        lambda: _settled(read_info(session)),
         deadline_seconds,
         lambda: f"the ACL to be taken in; status {read_info(session).status}",
     )
 
 
-def _settled(status):
-    return status["acl"] == "ok" and status["keys_mode"] != "seeding"
+def _settled(info):
+    return info if info.status["acl"] == "ok" and info.status["keys_mode"] != "seeding" else None
 
 
 def settled_info(session):
     """INFO whose key counts must be right now: at once where the mode is `exact`, after a full pass where it is `swept`."""
-    acl_taken_in(session)
-    if read_info(session).status["keys_mode"] == "swept":
+    info = acl_taken_in(session)
+    if info.status["keys_mode"] == "swept":
         full_pass(session)
-    return read_info(session)
+        return read_info(session)
+    return info
+
+
+def pages(session, command, count, *words):
+    """All rows of a paged command as dicts, and the size of each page."""
+    rows, sizes, cursor = [], [], b"0"
+    while not sizes or cursor != b"0":
+        cursor, page = session.call(command, cursor, "COUNT", count, *words)
+        rows += [row if isinstance(row, dict) else dict(zip(row[::2], row[1::2])) for row in page]
+        sizes.append(len(page))
+        assert len(sizes) < 1000, "paging does not end"
+    return rows, sizes
+
+
+def _deep(reply):
+    """Maps of a RESP3 reply with str keys."""
+    if isinstance(reply, dict):
+        return {key.decode(): _deep(value) for key, value in reply.items()}
+    return [_deep(item) for item in reply] if isinstance(reply, list) else reply
+
+
+def resp3(session, *command):
+    """The reply with maps as dicts; the session is back in RESP2."""
+    session.call("HELLO", 3)
+    reply = _deep(session.call(*command))
+    session.call("HELLO", 2)
+    return reply

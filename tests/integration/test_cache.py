@@ -55,6 +55,28 @@ READS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("begin", ["before_the_module", "alone", "in_a_transaction"])
+def test_a_client_that_touches_nothing_ends_no_server(launch, begin):
+    """Before 9.1 it does where a key is opened by the command filter."""
+    server = launch(loading=None)
+    early = server.session()
+    if begin == "before_the_module":
+        early.call("CLIENT", "NO-TOUCH", "ON")
+    assert server.load_module() == b"OK"
+    acl_taken_in(server.admin)
+    rest(server.admin)
+    session = early if begin == "before_the_module" else server.session()
+    if begin == "alone":
+        session.call("CLIENT", "NO-TOUCH", "ON")
+    elif begin == "in_a_transaction":
+        session.pipeline([("MULTI",), ("CLIENT", "NO-TOUCH", "ON"), ("EXEC",)])
+    session.call("SET", "app1:a", "x")
+    session.pipeline([("GET", "app1:a"), ("TOUCH", "app1:a"), ("EVAL", "return redis.call('GET', 'app1:a')", 0), ("MULTI",), ("GET", "app1:a"), ("EXEC",)])
+    other = server.session()
+    for session in (early, other):
+        assert session.call("GET", "app1:a") == b"x"
+
+
 @pytest.mark.parametrize("reads", READS)
 def test_few_reads_are_counted_one_by_one(quiet, reads):
     session = quiet.session()
@@ -110,7 +132,7 @@ def test_many_reads_are_estimated_by_prefix(quiet, seed):
         batches[prefix] = [("GET", prefix + (b"%d" if choose.random() < share else b"no%d") % choose.randrange(100)) for _ in range(300)]
     found = {prefix: sum(b"no" not in name for _, name in batch) for prefix, batch in batches.items()}
     start = read_info(admin).status["uptime_seconds"]
-    while read_info(admin).status["uptime_seconds"] < start + 5:
+    while read_info(admin).status["uptime_seconds"] < start + 5 or min(sent.values()) < 30:
         prefix = choose.choice(list(shares))
         session.pipeline(batches[prefix] * 3)
         sent[prefix] += 3

@@ -7,6 +7,7 @@ import pytest
 
 import truth
 from checks import wrong_keys
+from filling import fill
 from info import keys_by_prefix, read_info, rows_that_do_not_add_up
 from tenants import acl_taken_in, full_pass, quick_passes, settled_info
 from traffic import Traffic, create_users
@@ -92,7 +93,10 @@ CHANGES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("change", CHANGES)
+FAULTS = {"flushall": 7, "swapdb": 8, "a_transaction": 26, "a_script": 26, "debug_reload": 27}
+
+
+@pytest.mark.parametrize("change", [pytest.param(name, marks=[pytest.mark.fault(FAULTS[name])] if name in FAULTS else []) for name in CHANGES])
 def test_changes(counting, change):
     counting.admin.pipeline(PREPARE)
     counting.admin.pipeline(CHANGES[change])
@@ -123,6 +127,7 @@ def test_the_client_stays_in_its_database_after_move_and_copy(counting):
     assert_right(counting)
 
 
+@pytest.mark.fault(9)
 @pytest.mark.parametrize("active", ["0", "1"], ids=["lazily", "actively"])
 def test_expired_keys_are_counted_as_long_as_they_exist(counting, active):
     admin = counting.admin
@@ -134,6 +139,7 @@ def test_expired_keys_are_counted_as_long_as_they_exist(counting, active):
     assert_right(counting)
 
 
+@pytest.mark.fault(9)
 def test_hashes_that_lose_their_last_field_to_its_expiry_are_gone(counting):
     admin = counting.admin
     if counting.version < (9, 0, 0):
@@ -154,6 +160,7 @@ def test_evicted_keys_are_counted_off(counting):
     assert_right(counting)
 
 
+@pytest.mark.fault(1)
 def test_counts_survive_a_restart_from_an_rdb_with_expired_keys(shared):
     admin = shared.admin
     quick_passes(admin)
@@ -168,6 +175,7 @@ def test_counts_survive_a_restart_from_an_rdb_with_expired_keys(shared):
     assert_right(shared)
 
 
+@pytest.mark.fault(2)
 def test_counts_are_right_after_a_restart_from_an_aof(launch, seed):
     server = launch(lines=["appendonly yes"])
     create_users(server.admin)
@@ -232,10 +240,11 @@ def test_a_server_that_refuses_what_modules_ask_makes_no_number_wrong(launch):
     admin.pipeline([("SET", f"app2:{number}", "x") for number in range(50)] + [("DEL", f"app1:{number}") for number in range(100)])
     info = read_info(admin)
     assert keys_by_prefix(info) == truth.keys_by_prefix(admin)
-    assert info.prefixes[b"app1:"]["bytes"] == bytes_before * 2 // 3
+    assert abs(info.prefixes[b"app1:"]["bytes"] - bytes_before * 2 / 3) <= 1  # rounded
     assert "bytes" not in info.prefixes[b"app2:"] and "connections_rejected" not in info.status and info.status["drift"] == 0
 
 
+@pytest.mark.fault(27)
 def test_debug_populate_is_noticed(shared):
     quick_passes(shared.admin)
     shared.admin.call("DEBUG", "POPULATE", 5000, "app1")
@@ -269,6 +278,7 @@ class Busy:
             thread.join()
 
 
+@pytest.mark.fault(13)
 def test_a_module_loaded_into_a_full_and_busy_server_becomes_exact(launch):
     server = launch(loading=None)
     create_users(server.admin)
@@ -277,8 +287,32 @@ def test_a_module_loaded_into_a_full_and_busy_server_becomes_exact(launch):
     with Busy(server) as busy:
         assert server.load_module("sweep-cpu-percent", "20", "sweep-interval", "0") == b"OK"
         modes = [read_info(server.admin).status["keys_mode"]]
-        wait_until(lambda: modes.append(read_info(server.admin).status["keys_mode"]) or modes[-1] != "seeding", 60, "the seeding to end")
+        wait_until(lambda: modes.append(read_info(server.admin).status["keys_mode"]) or modes[-1] != "seeding", 240, "the seeding to end")
         wait_until(lambda: busy.rounds > 20, 20, "some traffic")
     expected = {"seeding", "exact"} if modes[-1] == "exact" else {"swept"}
     assert set(modes) == expected
     assert_right(server)
+
+
+def test_a_pass_that_counts_keys_is_not_confused_by_renaming_onto_names_that_were_deleted(launch, seed):
+    """As a queue does: RENAME inbox work, DEL work, and again, while the first pass is under way. Some 1,000 removals in a pass are
+    one too many by chance (its Bloom filter), and then it is repeated; so one of three servers must do without that."""
+    for _ in range(3):
+        server = launch(loading=None)
+        create_users(server.admin)
+        names = [f"app1:work{number}" for number in range(200)]
+        server.admin.pipeline([("SET", name, "x") for name in names])
+        fill(server.admin, 10_000, seed)
+        assert server.load_module("sweep-cpu-percent", "1", "sweep-interval", "0") == b"OK"
+        wait_until(lambda: read_info(server.admin).status["sweep_progress"] > 0.3, 60, "the first pass to be in its middle")
+        server.admin.call("CONFIG", "SET", "slowlog-log-slower-than", 0)  # it pauses
+        wait_until(lambda: read_info(server.admin).status["sweep_state"] != "running", 60, "the pass to pause")
+        assert read_info(server.admin).status["sweep_state"] == "paused" and read_info(server.admin).status["sweep_passes"] == 0, "the pass was too quick for this test"
+        server.admin.pipeline([("DEL", name) for name in names])
+        server.admin.pipeline([command for name in names for command in (("SET", name + ":inbox", "x"), ("RENAME", name + ":inbox", name))])
+        server.admin.call("CONFIG", "SET", "slowlog-log-slower-than", 10_000)
+        info = wait_until(lambda: (info := read_info(server.admin)).status["sweep_passes"] and info, 60, "the pass to end")
+        assert_right(server)
+        if info.status["keys_mode"] != "seeding":
+            return
+    raise AssertionError(f"seed {seed}: the first pass did not add up, three times")

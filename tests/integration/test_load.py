@@ -3,10 +3,12 @@
 import os
 import pathlib
 import re
+import resource
+import signal
 import threading
 
 import pytest
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError, ResponseError
 
 from checks import wrong_connections
 from conftest import server_binary
@@ -22,7 +24,7 @@ CONFIGURATION = (pathlib.Path(__file__).resolve().parents[2] / "docs/configurati
 
 def documented_defaults():
     rows = re.findall(r"^\| `(tenants\.[a-z-]+)` \| (\S+) \|", CONFIGURATION, re.MULTILINE)
-    return {name: default.strip("`") for name, default in rows}
+    return {name: default.strip("`").replace("(empty)", "") for name, default in rows}
 
 
 def settings(session):
@@ -39,7 +41,7 @@ def used_memory(session):
 
 
 def test_the_defaults_are_those_of_the_documentation(server):
-    assert len(documented_defaults()) == 10
+    assert len(documented_defaults()) == 11
     assert settings(server.admin) == documented_defaults()
 
 
@@ -85,6 +87,7 @@ BAD_ARGUMENTS = {
     "value_beyond_64_bits": (["info-rows", "99999999999999999999"], "info-rows"),
     "separators_repeated": (["separators", "::"], "separators"),
     "separators_too_many": (["separators", "123456789"], "separators"),
+    "group_without_members": (["groups", "shop="], "shop"),
     "separators_not_printable": (["separators", "\x01"], "separators"),
     "odd_number": (["sweep-cpu-percent", "5", "slice-usec"], "slice-usec"),
     "one_word": (["sweep-cpu-percent"], "sweep-cpu-percent"),
@@ -125,6 +128,47 @@ def test_a_server_without_a_command_that_is_needed_does_not_get_the_module_and_g
     assert session.call("PING") == b"PONG"
 
 
+def test_a_server_that_has_a_command_of_that_name_does_not_get_the_module_and_goes_on(launch):
+    server = launch(loading=None, lines=["rename-command FLUSHDB tenants.get"])
+    server.admin.call("SET", "app1:1", "x")
+    assert isinstance(server.load_module(), ResponseError)
+    assert "tenants: not loaded: a command named tenants.* exists already" in server.log()
+    server.admin.call("tenants.get")
+    assert server.admin.call("DBSIZE") == 0
+
+
+def test_without_a_timer_cpu_time_is_unknown_and_all_else_is_counted(launch):
+    server = launch(loading=None)
+    admin = server.admin
+    unlimited = resource.prlimit(server.process.pid, resource.RLIMIT_SIGPENDING, (0, resource.getrlimit(resource.RLIMIT_SIGPENDING)[1]))
+    assert server.load_module() == b"OK"
+    assert "tenants: the system gives no thread or no timer: CPU time per user is not measured" in server.log()
+    info = read_info(admin)
+    assert "cpu_usec" not in info.status and "cpu_usec" not in info.users[b"default"]
+    assert info.users[b"default"]["connections"] == 1
+    refused = admin.outcome("CONFIG", "SET", "tenants.cpu-sampling-hz", 100)
+    assert isinstance(refused, ResponseError) and "no thread or no timer" in str(refused)
+    assert settings(admin)["tenants.cpu-sampling-hz"] == "0"
+    resource.prlimit(server.process.pid, resource.RLIMIT_SIGPENDING, unlimited)
+    assert admin.call("CONFIG", "SET", "tenants.cpu-sampling-hz", 100) == b"OK"
+    assert "cpu_usec" in read_info(admin).users[b"default"]
+
+
+def test_the_servers_crash_report_has_a_number_of_ours_and_no_name(version, module, tmp_path):
+    server = Server(server_binary(version), module, tmp_path, lines=["crash-memcheck-enabled no"]).start()
+    try:
+        server.admin.call("ACL", "SETUSER", "some-user", "on", "~some-user:*")
+        with pytest.raises(ConnectionError):
+            server.admin.call("DEBUG", "SEGFAULT")
+        assert server.process.wait(30) == -signal.SIGSEGV
+    finally:
+        server.process.kill()
+    log = server.log()
+    report = log[log.index("BUG REPORT START") :]
+    assert "tenants_version_number:" in report and "BUG REPORT END" in report, report
+    assert "some-user" not in report
+
+
 def test_an_acl_that_cannot_be_read_is_said_so_and_all_keys_are_orphans(launch):
     server = launch(loading=None, lines=['rename-command ACL ""'])
     server.admin.pipeline([("SET", f"app1:{number}", "x") for number in range(100)])
@@ -136,6 +180,7 @@ def test_an_acl_that_cannot_be_read_is_said_so_and_all_keys_are_orphans(launch):
     assert not wrong_connections(server.admin)
 
 
+@pytest.mark.not_with("asan", "tsan", reason="a Redis without the sanitizer's runtime cannot load such a module")
 def test_a_server_that_is_too_old_does_not_start_and_its_log_says_why(module, tmp_path):
     """Redis 7.0; the oldest that has all of what is needed are Valkey 8.0 and Redis 7.2."""
     if "VALKEY_SERVER" in os.environ:
@@ -181,7 +226,14 @@ def test_one_bad_setting_of_several_changes_none(server):
 
 @pytest.mark.parametrize("name", ["max-users", "max-prefixes"])
 def test_table_sizes_cannot_be_changed_at_run_time(server, name):
-    assert "immutable" in str(server.admin.outcome("CONFIG", "SET", f"tenants.{name}", 100))
+    assert "only be set when the module is loaded" in str(server.admin.outcome("CONFIG", "SET", f"tenants.{name}", 100))
+    assert settings(server.admin) == documented_defaults()
+
+
+def test_every_setting_takes_the_value_that_it_has(server):
+    for name, value in settings(server.admin).items():
+        assert server.admin.outcome("CONFIG", "SET", name, value) == b"OK", name
+    assert settings(server.admin) == documented_defaults()
 
 
 @pytest.mark.parametrize("loading", ["argument", "conf"])
@@ -237,6 +289,7 @@ class Threads:
         self._thread.join()
 
 
+@pytest.mark.fault(13)
 def test_unloading_and_loading_under_traffic_leaks_nothing(launch, seed):
     server = launch(loading=None)
     create_users(server.admin)
@@ -250,8 +303,9 @@ def test_unloading_and_loading_under_traffic_leaks_nothing(launch, seed):
     assert server.admin.call("PING") == b"PONG"
 
 
+@pytest.mark.fault(13)
 def test_memory_does_not_grow_from_unloading_and_loading(launch):
-    server = launch(loading=None)
+    server = launch(loading=None, lines=["slowlog-log-slower-than -1"])  # it would grow by each slow MODULE LOAD
     server.admin.pipeline([("SET", f"app1:{number}", "x") for number in range(100)])
 
     def cycles(number):
@@ -262,8 +316,9 @@ def test_memory_does_not_grow_from_unloading_and_loading(launch):
         return used_memory(server.admin)
 
     cycles(5)
-    first, last = cycles(5), cycles(20)
-    assert last - first < 20 * 500, f"{(last - first) / 20} bytes per cycle"
+    sizes = [cycles(6) for _ in range(5)]
+    grown = min(after - before for before, after in zip(sizes, sizes[1:]))  # once in a while a buffer of the server grows
+    assert grown < 6 * 16, f"{sizes}: {grown / 6} bytes per cycle"
 
 
 def test_what_the_module_brought_is_gone_after_unload(server):

@@ -4,7 +4,9 @@ import pytest
 from redis.exceptions import ResponseError
 
 from checks import counted_between, observe, sums_of_commands, users, wrong_commands, wrong_connections, wrong_connections_in
+from info import read_info
 from ledger import in_lua
+from tenants import acl_taken_in
 from traffic import create_users
 from waiting import wait_until
 
@@ -167,6 +169,16 @@ def test_what_a_modules_command_runs_counts_for_its_caller(server, case):
     assert not wrong_commands(server, before), "user: (module, ledger)"
     module, commandstats = sums_of_commands(server, before)
     assert module == commandstats
+
+
+def test_a_user_that_a_modules_command_makes_is_known(server):
+    server.admin.call("SET", "made:1", "x")
+    server.admin.call("LOGINS.RUN", "ACL", "SETUSER", "made", "on", "~made:*")
+    acl_taken_in(server.admin)
+    assert read_info(server.admin).prefixes[b"made:"]["owner"] == b"made"
+    server.admin.call("LOGINS.RUN", "ACL", "DELUSER", "made")
+    acl_taken_in(server.admin)
+    assert "owner" not in read_info(server.admin).prefixes[b"made:"]
 
 
 def test_what_a_module_runs_by_itself_is_internal(server):

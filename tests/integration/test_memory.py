@@ -1,7 +1,9 @@
 """Bytes per prefix against MEMORY USAGE, and that measuring leaves no trace in the data."""
 
 import collections
+import itertools
 import re
+import time
 from random import Random
 
 import pytest
@@ -168,7 +170,7 @@ def test_prefixes_and_overhead_are_the_used_memory(shared, data, seed):
     status = read_info(admin).status
     used = int(re.search(rb"used_memory:(\d+)", admin.call("INFO", "memory"))[1])
     print(data, shared.version, {name: value for name, value in status.items() if "bytes" in name})
-    assert abs(used - status["used_memory_bytes"]) < 300_000
+    assert abs(used - status["server_memory_bytes"]) < 300_000
     assert abs(status["unexplained_bytes"]) < 0.06 * used + 2**20, f"seed {seed}: {status}"
     assert not rows_that_do_not_add_up(read_info(admin))
 
@@ -314,6 +316,49 @@ def test_a_pass_pauses_while_a_client_monitors(shared):
     full_pass(admin)
 
 
+def test_what_a_pass_calls_was_called_before_there_is_a_key(shared):
+    """Each command takes 24 kB when it is called first, which a server close to its maxmemory may not have later."""
+    assert truth.keys_in_total(shared.admin) == 0
+    calls = lambda: set(re.findall(rb"cmdstat_([^:]+)", shared.admin.call("INFO", "commandstats")))
+    wait_until(lambda: calls() >= {b"memory|usage", b"client|list", b"acl|users", b"acl|getuser", b"info"}, 5, lambda: f"the first calls: {calls()}")
+
+
+def logged(admin):
+    """The commands in the slow log, lower case."""
+    return [b" ".join(entry[3]).lower() for entry in admin.call("SLOWLOG", "GET", -1)]
+
+
+@pytest.mark.parametrize("how", ["alone", "EXEC"])
+def test_a_log_of_every_command_has_none_of_the_modules(shared, how):
+    admin = shared.admin
+    quick_passes(admin)
+    acl_taken_in(admin)
+    admin.pipeline([("SET", f"app1:{number}", "x" * number) for number in range(1000)])
+    full_pass(admin)
+    setting = ("CONFIG", "SET", "SlowLog-Log-Slower-Than", 0)
+    admin.call("CONFIG", "SET", "slowlog-max-len", 100000)
+    if how == "EXEC":
+        admin.pipeline([("MULTI",), setting, ("EXEC",)])
+    else:
+        admin.call(*setting)
+    wait_until(lambda: read_info(admin).status["sweep_state"] == "paused", 5, "the pass to pause")
+    admin.call("SLOWLOG", "RESET")
+    shared.session("app1").close()
+    end = server_milliseconds(admin) + 1000
+    wait_until(lambda: server_milliseconds(admin) > end, 5, "a second of the server's time")
+    assert b"time" in logged(admin)
+    assert not {entry for entry in logged(admin) if entry.startswith((b"client list", b"memory", b"info stats", b"info keyspace"))}
+    admin.call("CONFIG", "SET", "slowlog-log-slower-than", 10000)
+    full_pass(admin)
+
+
+def test_a_refused_change_of_the_log_pauses_nothing(shared):
+    reply = shared.admin.outcome("CONFIG", "SET", "slowlog-log-slower-than", 0, "maxmemory-policy", "none")
+    assert isinstance(reply, ResponseError)
+    quick_passes(shared.admin)
+    full_pass(shared.admin)
+
+
 def test_passes_can_be_switched_off_and_on(shared):
     admin = shared.admin
     quick_passes(admin)
@@ -336,3 +381,24 @@ def test_an_interval_keeps_passes_apart(shared):
     begin, passes = server_milliseconds(admin), read_info(admin).status["sweep_passes"]
     wait_until(lambda: read_info(admin).status["sweep_passes"] >= passes + 2, 20, "two more passes")
     assert server_milliseconds(admin) - begin >= 3500
+
+
+def test_no_write_is_refused_because_the_module_grows_close_to_maxmemory(launch):
+    """Each key has a prefix of its own, for which the module needs memory, too: less than 4 kB between two commands."""
+    server = launch()
+    admin = server.admin
+    admin.call("MSET", "first:1", "x", "second:1", "x")
+    admin.call("CONFIG", "SET", "tenants.sweep-interval", 1, "tenants.sweep-cpu-percent", 50, "maxmemory-policy", "noeviction")
+    full_pass(admin)
+    used = lambda: int(re.search(rb"used_memory:(\d+)", admin.call("INFO", "memory"))[1])  # noqa: E731
+    before = used()
+    limit = before + 800_000
+    admin.call("CONFIG", "SET", "maxmemory", limit)
+    for number in itertools.count():
+        reply = admin.outcome("SET", f"{number}-{'x' * (number % 60)}:k", "x")
+        assert reply == b"OK", (number, limit - before, read_info(admin).status)
+        before = used()
+        if before + 4096 > limit:
+            break
+        time.sleep(0.002)
+    assert number > 1000, "more rows than are added up at once"

@@ -39,6 +39,7 @@ def migrate(source, target, during=lambda: None):
     wait_until(ended, 30, "the slot to be moved")
 
 
+@pytest.mark.fault(6)
 def test_what_a_migration_replays_is_internal_and_its_links_are_who_client_list_says(nodes):
     source, target = nodes
     session = source.session("app1")
@@ -58,6 +59,7 @@ def test_what_a_migration_replays_is_internal_and_its_links_are_who_client_list_
     assert counted_between(before[1], observe(target))["(internal)"]["writes"] >= KEYS
 
 
+@pytest.mark.fault(6)
 def test_keys_of_a_migrated_slot_are_counted_where_they_are(nodes):
     source, target = nodes
     for number in range(KEYS):
@@ -72,6 +74,7 @@ def test_keys_of_a_migrated_slot_are_counted_where_they_are(nodes):
     assert keys_by_prefix(read_info(target.admin)) == {}
 
 
+@pytest.mark.fault(6)
 def test_keys_on_the_way_count_when_they_have_arrived(nodes):
     """SCAN and DBSIZE leave them out until then."""
     source, target = nodes

@@ -62,10 +62,18 @@ def test_rules(server, admin, rule):
         user(admin, name, *rules.split())
     create(admin, *keys)
     info = settled_info(admin)
-    found = {prefix: (row.get("owner"), row["keys"]) for prefix, row in info.prefixes.items() if row["keys"]}
+    found = {prefix: (row.get("owner"), row["keys"]) for prefix, row in {**info.prefixes, **info.keys}.items() if row["keys"]}
     assert found == expected
     assert not rows_that_do_not_add_up(info)
     assert not wrong_keys(server), "prefix: (module, SCAN)"
+
+
+def test_a_prefix_and_a_key_of_the_same_name_have_lines_of_their_own(admin):
+    user(admin, "app1", "~a:*", "~a:", "+@all")
+    create(admin, "a:", "a:1", "a:2")
+    info = settled_info(admin)
+    assert (info.prefixes[b"a:"]["keys"], info.keys[b"a:"]["keys"]) == (2, 1)
+    assert not rows_that_do_not_add_up(info)
 
 
 @pytest.mark.parametrize("keys_first", [False, True], ids=["keys_after_the_rule", "keys_before_the_rule"])
@@ -122,6 +130,7 @@ def test_acl_load_takes_effect(launch, tmp_path):
     assert not wrong_keys(server), "prefix: (module, SCAN)"
 
 
+@pytest.mark.fault(12)
 def test_many_acl_changes_during_writes_end_with_right_counts(server, admin):
     for number in range(300):
         user(admin, f"app{number % 7}", "resetkeys", f"~p{number % 11}:*", "+@all")
@@ -146,6 +155,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+@pytest.mark.fault(19)
 def test_any_bytes_in_names_are_counted_and_come_back_unchanged(server, admin):
     create(admin, *HOSTILE)
     info = settled_info(admin)
@@ -154,6 +164,7 @@ def test_any_bytes_in_names_are_counted_and_come_back_unchanged(server, admin):
     assert len(info.text.split(b"\r\ntenants_keys:")) == 2, "a name forged a line"
 
 
+@pytest.mark.fault(19)
 def test_a_segment_too_long_for_a_name_goes_to_other(server, admin):
     create(admin, b"x" * 300 + b":1", b"x" * 300 + b":2", b"y" * 70000 + b":1", b"short:1")
     assert keys_by_prefix(settled_info(admin)) == {"(other)": 3, b"short:": 1}
@@ -198,6 +209,7 @@ def test_heavy_prefixes_displace_light_ones(launch):
 HOSTILE_PREFIXES = "for i = 1, ARGV[1] do redis.call('SET', ARGV[2] .. i .. ':k', 'v') end"
 
 
+@pytest.mark.fault(18)
 def test_many_prefixes_cost_no_more_memory_than_few(launch):
     server = launch(module_arguments=["max-prefixes", "64"])
     admin = server.admin
@@ -236,6 +248,7 @@ def _has(session, *prefixes):
     return info if info.prefixes.keys() >= set(prefixes) else None
 
 
+@pytest.mark.fault(25)
 def test_changing_the_separators_recounts(server, admin):
     create(admin, "a:b/c:1", "a/b:1", "x|y", "a:c")
     assert keys_by_prefix(settled_info(admin)) == {b"a:": 2, b"a/b:": 1, "(none)": 1}

@@ -1,6 +1,8 @@
 """Commands that the server refuses for its own state: not counted where it says so (9.1+), and counted, as accuracy.md has it, where it
 doesn't."""
 
+import pytest
+
 from checks import observe, sums_of_commands, users, wrong_commands, wrong_connections
 from cluster import Cluster
 from ledger import refused
@@ -78,6 +80,7 @@ def test_reads_of_a_replica_without_its_primary_are_refused(shared):
     ).check()  # fmt: skip
 
 
+@pytest.mark.fault(24)
 def test_writes_after_a_failed_snapshot_are_refused(launch, tmp_path):
     server = launch(lines=["enable-protected-configs yes", "save 3600 1000000"])
     create_users(server.admin)

@@ -39,6 +39,7 @@ def pair(launch, request):
     return primary, replica
 
 
+@pytest.mark.fault(3)
 def test_keys_on_a_replica_are_right_after_a_full_sync_and_after_writes(pair, seed):
     primary, replica = pair
     replica.admin.call("SET", "stale:1", "x")
@@ -92,6 +93,7 @@ def test_links_are_counted_on_both_sides_as_client_list_shows_them(pair):
     assert reader.call("PING") == b"PONG"
 
 
+@pytest.mark.fault(4)
 def test_a_promoted_replica_goes_on_counting(pair, seed):
     primary, replica = pair
     follow(primary, replica)

@@ -25,7 +25,8 @@ def churn_the_acl(server, number):
     wait_until(lambda: name.encode() not in server.admin.call("CLIENT", "LIST"), 5, "the guest's connection to be closed")
 
 
-@pytest.mark.parametrize("io_threads", [1, 3])
+@pytest.mark.fault(26)
+@pytest.mark.parametrize("io_threads", [1, pytest.param(3, marks=pytest.mark.fault(16))])
 def test_nothing_is_lost_or_counted_twice(launch, io_threads, seed, request):
     server = launch(lines=[f"io-threads {io_threads}"])
     create_users(server.admin)

@@ -17,8 +17,9 @@ BUSY = "local n = 0 for i = 1, %d do n = n + i %% 7 end return n"
 
 
 def get(session, name):
+    """What TENANTS.GET says of a tenant's only user."""
     session.call("HELLO", 3)
-    reply = session.call("TENANTS.GET", name)
+    (reply,) = session.call("TENANTS.GET", name)[b"users"]
     session.call("HELLO", 2)
     return {key.decode(): value for key, value in reply.items()}
 
@@ -33,7 +34,27 @@ def cpu(server):
     return read_info(server.admin).status["cpu_usec"]
 
 
-@pytest.mark.parametrize("io_threads", [1, 3])
+def waited_usec(server):
+    """For how long the main thread has waited for a core."""
+    return int(open(f"/proc/{server.process.pid}/task/{server.process.pid}/schedstat").read().split()[1]) // 1000
+
+
+def with_a_core_for_itself(server, measure):
+    """What `measure` returns, once the main thread had a core for itself meanwhile: a look that comes late tells little of who ran when
+    (docs/accuracy.md). Skips where there is no core to be had for a minute."""
+    end, shares = time.monotonic() + 60, []
+    while time.monotonic() < end:
+        waited, used = waited_usec(server), main_thread_usec(server)
+        measured = measure()
+        waited, used = waited_usec(server) - waited, main_thread_usec(server) - used
+        if waited <= 0.05 * used:
+            return measured
+        shares.append(f"{waited / used:.0%}")
+    pytest.skip(f"for a minute the main thread waited for a core {', '.join(shares)} as long as it ran, so nobody can say who used it")
+
+
+@pytest.mark.clocks
+@pytest.mark.parametrize("io_threads", [1, pytest.param(3, marks=pytest.mark.fault(16))])
 def test_cpu_of_all_users_is_the_main_threads(launch, io_threads, seed):
     server = launch(lines=[f"io-threads {io_threads}"])
     server.admin.call("ACL", "SETUSER", "app1", "on", ">secret", "~*", "+@all")
@@ -50,20 +71,26 @@ def test_cpu_of_all_users_is_the_main_threads(launch, io_threads, seed):
     assert abs(total(info.users, "cpu_usec") - info.status["cpu_usec"]) <= len(info.users)
 
 
+@pytest.mark.clocks
 def test_cpu_goes_to_the_user_who_burns_it(shared):
     shared.admin.call("CONFIG", "SET", "tenants.cpu-sampling-hz", 1000)  # enough looks that chance does not matter
-    before = users(shared)
     burners = {"app1": 3, "app2": 1}  # in this proportion
     sessions = {user: shared.session(user) for user in burners}
-    for _ in range(300):
-        for user, share in burners.items():
-            sessions[user].call("EVAL", BUSY % (100_000 * share), 0)
-    after = users(shared)
-    used = {user: after[user.encode()]["cpu_usec"] - before.get(user.encode(), {"cpu_usec": 0})["cpu_usec"] for user in burners}
+
+    def burn():
+        before = users(shared)
+        for _ in range(300):
+            for user, share in burners.items():
+                sessions[user].call("EVAL", BUSY % (100_000 * share), 0)
+        after = users(shared)
+        return {user: after[user.encode()]["cpu_usec"] - before[user.encode()]["cpu_usec"] for user in burners}
+
+    used = with_a_core_for_itself(shared, burn)
     assert sum(used.values()) > 200_000, used
     assert 0.6 < used["app1"] / sum(used.values()) < 0.88, used
 
 
+@pytest.mark.clocks
 def test_an_idle_servers_cpu_is_internal(shared):
     session = shared.session("app1")
     shared.admin.call("CONFIG", "SET", "hz", 300)  # more work of its own
@@ -91,6 +118,7 @@ def threads(server):
     return b" ".join(path.read_bytes() for path in pathlib.Path(f"/proc/{server.process.pid}/task").glob("*/comm"))
 
 
+@pytest.mark.clocks
 def test_a_command_that_blocks_the_server_is_kept_by_name_without_arguments(shared):
     session = shared.session("app1")
     for _ in range(50):
@@ -191,7 +219,7 @@ def test_bytes_of_many_connections_are_all_read(shared):
     sessions = [shared.session("app1") for _ in range(300)]
     for session in sessions:
         session.call("SET", "app1:k", "x" * 1000)
-    wait_until(lambda: users(shared)[b"app1"]["bytes_in"] >= 300 * 1000, 20, lambda: f"{users(shared)[b'app1']}")
+    wait_until(lambda: users(shared)[b"app1"]["bytes_in"] >= 300 * 1000, 60, lambda: f"{users(shared)[b'app1']}")
     assert users(shared)[b"app1"]["bytes_in"] <= 300 * 1200
 
 
@@ -291,7 +319,6 @@ def test_resetstat_is_an_administrators_command(server):
     for number, (rule, allowed) in enumerate(rules.items()):
         server.admin.call("ACL", "SETUSER", f"user{number}", *rule.split())
         assert (server.admin.call("ACL", "DRYRUN", f"user{number}", "TENANTS.RESETSTAT") == b"OK") == allowed, rule
-        assert server.admin.call("ACL", "DRYRUN", f"user{number}", "TENANTS.GET", "app1") == b"OK", rule
 
 
 def test_refused_connections_are_counted_since_the_module_was_loaded(launch):

@@ -124,6 +124,7 @@ class Logins:
             thread.join()
 
 
+@pytest.mark.fault(12)
 def test_connections_are_right_at_every_moment_while_users_vanish_and_return_under_traffic(launch, tmp_path):
     rules = [f"user {user} on >secret {rules}\n" for user, rules in USERS.items()]
     path = tmp_path / "users.acl"
@@ -257,7 +258,7 @@ def test_rows_of_users_long_gone_are_reused_when_no_other_is_free_and_their_coun
         assert last.status["users_dropped"] == 0
     assert last.status["users_reused"] >= 40 - 16
     assert last.users["(other)"]["writes"] == last.status["users_reused"]  # one SET of each user whose row was reused
-    assert last.users["(other)"]["bytes_in"] > 1000 * last.status["users_reused"]
+    assert last.users["(other)"]["bytes_in"] > 1000 * (last.status["users_reused"] - last.status["bytes_missed"])
     assert last.users["(other)"]["connections"] == 0
     assert not rows_that_do_not_add_up(last)
     module, commandstats = sums_of_commands(server, before)
@@ -306,6 +307,7 @@ def test_a_client_that_has_not_logged_in_is_connected_as_default_but_what_the_se
     assert not wrong_commands(server, before)
 
 
+@pytest.mark.fault(11)
 def test_a_storm_of_connections_leaves_no_trace(shared):
     for _ in range(10):
         sessions = [shared.session("app1") for _ in range(50)]

@@ -10,7 +10,8 @@ return sizes"""
 PAGE = 5000
 
 # Commands that the module runs through the server for itself; commandstats shows them beside the clients'.
-OWN_COMMANDS = {b"memory|usage", b"memory|stats", b"acl|users", b"acl|getuser", b"client|list", b"command", b"command|info", b"info"}
+OWN_COMMANDS = {b"memory|usage", b"memory|stats", b"acl|users", b"acl|getuser", b"client|list", b"command", b"command|info", b"info",
+                b"config|get"}  # which 9.1's Lua engine calls, too, when the server loads
 
 
 def connections_by_user(client_list):
@@ -103,8 +104,11 @@ def bytes_by_prefix(session):
 
 def calls_by_command(session):
     """{full command name: calls} of INFO commandstats, without those that nobody called."""
-    stats = session.call("INFO", "commandstats")
-    found = re.findall(rb"cmdstat_([^:]+):calls=(\d+)", stats)
+    return calls_in(session.call("INFO", "commandstats"))
+
+
+def calls_in(info_text):
+    found = re.findall(rb"cmdstat_([^:]+):calls=(\d+)", info_text)
     return collections.Counter({name: int(calls) for name, calls in found if int(calls)})
 
 

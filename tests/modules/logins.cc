@@ -17,6 +17,11 @@
 
 struct ValkeyModuleBlockedClient;
 
+// What this module's own copy of the C++ runtime keeps is no leak of ours (module/main.cc).
+namespace __gnu_cxx {
+void __freeres();  // NOLINT(bugprone-reserved-identifier)
+}
+
 namespace {
 
 using server_api::api;
@@ -131,5 +136,10 @@ extern "C" __attribute__((visibility("default"))) int ValkeyModule_OnLoad(Contex
   api.CreateCommand(context, "logins.run", run, "", 0, 0, 0);
   api.CreateCommand(context, "logins.run_later", run_later, "", 0, 0, 0);
   more.RegisterAuthCallback(context, on_auth);
+  return server_api::kOk;
+}
+
+extern "C" __attribute__((visibility("default"))) int ValkeyModule_OnUnload(Context*) {
+  __gnu_cxx::__freeres();
   return server_api::kOk;
 }

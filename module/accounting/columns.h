@@ -1,0 +1,118 @@
+// Numbers of many rows, column by column: to sort and compare them without touching what they come from.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace tenants {
+
+inline constexpr std::uint64_t kAbsent = ~std::uint64_t{0};  // not known
+
+// The numbers of one row; a column of this number is the same quantity in every row.
+using Values = std::span<const std::uint64_t>;
+
+class Columns {
+ public:
+  explicit Columns(std::size_t width = 0) : columns_(width) {}
+
+  std::size_t rows() const { return columns_.empty() ? 0 : columns_[0].size(); }
+  std::size_t width() const { return columns_.size(); }
+  // No rows; what they took is kept for the next ones.
+  void clear() {
+    for (auto& column : columns_) column.clear();
+  }
+  void resize(std::size_t rows) {
+    for (auto& column : columns_) column.resize(rows);
+  }
+  template <typename Array>
+  Array row(std::size_t row) const {
+    Array values;
+    for (std::size_t i = 0; i < columns_.size(); ++i) values[i] = columns_[i][row];
+    return values;
+  }
+  std::vector<std::uint64_t>& operator[](std::size_t column) { return columns_[column]; }
+  const std::vector<std::uint64_t>& operator[](std::size_t column) const { return columns_[column]; }
+
+ private:
+  std::vector<std::vector<std::uint64_t>> columns_;
+};
+
+// The same, row by row, for rows that become more and more: it grows by half a kB at a time.
+class Rows {
+ public:
+  explicit Rows(std::size_t width) : width_(width) {}
+  std::size_t rows() const { return values_.size() / width_; }
+  // `otherwise`: of a row that there is not.
+  std::uint64_t at(std::size_t column, std::size_t row, std::uint64_t otherwise) const {
+    return row < rows() ? values_[row * width_ + column] : otherwise;
+  }
+  // Of a row there is, or the next one.
+  void put(std::size_t row, Values values) {
+    if (row == rows()) values_.resize((row + 1) * width_);
+    std::ranges::copy(values, values_.begin() + static_cast<std::ptrdiff_t>(row * width_));
+  }
+
+ private:
+  std::size_t width_;
+  std::deque<std::uint64_t> values_;
+};
+
+// The same as Columns, in as few bytes as the numbers need, to be kept for minutes: of each 64 rows the least number of
+// a column, and how far each lies above it, in 0, 1, 2, 4 or 8 bytes. Some 40 bytes per tenant where Columns takes 120.
+class PackedColumns {
+ public:
+  static constexpr std::uint32_t kBlock = 64;
+
+  // Packs the next kBlock rows of `columns`, or those that are left; false when there are none left. Some 2 µs.
+  bool take(const Columns& columns);
+  std::uint32_t rows() const { return rows_; }
+  std::uint64_t at(std::size_t column, std::uint32_t row) const;
+  std::size_t memory() const { return memory_; }
+
+ private:
+  struct Range {
+    std::uint64_t least = 0;  // plus 1, so that kAbsent is the least of all
+    std::uint32_t begin = 0;  // of its rows, in `bytes`
+    std::uint8_t width = 0;   // bytes per row
+  };
+  struct Block {
+    std::vector<Range> ranges;  // by column
+    std::vector<std::uint8_t> bytes;
+  };
+  std::vector<Block> blocks_;
+  std::uint32_t rows_ = 0;
+  std::size_t memory_ = 0;
+};
+
+// A place in an order of rows: the larger score first, of equal ones the lower row.
+struct Place {
+  std::uint64_t score = 0;
+  std::uint32_t row = 0;
+  // This comes before that.
+  bool operator<(const Place& other) const { return score != other.score ? score > other.score : row < other.row; }
+};
+
+// Scores that put the largest value first, or the smallest; what is absent comes last.
+inline std::uint64_t descending(std::uint64_t value) { return value + 1; }
+inline std::uint64_t ascending(std::uint64_t value) { return value == kAbsent ? 0 : ~value; }
+
+// Collects the first `most` places of an order out of any number that are offered; O(1) each, on average.
+class First {
+ public:
+  explicit First(std::size_t most) : most_(most) {}
+  void offer(Place place);
+  // In order. O(most log most).
+  std::vector<Place> take();
+
+ private:
+  void cut();
+  std::size_t most_;
+  std::optional<Place> last_;  // whatever comes after it is not among the first
+  std::vector<Place> places_;
+};
+
+}  // namespace tenants

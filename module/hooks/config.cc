@@ -1,0 +1,35 @@
+// The server's own settings that matter to the module. What they were changed to is read off CONFIG SET, since a CONFIG
+// GET would be seen where every command is logged.
+#include <strings.h>
+
+#include <charconv>
+
+#include "module/hooks/hooks.h"
+
+namespace tenants {
+
+using server_api::api;
+
+bool is_slow_log(std::string_view setting) {
+  for (std::string_view name : {"slowlog-log-slower-than", "commandlog-execution-slower-than"})
+    if (setting.size() == name.size() && strncasecmp(setting.data(), name.data(), name.size()) == 0) return true;
+  return false;
+}
+
+void read_slow_log_config(Module& module) {
+  server_api::Reply reply(api.Call(module.context.get(), "CONFIG", "cc", "GET", "slowlog-log-slower-than"));
+  if (!server_api::is(reply.get(), server_api::kReplyArray) || api.CallReplyLength(reply.get()) < 2) return;
+  std::string_view value = server_api::text(api.CallReplyArrayElement(reply.get(), 1));
+  std::from_chars(value.data(), value.data() + value.size(), module.slow_log.usec);
+}
+
+void on_config_change(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept {
+  auto* change = static_cast<server_api::ConfigChange*>(data);
+  for (std::uint32_t i = 0; i < change->num_changes; ++i) {
+    std::string_view name = change->config_names[i];
+    if (name == "requirepass") module_state->acl_may_change();
+    if (is_slow_log(name)) module_state->slow_log.usec = module_state->slow_log.offered;
+  }
+}
+
+}  // namespace tenants

@@ -1,0 +1,69 @@
+#include "module/publish/replies.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace tenants {
+
+using server_api::api;
+
+void reply(Context* context, std::string_view text) { api.ReplyWithStringBuffer(context, text.data(), text.size()); }
+
+void reply_field(Context* context, const char* name, std::uint64_t value) {
+  reply(context, name);
+  api.ReplyWithLongLong(context, static_cast<long long>(value));
+}
+
+void reply_field(Context* context, const char* name, std::string_view value) {
+  reply(context, name);
+  reply(context, value);
+}
+
+int refuse(Context* context, const std::string& why) {
+  return api.ReplyWithError(context, ("ERR tenants: " + why).c_str());
+}
+
+long known(std::span<const std::uint64_t> values) {
+  return std::ranges::count_if(values, [](std::uint64_t value) { return value != kAbsent; });
+}
+
+void reply_values(Context* context, std::span<const Column> columns, std::span<const std::uint64_t> values) {
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (values[i] == kAbsent) continue;
+    reply(context, columns[i].name);
+    if (columns[i].kind == Column::kThousandths)
+      api.ReplyWithDouble(context, static_cast<double>(values[i]) / 1000);
+    else
+      api.ReplyWithLongLong(context, static_cast<long long>(values[i]));
+  }
+}
+
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+bool is_word(std::string_view text, std::string_view lower) {
+  auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a | 0x20 : a) == b; };
+  return std::ranges::equal(text, lower, same);
+}
+
+std::optional<std::uint64_t> read_count(std::string_view text) {
+  std::optional<std::uint64_t> count = number(text);
+  return count && *count >= 1 && *count <= kMaxCount ? count : std::nullopt;
+}
+
+std::optional<std::size_t> find_column(std::span<const Column> columns, std::string_view name) {
+  auto found = std::ranges::find_if(columns, [&](const Column& column) { return is_word(name, column.name); });
+  return found == columns.end() ? std::nullopt : std::optional<std::size_t>(found - columns.begin());
+}
+
+std::string column_rule(std::span<const Column> columns) {
+  std::string rule = "invalid column, allowed are ";
+  for (const Column& column : columns) rule.append(&column == columns.data() ? "" : ", ").append(column.name);
+  return rule;
+}
+
+}  // namespace tenants

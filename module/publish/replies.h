@@ -1,0 +1,49 @@
+// The words and pieces of TENANTS.*: reading arguments, writing replies. Names are bulk strings with the bytes as they
+// are.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "module/publish/rows.h"
+
+namespace tenants {
+
+inline constexpr std::uint64_t kMaxCount = 1000;  // rows in one reply
+
+using server_api::Context;
+using server_api::String;
+
+void reply(Context* context, std::string_view text);
+void reply_field(Context* context, const char* name, std::uint64_t value);
+void reply_field(Context* context, const char* name, std::string_view value);
+// "ERR tenants: " and this.
+int refuse(Context* context, const std::string& why);
+
+// How many of these are known.
+long known(std::span<const std::uint64_t> values);
+// Those, each with its name.
+void reply_values(Context* context, std::span<const Column> columns, std::span<const std::uint64_t> values);
+
+std::optional<std::uint64_t> number(std::string_view text);
+// Whatever the case; `lower` is lower case.
+bool is_word(std::string_view text, std::string_view lower);
+// COUNT's value; nothing where it is not allowed: kCountRule.
+std::optional<std::uint64_t> read_count(std::string_view text);
+inline constexpr const char* kCountRule = "invalid COUNT, allowed is 1 to 1000";
+// The number of the column of this name.
+std::optional<std::size_t> find_column(std::span<const Column> columns, std::string_view name);
+// "invalid column, allowed are connections, …"
+std::string column_rule(std::span<const Column> columns);
+
+// pages.cc: each a whole command.
+int list_tenants(Context* context, String** argv, int argc);
+int list_users(Context* context, String** argv, int argc);
+int list_prefixes(Context* context, String** argv, int argc);
+
+// top.cc
+int top(Context* context, String** argv, int argc);
+
+}  // namespace tenants

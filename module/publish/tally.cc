@@ -1,0 +1,132 @@
+#include "module/publish/tally.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "module/publish/rows.h"
+
+namespace tenants {
+namespace {
+
+// What is not known makes the sum unknown.
+void add(std::uint64_t& sum, std::uint64_t value) {
+  if (sum != kAbsent) sum = value == kAbsent ? kAbsent : sum + value;
+}
+
+constexpr std::pair<std::uint8_t, std::uint8_t> kOfUsers[] = {
+    {tenant_columns::kConnections, user_columns::kConnections},
+    {tenant_columns::kCommands, user_columns::kCommands},
+    {tenant_columns::kReads, user_columns::kReads},
+    {tenant_columns::kWrites, user_columns::kWrites},
+    {tenant_columns::kErrors, user_columns::kErrors},
+    {tenant_columns::kDenied, user_columns::kDenied},
+    {tenant_columns::kCpuUsec, user_columns::kCpuUsec},
+    {tenant_columns::kSlow, user_columns::kSlow},
+    {tenant_columns::kBytesIn, user_columns::kBytesIn},
+    {tenant_columns::kBytesOut, user_columns::kBytesOut},
+};
+
+}  // namespace
+
+void Tallies::begin(const Module& module) {
+  next_.usec = next_.cost_usec = 0;
+  next_.totals = Totals();
+  next_.tenants.clear();
+  next_.tenants.resize(tenant_of_row(module, module.users.end()));
+  next_.totals.cpu_usec = module.cpu.has_run() ? 0 : kAbsent;
+  next_.totals.bytes = 0;
+  // Where nobody's is known, neither is that of a tenant without users.
+  UserValues nobody = user_values(module, UserTable::kInternal);
+  for (auto [column, of] : kOfUsers)
+    if (nobody[of] == kAbsent) std::ranges::fill(next_.tenants[column], kAbsent);
+  users_end_ = module.users.end();
+  prefixes_end_ = module.prefixes.end();
+  user_ = prefix_ = 0;
+  began_usec_ = monotonic_usec();
+  packed_ = history_.wants(began_usec_) ? std::make_shared<PackedColumns>() : nullptr;
+}
+
+// False where time or `growth` is used up.
+bool Tallies::advance(const Module& module, std::uint64_t until, const server_api::Growth* growth) {
+  using namespace tenant_columns;
+  auto enough = [&](std::uint32_t row) {
+    return (growth && growth->used_up()) || (row % 16 == 15 && monotonic_usec() >= until);
+  };
+  Totals& totals = next_.totals;
+  Columns& tenants = next_.tenants;
+  for (; user_ < users_end_; ++user_) {
+    if (enough(user_)) return false;
+    UserValues values = user_values(module, user_);
+    users_.put(user_, values);
+    std::uint32_t tenant = tenant_of_user(module, user_);
+    if (tenant >= tenants.rows()) tenants.resize(tenant + 1);
+    for (auto [column, of] : kOfUsers) add(tenants[column][tenant], values[of]);
+    tenants[kUsers][tenant] += user_ >= UserTable::kFirst;
+    totals.connections += values[user_columns::kConnections];
+    totals.commands += values[user_columns::kCommands];
+    add(totals.cpu_usec, values[user_columns::kCpuUsec]);
+  }
+  for (; prefix_ < prefixes_end_; ++prefix_) {
+    if (enough(prefix_)) return false;
+    PrefixValues values;
+    values.fill(kAbsent);
+    std::uint32_t tenant = kOrphans;
+    if (module.prefixes.used(prefix_)) {
+      values = prefix_values(module, prefix_);
+      tenant = tenant_of_prefix(module, prefix_);
+      if (tenant >= tenants.rows()) tenants.resize(tenant + 1);  // its owner came after this tally began
+      std::uint64_t keys = values[prefix_columns::kKeys], bytes = values[prefix_columns::kBytes];
+      ++tenants[kPrefixes][tenant];
+      tenants[kKeys][tenant] += keys;
+      totals.keys += keys;
+      if (tenant == kOrphans) totals.orphan_keys += keys;
+      if (keys) {
+        add(tenants[kBytes][tenant], bytes);
+        add(tenants[kBytesError][tenant], values[prefix_columns::kBytesError]);
+        add(totals.bytes, bytes);
+      }
+    }
+    prefixes_.put(prefix_, values);
+    if (prefix_ == tenant_of_.size()) tenant_of_.push_back(tenant);
+    tenant_of_[prefix_] = tenant;
+  }
+  while (packed_ && packed_->take(tenants))
+    if (enough(15)) return false;
+  return true;
+}
+
+void Tallies::end(const Module& module) {
+  if (next_.totals.keys == 0 && module.sweep.passes == 0) next_.totals.bytes = kAbsent;
+  next_.usec = monotonic_usec();
+  std::swap(last_, next_);  // whose memory the next one takes: clients would feel it come and go close to maxmemory
+  if (packed_) history_.add({last_.usec, std::move(packed_)});
+}
+
+void Tallies::work(const Module& module, std::uint64_t usec) {
+  std::uint64_t start = monotonic_usec();
+  if (!running_ && start - began_usec_ < Tally::kPeriodUsec) return;
+  // Where memory runs out in the middle, half of a row is there: the next tally begins anew.
+  if (!std::exchange(running_, false)) begin(module);
+  server_api::Growth growth;
+  bool done = advance(module, start + usec, &growth);
+  next_.cost_usec += monotonic_usec() - start;
+  if (done) end(module);
+  running_ = !done;
+}
+
+void Tallies::bring_up_to_date(const Module& module) {
+  if (last_.usec && module.users.end() + module.prefixes.end() > Tally::kAtOnce) return;
+  running_ = false;
+  begin(module);
+  advance(module, ~std::uint64_t{0}, nullptr);
+  next_.cost_usec = monotonic_usec() - began_usec_;
+  end(module);
+}
+
+void Tallies::start_anew(const Module& module) {
+  history_.clear();
+  last_ = Tally();
+  bring_up_to_date(module);
+}
+
+}  // namespace tenants

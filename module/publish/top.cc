@@ -1,0 +1,152 @@
+// TENANTS.TOP: who used most over the last 10 s, minute, or five minutes.
+
+#include <algorithm>
+
+#include "module/hooks/hooks.h"
+#include "module/publish/publish.h"
+#include "module/publish/replies.h"
+
+namespace tenants {
+
+using server_api::api;
+
+namespace {
+
+// What a tenant has now, and what changed: counters by how much they grew, the rest as it is. Gauges that are worth it
+// also by how they changed, which may be below 0.
+struct Changing {
+  std::uint8_t column;
+  const char* name;
+};
+constexpr Changing kChanging[] = {{tenant_columns::kConnections, "connections_change"},
+                                  {tenant_columns::kKeys, "keys_change"},
+                                  {tenant_columns::kBytes, "bytes_change"}};
+
+struct Use {
+  TenantValues values;
+  std::array<std::optional<std::int64_t>, std::size(kChanging)> changes;
+};
+
+std::uint64_t at(const PackedColumns* columns, std::size_t column, std::uint32_t row) {
+  return columns && row < columns->rows() ? columns->at(column, row) : 0;  // who was not there had nothing
+}
+
+// Since the counters of a row began anew, if they did. Absent CPU time was 0, its timer had not run yet; absent bytes
+// were not read (tenants.bytes-interval 0), and nobody knows how many there were.
+std::uint64_t growth(std::size_t column, std::uint64_t now, std::uint64_t then) {
+  bool bytes = column == tenant_columns::kBytesIn || column == tenant_columns::kBytesOut;
+  if (now == kAbsent || (bytes && then == kAbsent)) return kAbsent;
+  return then == kAbsent || then > now ? now : now - then;
+}
+
+std::optional<std::int64_t> change(std::uint64_t now, std::uint64_t then) {
+  if (now == kAbsent || then == kAbsent) return std::nullopt;
+  return static_cast<std::int64_t>(now - then);
+}
+
+Use use(const Columns& now, const PackedColumns* then, std::uint32_t row) {
+  Use use;
+  for (std::size_t i = 0; i < use.values.size(); ++i) {
+    use.values[i] = now[i][row];
+    if (kTenantColumns[i].kind == Column::kCounter) use.values[i] = growth(i, now[i][row], at(then, i, row));
+  }
+  for (std::size_t i = 0; i < use.changes.size(); ++i)
+    use.changes[i] = change(now[kChanging[i].column][row], at(then, kChanging[i].column, row));
+  return use;
+}
+
+struct By {
+  std::size_t column = 0;
+  bool change = false;  // of kChanging
+  const char* name = nullptr;
+};
+
+std::optional<By> find_by(std::string_view name) {
+  for (std::size_t i = 0; i < std::size(kChanging); ++i)
+    if (is_word(name, kChanging[i].name)) return By{i, true, kChanging[i].name};
+  std::optional<std::size_t> column = find_column(kTenantColumns, name);
+  return column ? std::optional(By{*column, false, kTenantColumns[*column].name}) : std::nullopt;
+}
+
+// 0: not worth a line.
+std::uint64_t score(const Columns& now, const PackedColumns* then, By by, std::uint32_t row) {
+  if (by.change) {
+    std::size_t column = kChanging[by.column].column;
+    std::int64_t changed = change(now[column][row], at(then, column, row)).value_or(0);
+    return changed > 0 ? static_cast<std::uint64_t>(changed) : 0;
+  }
+  std::uint64_t value = now[by.column][row];
+  if (kTenantColumns[by.column].kind == Column::kCounter) value = growth(by.column, value, at(then, by.column, row));
+  return value == kAbsent ? 0 : value;
+}
+
+void reply_use(Context* context, const Tenant& tenant, const Use& use) {
+  long changes = std::ranges::count_if(use.changes, [](const auto& change) { return change.has_value(); });
+  api.ReplyWithMap(context, 2 + known(use.values) + changes);
+  reply_field(context, "name", tenant.name);
+  reply_field(context, "kind", tenant.kind);
+  reply_values(context, kTenantColumns, use.values);
+  for (std::size_t i = 0; i < use.changes.size(); ++i) {
+    if (!use.changes[i]) continue;
+    reply(context, kChanging[i].name);
+    api.ReplyWithLongLong(context, *use.changes[i]);
+  }
+}
+
+}  // namespace
+
+int top(Context* context, String** argv, int argc) {
+  Module& module = *module_state;
+  By by{module.cpu.has_run() ? tenant_columns::kCpuUsec : tenant_columns::kCommands};
+  by.name = kTenantColumns[by.column].name;
+  std::size_t window = 0;
+  std::uint64_t count = 10;
+  for (int i = 1; i < argc; ++i) {
+    std::string_view option = server_api::view(argv[i]);
+    bool is_window = is_word(option, "window"), is_count = is_word(option, "count");
+    if (!is_window && !is_count) {
+      std::optional<By> found = i == 1 ? find_by(option) : std::nullopt;
+      if (!found && i > 1) return refuse(context, "unknown option, allowed are WINDOW and COUNT");
+      if (!found) {
+        std::string rule = column_rule(kTenantColumns);
+        for (const Changing& changing : kChanging) rule.append(", ").append(changing.name);
+        return refuse(context, rule);
+      }
+      by = *found;
+      continue;
+    }
+    if (++i == argc)
+      return refuse(context, std::string("option ") + (is_window ? "WINDOW" : "COUNT") + " has no value");
+    std::optional<std::uint64_t> value = number(server_api::view(argv[i]));
+    if (is_count) {
+      if (!(value = read_count(server_api::view(argv[i])))) return refuse(context, kCountRule);
+      count = *value;
+      continue;
+    }
+    auto found = std::ranges::find(History::kWindows, value.value_or(0) * 1'000'000);
+    if (!value || *value > 300 || found == History::kWindows.end())
+      return refuse(context, "invalid WINDOW, allowed are 10, 60 and 300 seconds");
+    window = static_cast<std::size_t>(found - History::kWindows.begin());
+  }
+  settle_all(module, false);
+  module.tallies.bring_up_to_date(module);
+  const Tally& tally = module.tallies.last();
+  const Columns& now = tally.tenants;
+  Moment before = module.tallies.history().before(window, tally.usec);
+  First first(count);
+  for (std::uint32_t row = 0; row < now.rows(); ++row)
+    if (std::uint64_t points = score(now, before.columns.get(), by, row)) first.offer({points, row});
+  std::vector<Place> places = first.take();
+  std::erase_if(places, [&](const Place& place) { return !is_listed(module, place.row); });
+  api.ReplyWithMap(context, 3);
+  reply_field(context, "by", by.name);
+  reply(context, "seconds");
+  api.ReplyWithDouble(context, static_cast<double>(tally.usec - before.usec) / 1e6);
+  reply(context, "tenants");
+  api.ReplyWithArray(context, static_cast<long>(places.size()));
+  for (const Place& place : places)
+    reply_use(context, tenant_at(module, place.row), use(now, before.columns.get(), place.row));
+  return server_api::kOk;
+}
+
+}  // namespace tenants
