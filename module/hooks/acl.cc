@@ -54,7 +54,8 @@ void finish(Module& module) {
   module.clients.for_each([](Client& client) { client.clear(Client::kMayMulti); });
   bool moved = module.prefixes.set_acl(heads_with_owner(acl.users), [&] { return module.keyspace.vacate_orphan(); });
   acl.users.clear();
-  if (moved && module.keyspace.total() > 0) module.keyspace.request_seeding(false);
+  // Where a pass counts the keys, none may have been counted before.
+  if (moved && (module.keyspace.total() > 0 || module.keyspace.wants_seeding())) module.keyspace.request_seeding(false);
 }
 
 void read_some(Module& module, std::uint64_t usec) {

@@ -16,6 +16,7 @@ from waiting import patience, wait_until
 # What a log must never hold: the server's crash report, its asserts, a sanitizer's report.
 BAD_LOG_LINES = ("=== VALKEY BUG REPORT", "=== REDIS BUG REPORT", "ASSERTION FAILED", "Sanitizer", "runtime error: ", "crashed by signal")
 START_SECONDS = 30
+command_tables = {}
 
 
 def free_port():
@@ -44,6 +45,7 @@ class Server:
         self.binary, self.module, self.directory = str(binary), str(module), pathlib.Path(directory)
         self.loading, self.module_arguments = loading, tuple(map(str, module_arguments))
         self.environment = {**os.environ, **(environment or {})}
+        self._lines = tuple(lines)
         self.port = free_port()
         self.expected_to_exit = False  # set by a test that wants it to refuse, or to end
         self.process = None
@@ -96,9 +98,16 @@ class Server:
         info = probe.call("INFO", "server").decode()
         self.version = tuple(map(int, re.search(r"valkey_version:(\d+)\.(\d+)\.(\d+)", info).groups()))
         version = re.search(rb"valkey_version:(\d+)\.(\d+)", probe.call("INFO", "server"))
-        self.ledger = Ledger(CommandTable(probe.call("COMMAND")), tells_refusals=(int(version[1]), int(version[2])) >= (9, 1))
+        self.ledger = Ledger(self._command_table(probe), tells_refusals=(int(version[1]), int(version[2])) >= (9, 1))
         probe.close()
         self.admin = self.session()
+
+    def _command_table(self, session):
+        """COMMAND is long: once for all servers that have the same commands."""
+        key = (self.binary, self.loading and self.module, *(line for line in self._lines if line.startswith(("loadmodule", "rename-command"))))
+        if key not in command_tables:
+            command_tables[key] = CommandTable(session.call("COMMAND"))
+        return command_tables[key]
 
     def session(self, user=None, password="secret", connection=None):
         """A new connection, as `user` or as default; `connection` as in Session."""

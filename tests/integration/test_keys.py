@@ -316,3 +316,15 @@ def test_a_pass_that_counts_keys_is_not_confused_by_renaming_onto_names_that_wer
         if info.status["keys_mode"] != "seeding":
             return
     raise AssertionError(f"seed {seed}: the first pass did not add up, three times")
+
+
+def test_a_change_of_the_acl_is_not_lost_while_the_first_pass_counts(launch, seed):
+    """Nothing has been counted yet, but the pass has met keys that belong elsewhere now."""
+    server = launch(loading=None)
+    create_users(server.admin)
+    server.admin.pipeline([("SET", f"app1:later:{number}", "x") for number in range(20_000)])
+    assert server.load_module("sweep-cpu-percent", "1", "sweep-interval", "0") == b"OK"
+    wait_until(lambda: read_info(server.admin).status["sweep_progress"] > 0.3, 60, "the first pass to be in its middle")
+    server.admin.call("ACL", "SETUSER", "later", "on", ">secret", "~app1:later:*", "+@all")
+    acl_taken_in(server.admin)
+    assert_right(server)
