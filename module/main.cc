@@ -5,6 +5,7 @@
 #include "module/publish/publish.h"
 #include "module/sweep/sweep.h"
 #include "server_api/allocator.h"
+#include "server_api/nesting.h"
 
 // The C++ runtime keeps memory for exceptions that are thrown when there is none (libsupc++, eh_alloc.cc). We carry our
 // own copy of the runtime, so nobody else would free it when we go.
@@ -92,6 +93,9 @@ int load(Context* context, server_api::String** argv, int argc) {
   for (const char* needed : {"COMMAND", "INFO", "CLIENT"})
     if (!module->commands.find(needed))
       return fail("the server's COMMAND, INFO and CLIENT are needed under these names, without rename-command");
+  server_api::learn_nesting(context);
+  if (!server_api::nesting_is_known())
+    api.Log(context, "notice", "tenants: calls by modules are told from clients' commands by their ids only");
   read_slow_log_config(*module);
   if (!register_commands(context)) return fail("a command named tenants.* exists already");
   if (!(api.GetContextFlags(context) & server_api::kFlagServerStartup)) {
@@ -176,6 +180,12 @@ int on_unload(Context* context) noexcept {
     api.Log(context, "warning",
             "tenants: not unloaded: an ACL user has a rule that names a command or the category of this module, remove "
             "it first");
+    return server_api::kErr;
+  }
+  if (may_run_ours_queued(*module_state)) {
+    api.Log(context, "warning",
+            "tenants: not unloaded: an open transaction holds a command of this module: let its client send EXEC or "
+            "DISCARD, or close it with CLIENT KILL, first");
     return server_api::kErr;
   }
   if (may_have_run_ours_last()) {

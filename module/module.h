@@ -109,8 +109,10 @@ struct Module {
   const CommandEntry* last_command = nullptr;
   std::vector<std::uint64_t> pending;  // clients whose user may have changed
   Charge charge;
-  bool may_nest = false;  // the command that runs is a module's: it may call others
-  bool tells_refusals;    // the server tells of refused commands: 9.1+
+  bool lost_queued = false;  // memory ran out at a command that the server may have queued: nobody knows which
+  bool may_nest = false;     // the command that runs is a module's: it may call others
+  bool in_call = false;      // the filter was last called for a call by a module, or a script
+  bool tells_refusals;       // the server tells of refused commands: 9.1+
   CommandTable commands;
   UserTable users;
   LookupSampler lookups;
@@ -132,10 +134,12 @@ struct Module {
   // Clients that have used CLIENT NO-TOUCH. Before 9.1 a key that is opened before their command runs ends the server:
   // lookupKey() reads server.executing_client->cmd, and nobody executes yet.
   std::unordered_set<std::uint64_t> no_touch;
-  // Whose command is a module's, until the next tick. That module's calls may bear this id, too (a client of its pool
-  // keeps that of the blocked client it served), and GetClientInfoById would take such a client, which has no
-  // connection.
+  std::uint64_t call_id = 0;  // of the client of the pool that the last such call was made with; may be a real one's
+  // Whose command is a module's, until the next tick. That module's calls may bear this id, too, and GetClientInfoById
+  // would take such a client, which has no connection.
   std::uint64_t nesting_id = 0;
+  bool nested_script = false;  // the script that runs, or ran last, was called by a module
+  bool nesting_confirmed = false;
   // hooks/connections.cc
   bool all_pending = false;
   std::optional<bool> default_is_open;  // clients need not log in; nothing: ask
@@ -170,6 +174,9 @@ struct Module {
     default_is_open.reset();
   }
 };
+
+// A command of this module's own.
+inline bool is_ours(std::string_view command) { return command.starts_with("tenants."); }
 
 inline Module* module_state = nullptr;
 

@@ -40,6 +40,7 @@ namespace server_api {
   X(true, String*, CreateString, (Context*, const char*, std::size_t))                                          \
   X(true, void, FreeString, (Context*, String*))                                                                \
   X(true, Filter*, RegisterCommandFilter, (Context*, FilterFunction, int))                                      \
+  X(true, int, UnregisterCommandFilter, (Context*, Filter*))                                                    \
   X(true, int, CommandFilterArgsCount, (FilterContext*))                                                        \
   X(true, String*, CommandFilterArgGet, (FilterContext*, int))                                                  \
   X(true, int, GetClientInfoById, (void*, std::uint64_t))                                                       \

@@ -38,6 +38,13 @@ class Transaction {
     return std::min(place + 1, end());
   }
   std::size_t end() const { return items_ ? items_->size() : 0; }
+  // Is there a command for which `matches(its number)` holds?
+  template <typename Matches>
+  bool has(Matches matches) const {
+    return items_ && std::ranges::any_of(*items_, [&](const Item& item) {
+             return item.command != kEndOfPart && matches(item.command);
+           });
+  }
 
  private:
   std::vector<Item>& made() {

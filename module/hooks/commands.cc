@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "module/hooks/hooks.h"
+#include "server_api/nesting.h"
 
 namespace tenants {
 
@@ -118,12 +119,24 @@ bool looks_keys_up(const CommandTable& commands, const CommandEntry& command) {
   return name == "getex" || name == "getdel" || name == "getset";
 }
 
-// In which database the client is; nothing where its keys must not be opened.
-std::optional<int> database_of(const Module& module, const Client& client) {
-  if (client.id == module.nesting_id || module.no_touch.contains(client.id)) return std::nullopt;
+// What the server says of the client; nothing where it must not be asked. From 9.0 on it takes whoever executes now if
+// that has this id, which may be a client of its pool, without a connection: the server would end.
+std::optional<server_api::ClientInfo> ask_for(const Module& module, const Client& client) {
+  if (module.server.valkey_at_least(9, 0)) {
+    bool own_script = &client == module.script_client && !module.nested_script;
+    if (client.id == module.nesting_id) return std::nullopt;
+    if (!own_script && api.GetContextFlags(nullptr) & server_api::kFlagLua) return std::nullopt;
+  }
   server_api::ClientInfo info{.version = 1};
   if (api.GetClientInfoById(&info, client.id) != server_api::kOk) return std::nullopt;
-  return info.db;
+  return info;
+}
+
+// In which database the client is; nothing where its keys must not be opened.
+std::optional<int> database_of(const Module& module, const Client& client) {
+  if (module.no_touch.contains(client.id)) return std::nullopt;
+  std::optional<server_api::ClientInfo> info = ask_for(module, client);
+  return info ? std::optional(info->db) : std::nullopt;
 }
 
 // Does the key exist, and has it not expired? Counts it for so many reads.
@@ -221,9 +234,9 @@ void queue(Client& client, const CommandEntry& command, int arguments) {
 // Was its MULTI refused? Where the server does not tell of refusals; asked once per client and change of the ACL.
 bool multi_failed(Module& module, Client& client) {
   if (module.tells_refusals || client.is(Client::kMayMulti)) return false;
-  server_api::ClientInfo info{.version = 1};
-  if (api.GetClientInfoById(&info, client.id) == server_api::kOk && !(info.flags & server_api::kClientInMulti))
-    return true;
+  std::optional<server_api::ClientInfo> info = ask_for(module, client);
+  if (!info) return false;
+  if (!(info->flags & server_api::kClientInMulti)) return true;
   client.set(Client::kMayMulti);
   return false;
 }
@@ -284,6 +297,7 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
   if (special & CommandEntry::kScript && !(api.GetContextFlags(nullptr) & server_api::kFlagLua)) {
     module.script_client = &client;
     module.script_user = client.user;
+    module.nested_script = false;
   }
   if (special & CommandEntry::kExec && client.is(Client::kInMulti)) exec(module, client);
   if (special & (CommandEntry::kExec | CommandEntry::kDiscard | CommandEntry::kReset)) {
@@ -339,19 +353,23 @@ void count_nested(Module& module, const CommandEntry& command) {
   if (command.special & CommandEntry::kScript && !(api.GetContextFlags(nullptr) & server_api::kFlagLua)) {
     module.script_client = module.may_nest ? module.last_client : nullptr;
     module.script_user = user;
+    module.nested_script = true;
   }
   module.users[user].count(module.commands.number_of(command), command.kind);
 }
 
 // The user to whom what happens inside the command that runs belongs; `id`: the client of that inner command.
 std::uint32_t user_behind(Module& module, std::uint64_t id) {
-  if (const Client* client = module.clients.find(id)) return row_of(*client);
+  bool of_a_call = module.in_call && id == module.call_id && id != module.last_id;
+  if (const Client* client = of_a_call ? nullptr : module.clients.find(id)) return row_of(*client);
   if (api.GetContextFlags(nullptr) & server_api::kFlagLua)
     return module.script_client ? module.script_client->user : module.script_user;
   return module.may_nest && module.last_client ? module.last_client->user : UserTable::kInternal;
 }
 
-[[gnu::noinline]] void filter_nested(Module& module, server_api::FilterContext* context) {
+[[gnu::noinline]] void filter_nested(Module& module, server_api::FilterContext* context, std::uint64_t id) {
+  module.in_call = true;
+  module.call_id = id;
   server_api::String* name = api.CommandFilterArgGet(context, 0);
   const CommandEntry* command = module.commands.find(view(name));
   if (!command) command = learn(module, name);
@@ -363,7 +381,7 @@ std::uint32_t user_behind(Module& module, std::uint64_t id) {
   count_nested(module, *command);
   if (!module.lookups.due()) return;
   bool script = api.GetContextFlags(nullptr) & server_api::kFlagLua;
-  sample_lookups(module, script ? module.script_client : nullptr, context, *command);
+  sample_lookups(module, script && !module.nested_script ? module.script_client : nullptr, context, *command);
 }
 
 // True where the command counts now.
@@ -394,6 +412,7 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
 [[gnu::noinline]] void catch_up(Module& module, Client& client) {
   if (!module.pending.empty()) settle_users(module, true);
   if (client.is(Client::kRecheck | Client::kUnlisted)) recheck(module, client);
+  if (!std::exchange(module.nesting_confirmed, true)) server_api::confirm_nesting();
   if (module.cpu.maybe_slow()) note_if_slow(module);
 }
 
@@ -412,18 +431,20 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
   module.users[row_of(client)].count(client.last, command->kind);
 }
 
-// The hot path: no allocation, no lock, no system call; some 10 ns.
-void filter(Module& module, server_api::FilterContext* context) {
+// The hot path: no allocation, no lock, no system call; some 10 ns. `in_call`: for a call by a module, for certain.
+void filter(Module& module, server_api::FilterContext* context, bool in_call) {
   std::uint64_t id = api.CommandFilterGetClientId(context);
+  if (in_call) [[unlikely]]
+    return filter_nested(module, context, id);
   Client* client = id == module.last_id ? module.last_client : module.clients.find(id);
   if (!client) client = adopt_client(module, id);
-  if (!client) return filter_nested(module, context);
+  if (!client) return filter_nested(module, context, id);
   if (!module.pending.empty() || client->is(Client::kRecheck | Client::kUnlisted) || module.cpu.maybe_slow())
     catch_up(module, *client);
   module.last_id = id;
   module.last_client = client;
   module.cpu.begin(client->user);
-  module.may_nest = false;
+  module.may_nest = module.in_call = false;
 
   server_api::String* name = api.CommandFilterArgGet(context, 0);
   const CommandEntry* command = module.commands.find(view(name));
@@ -457,9 +478,20 @@ void read_command_table(Module& module) {
 
 void on_command(server_api::FilterContext* context) noexcept {
   try {
-    filter(*module_state, context);
+    filter(*module_state, context, server_api::in_call_by_module());
   } catch (...) {  // out of memory while a new user gets its row: this command is not counted
+    module_state->lost_queued = true;
   }
+}
+
+bool may_run_ours_queued(Module& module) {
+  auto ours = [&](std::uint16_t command) { return is_ours(module.commands.counted(command).name); };
+  bool in_exec = api.GetContextFlags(nullptr) & server_api::kFlagMulti, found = false, any = in_exec;
+  module.clients.for_each([&](const Client& client) {
+    any |= client.is(Client::kInMulti);
+    found |= (client.is(Client::kInMulti) || (in_exec && client.is(Client::kRanQueued))) && client.queued.has(ours);
+  });
+  return found || (module.lost_queued && any);
 }
 
 void count_rest_of_exec(Module& module, Client& client, bool whole) {

@@ -21,6 +21,7 @@ std::optional<std::uint32_t> user_of(Module& module, std::uint64_t id) {
 Client& enter(Module& module, std::uint64_t id, std::uint32_t user) {
   Client& client = module.clients.insert(id);
   client.user = user;
+  if (!module.nesting_confirmed) client.set(Client::kRecheck);  // its first command tells
   module.users[user].connected();
   return client;
 }
@@ -224,15 +225,14 @@ void read_some_bytes(Module& module) {
 }
 
 bool any_ran_ours_last(Module& module) {
-  constexpr std::string_view kOurs = "tenants.";
   bool found = false;
   module.clients.for_each([&](Client& client) {
-    if (client.is(Client::kUnlisted) && module.commands.counted(client.last).name.starts_with(kOurs)) found = true;
+    if (client.is(Client::kUnlisted) && is_ours(module.commands.counted(client.last).name)) found = true;
   });
   std::uint32_t place = 0;
   do
     place = list_some(module, place, 1000, [&](Client&, std::string_view line) {
-      if (value_of(line, " cmd=").starts_with(kOurs)) found = true;
+      if (is_ours(value_of(line, " cmd="))) found = true;
     });
   while (place > 0 && !found);
   return found;

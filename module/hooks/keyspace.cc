@@ -14,9 +14,11 @@ namespace {
 // own record is right, but costs a system call.
 int database_of(Module& module, server_api::Context* context) {
   if (module.charge.state == Charge::kExec && module.charge.other_databases) {
-    // Not for the client of a script: it has no connection, and asking for it kills 9.1.2.
+    // Not for the client of a script or of a module's call, which may have the same id: it has no connection, and
+    // asking for it kills 9.1.2.
     server_api::ClientInfo info{.version = 1};
-    if (api.GetClientId(context) == module.last_id && api.GetClientInfoById(&info, module.last_id) == server_api::kOk)
+    if (!module.in_call && api.GetClientId(context) == module.last_id &&
+        api.GetClientInfoById(&info, module.last_id) == server_api::kOk)
       return info.db;
   }
   return api.GetSelectedDb(context);

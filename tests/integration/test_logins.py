@@ -3,10 +3,10 @@
 import pytest
 from redis.exceptions import ResponseError
 
-from checks import counted_between, observe, sums_of_commands, users, wrong_commands, wrong_connections, wrong_connections_in
+from checks import counted_between, observe, sums_of_commands, users, wrong_commands, wrong_connections, wrong_connections_in, wrong_keys
 from info import read_info
 from ledger import in_lua
-from tenants import acl_taken_in
+from tenants import acl_taken_in, quick_passes
 from traffic import create_users
 from waiting import wait_until
 
@@ -188,5 +188,62 @@ def test_what_a_module_runs_by_itself_is_internal(server):
     before = observe(server)
     session.pipeline([("LOGINS.RUN_LATER", "PUBLISH", "done", "x"), ("PING",)])
     assert listener.next_push() == [b"message", b"done", b"x"]
+    assert not wrong_commands(server, before), "user: (module, ledger)"
+    assert counted_between(before, observe(server))["(internal)"]["commands"] == 1
+
+
+@pytest.fixture
+def stale(server):
+    """(server, app1, app2): the server's pool has a client that bears the id of app1's connection, which is still there."""
+    app1, app2 = server.session("app1"), server.session("app2")
+    quick_passes(server.admin)
+    app1.pipeline([("SET", "app1:k", "1"), ("LOGINS.RUN_BEHIND", "GET", "app1:k"), ("PING",)])
+    server.admin.call("PING")
+    return server, app1, app2
+
+
+BY_A_POOLED_CLIENT = {
+    "a_script": [in_lua([(b"SET", b"app2:k", b"1")] * 100)],
+    "a_call": [("LOGINS.RUN", "SET", "app2:k", "1")] * 100,
+    "a_script_that_a_module_calls": [("LOGINS.RUN", *in_lua([(b"GET", b"app1:k"), (b"SET", b"app2:k", b"1")]))] * 300,
+    "what_fails": [("LOGINS.RUN", "LPUSH", "app1:k", "1"), ("LOGINS.RUN", *in_lua([(b"LPUSH", b"app1:k", b"1")])), in_lua([(b"LPUSH", b"app1:k", b"1")])],
+    "a_transaction": [("SET", "app2:a", "1"), ("SET", "app2:b", "1"), ("MULTI",), ("LOGINS.RUN", "MOVE", "app2:a", "1"), ("MOVE", "app2:b", "1"), ("LOGINS.RUN", *in_lua([(b"COPY", b"app1:k", b"app2:c")])), ("EXEC",)],
+}
+
+
+@pytest.mark.parametrize("case", BY_A_POOLED_CLIENT)
+@pytest.mark.parametrize("open_transaction", [False, True], ids=["", "while_its_client_queues"])
+def test_a_call_that_bears_a_clients_id_is_not_that_clients(stale, case, open_transaction):
+    server, app1, app2 = stale
+    if open_transaction:
+        app1.pipeline([("MULTI",), ("GET", "app1:k")])
+    before, errors = observe(server), users(server)
+    app2.pipeline(BY_A_POOLED_CLIENT[case])
+    if open_transaction:
+        assert len(app1.call("EXEC")) == 1
+    app2.call("PING")
+    assert not wrong_commands(server, before), "user: (module, ledger)"
+    module, commandstats = sums_of_commands(server, before)
+    assert module == commandstats
+    if "errors" in errors[b"app1"]:
+        assert users(server)[b"app1"]["errors"] == errors[b"app1"]["errors"]
+    assert not wrong_keys(server), "prefix: (module, SCAN)"
+
+
+def test_a_call_by_the_client_whose_id_it_bears(stale):
+    server, app1, _ = stale
+    before = observe(server)
+    app1.pipeline([("LOGINS.RUN", "SET", "app1:k", "1")] * 10 + BY_A_POOLED_CLIENT["a_script_that_a_module_calls"] + [("GET", "app1:k")] * 10)
+    assert not wrong_commands(server, before), "user: (module, ledger)"
+
+
+def test_a_timers_call_that_bears_a_clients_id_is_internal(stale):
+    server, app1, app2 = stale
+    listener = server.session()
+    listener.call("SUBSCRIBE", "done")
+    before = observe(server)
+    app2.pipeline([("LOGINS.RUN_LATER", "PUBLISH", "done", "x"), ("PING",)])
+    assert listener.next_push() == [b"message", b"done", b"x"]
+    app1.call("PING")
     assert not wrong_commands(server, before), "user: (module, ledger)"
     assert counted_between(before, observe(server))["(internal)"]["commands"] == 1

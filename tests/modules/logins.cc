@@ -6,6 +6,7 @@
 //   LOGINS.BECOME app1        the caller is app1, without AUTH
 //   LOGINS.RUN word ...       runs a command by RM_Call, and replies what it replied
 //   LOGINS.RUN_LATER word ... ... by itself, from a timer
+//   LOGINS.RUN_BEHIND word ... blocks the caller, runs the command in a thread, and replies what it replied
 #include <memory>
 #include <span>
 #include <string_view>
@@ -41,6 +42,12 @@ struct {
   BlockedClient* (*BlockClientOnAuth)(Context*, AuthCallback reply, void (*free_data)(Context*, void*));
   int (*UnblockClient)(BlockedClient*, void* data);
   int (*ReplyWithCallReply)(Context*, server_api::CallReply*);
+  BlockedClient* (*BlockClient)(Context*, int (*reply)(Context*, String**, int),
+                                int (*timeout)(Context*, String**, int), void (*free_data)(Context*, void*),
+                                long long msec);
+  Context* (*GetThreadSafeContext)(BlockedClient*);
+  void (*ThreadSafeContextLock)(Context*);
+  void (*ThreadSafeContextUnlock)(Context*);
   std::uint64_t (*CreateTimer)(Context*, long long msec, void (*)(Context*, void* data), void* data);
   int (*AuthenticateClientWithACLUser)(Context*, const char* name, std::size_t size,
                                        void (*on_change)(std::uint64_t id, void* data), void* data, std::uint64_t* id);
@@ -119,6 +126,25 @@ int run_later(Context* context, String** argv, int argc) {
   return api.ReplyWithSimpleString(context, "OK");
 }
 
+// The context of the blocked client takes a client out of the server's pool, and gives it back with the caller's id.
+int run_behind(Context* context, String** argv, int argc) {
+  if (argc < 2) return api.WrongArity(context);
+  Words words;
+  for (String* word : std::span(argv + 1, argv + argc))
+    words.push_back(api.CreateString(nullptr, view(word).data(), view(word).size()));
+  BlockedClient* blocked = more.BlockClient(context, nullptr, nullptr, nullptr, 0);
+  std::thread([blocked, words]() mutable {
+    Context* own = more.GetThreadSafeContext(blocked);
+    more.ThreadSafeContextLock(own);
+    more.ReplyWithCallReply(own, call(own, words.data(), static_cast<int>(words.size())).get());
+    for (String* word : words) api.FreeString(nullptr, word);
+    api.FreeThreadSafeContext(own);
+    more.UnblockClient(blocked, nullptr);
+    more.ThreadSafeContextUnlock(own);
+  }).detach();
+  return server_api::kOk;
+}
+
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) int ValkeyModule_OnLoad(Context* context, String**, int) {
@@ -128,12 +154,17 @@ extern "C" __attribute__((visibility("default"))) int ValkeyModule_OnLoad(Contex
                find(context, "ValkeyModule_BlockClientOnAuth", more.BlockClientOnAuth) &&
                find(context, "ValkeyModule_UnblockClient", more.UnblockClient) &&
                find(context, "ValkeyModule_ReplyWithCallReply", more.ReplyWithCallReply) &&
+               find(context, "ValkeyModule_BlockClient", more.BlockClient) &&
+               find(context, "ValkeyModule_GetThreadSafeContext", more.GetThreadSafeContext) &&
+               find(context, "ValkeyModule_ThreadSafeContextLock", more.ThreadSafeContextLock) &&
+               find(context, "ValkeyModule_ThreadSafeContextUnlock", more.ThreadSafeContextUnlock) &&
                find(context, "ValkeyModule_CreateTimer", more.CreateTimer) &&
                find(context, "ValkeyModule_AuthenticateClientWithACLUser", more.AuthenticateClientWithACLUser);
   if (!found) return server_api::kErr;
   api.CreateCommand(context, "logins.release", release, "", 0, 0, 0);
   api.CreateCommand(context, "logins.become", become, "", 0, 0, 0);
   api.CreateCommand(context, "logins.run", run, "", 0, 0, 0);
+  api.CreateCommand(context, "logins.run_behind", run_behind, "", 0, 0, 0);
   api.CreateCommand(context, "logins.run_later", run_later, "", 0, 0, 0);
   more.RegisterAuthCallback(context, on_auth);
   return server_api::kOk;
