@@ -22,7 +22,10 @@ struct Frames {
         },
         this);
   }
-  void* function(int number) const { return _Unwind_FindEnclosingFunction(reinterpret_cast<void*>(address[number])); }
+  void* function(int number) const {
+    return _Unwind_FindEnclosingFunction(
+        reinterpret_cast<void*>(address[number]));  // NOLINT(performance-no-int-to-ptr)
+  }
 };
 
 CallByModule found;

@@ -19,8 +19,8 @@ void count_rest_of_exec(Module& module, Client& client, bool whole);
 void settle_watched_exec(Module& module);
 // What the client sent last never ran: it was refused, or the client goes while it waits.
 void take_back_last(Module& module, Client& client);
-// May the server still run a command of this module that it has queued? In an open transaction, or in the one that runs.
-// O(clients).
+// May the server still run a command of this module that it has queued? In an open transaction, or in the one that
+// runs. O(clients).
 bool may_run_ours_queued(Module& module);
 // The client goes: its open transaction and its script with it.
 void forget_transaction(Module& module, Client& client);

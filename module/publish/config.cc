@@ -8,7 +8,7 @@ using server_api::String;
 namespace {
 
 Settings* settings_in_use = nullptr;
-String* shown = nullptr;  // the server takes no reference of its own: kept until the next call
+String* shown_text = nullptr;  // the server takes no reference of its own: kept until the next call
 
 void use_separators(Module& module) {
   if (module.prefixes.separators() == module.settings.separators) return;
@@ -55,8 +55,8 @@ int set_number(const char*, long long value, void* data, String** error) noexcep
 String* get_text(const char*, void* data) noexcept {
   free_configuration();
   const std::string& text = settings_in_use->*static_cast<const TextSetting*>(data)->value;
-  shown = api.CreateString(nullptr, text.data(), text.size());
-  return shown;
+  shown_text = api.CreateString(nullptr, text.data(), text.size());
+  return shown_text;
 }
 
 int set_text(const char*, String* value, void* data, String** error) noexcept {
@@ -87,8 +87,8 @@ std::optional<std::string> read_arguments(String** argv, int argc, Settings& set
 }
 
 void free_configuration() {
-  if (shown) api.FreeString(nullptr, shown);
-  shown = nullptr;
+  if (shown_text) api.FreeString(nullptr, shown_text);
+  shown_text = nullptr;
 }
 
 void use_settings(Settings& settings) { settings_in_use = &settings; }

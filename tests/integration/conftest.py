@@ -13,6 +13,7 @@ import subprocess
 import pytest
 
 import checks
+from exporter import Exporter
 from server import Server
 from traffic import create_users
 
@@ -23,6 +24,7 @@ IO_THREADS = re.compile(r"^io-threads ([2-9]|\d\d)", re.MULTILINE)
 
 def pytest_addoption(parser):
     parser.addoption("--servers", default=os.environ.get("TENANTS_SERVERS", VERSIONS), help="versions, comma-separated")
+    parser.addoption("--every-server", action="store_true", help="tests marked newest_server, too, run on all of --servers")
     parser.addoption("--module", default=REPOSITORY / "build/release/tenants.so", type=pathlib.Path, help="the tenants.so to test")
     parser.addoption("--steps", type=int, default=500, help="of test_soak.py, each sends some ten commands, and of test_model.py, each makes 40 changes")
     parser.addoption("--prefixes", type=int, default=200_000, help="random ones of test_attacks.py; 10000000 takes a gigabyte and some minutes")
@@ -33,6 +35,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "not_with(*builds, reason): what can't pass with these builds of module and server, and why")
+    os.environ.setdefault("TENANTS_TOOL", str(_build(config) / "valkey-tenants"))
 
 
 def pytest_runtest_setup(item):
@@ -48,7 +51,11 @@ def _build(config):
 
 def pytest_generate_tests(metafunc):
     if "version" in metafunc.fixturenames:
-        metafunc.parametrize("version", metafunc.config.getoption("servers").split(","), scope="session")
+        versions = metafunc.config.getoption("servers").split(",")
+        mark = metafunc.definition.get_closest_marker("newest_server")
+        own = metafunc.definition.get_closest_marker("every_server")
+        one = mark and not own and not metafunc.config.getoption("--every-server")
+        metafunc.parametrize("version", versions[-1:] if one else versions, scope="session")
 
 
 def faults_of(item):
@@ -142,6 +149,22 @@ def shared(server):
     """A server with the module and the users of traffic.py."""
     create_users(server.admin)
     return server
+
+
+@pytest.fixture
+def export(module, tmp_path):
+    """A function that starts an exporter; takes what Exporter takes. All are ended, and must end well."""
+    exporters = []
+
+    def make(*targets, **options):
+        directory = tmp_path / f"exporter{len(exporters)}"
+        directory.mkdir()
+        exporters.append(Exporter(module, directory, targets, **options))
+        return exporters[-1]
+
+    yield make
+    codes = [exporter.stop() if exporter.process.poll() is None else exporter.process.returncode for exporter in exporters]
+    assert codes == [0] * len(exporters), "\n".join(exporter.log() for exporter in exporters)
 
 
 @pytest.hookimpl(hookwrapper=True)

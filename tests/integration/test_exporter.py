@@ -1,0 +1,461 @@
+"""`valkey-tenants exporter`: its metrics are what the module says, in every form and under every load that a web server meets."""
+
+import concurrent.futures
+import gzip
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+
+from exporter import REPOSITORY, promtool_says
+from info import read_info
+from server import free_port
+from tenants import acl_taken_in, full_pass, quick_passes
+from test_transports import Authority
+from waiting import patience, wait_until
+
+pytestmark = pytest.mark.newest_server("what the exporter does with its clients does not depend on the server")
+
+
+def bcrypt(password):
+    """As `htpasswd -B` makes it; Python's crypt is the same library."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import crypt
+    return crypt.crypt(password, "$2b$04$" + "abcdefghijklmnopqrstuu")
+
+
+def add_tenants(server, count, name="t{}"):
+    """`count` tenants with a key and a command or two each."""
+    names = [name.format(number) for number in range(count)]
+    replies = server.admin.pipeline([("ACL", "SETUSER", each, "on", ">secret", f"~{each}:*", "+@all") for each in names])
+    assert set(replies) == {b"OK"}
+    session = server.session()
+    for each in names:
+        session.pipeline([("AUTH", each, "secret"), ("SET", f"{each}:k", "v" * 50), ("GET", f"{each}:k")])
+    session.close()
+    acl_taken_in(server.admin)
+    return names
+
+
+USER_METRICS = {
+    "valkey_tenant_connections": "connections",
+    "valkey_tenant_commands_total": "commands",
+    "valkey_tenant_read_commands_total": "reads",
+    "valkey_tenant_write_commands_total": "writes",
+    "valkey_tenant_failed_commands_total": "errors",
+    "valkey_tenant_denied_commands_total": "denied",
+    "valkey_tenant_slow_commands_total": "slow",
+    "valkey_tenant_input_bytes_total": "bytes_in",
+    "valkey_tenant_output_bytes_total": "bytes_out",
+    "valkey_tenant_keys": "keys",
+    "valkey_tenant_memory_bytes": "bytes",
+    "valkey_tenant_memory_error_bytes": "bytes_error",
+}
+PREFIX_METRICS = {
+    "valkey_tenant_prefix_keys": "keys",
+    "valkey_tenant_prefix_memory_bytes": "bytes",
+    "valkey_tenant_prefix_memory_error_bytes": "bytes_error",
+    "valkey_tenant_prefix_hits_total": "hits_sampled",
+    "valkey_tenant_prefix_misses_total": "misses_sampled",
+    "valkey_tenant_prefix_expired_keys_total": "expired",
+    "valkey_tenant_prefix_evicted_keys_total": "evicted",
+}
+
+
+@pytest.mark.every_server
+def test_every_sample_is_what_the_module_says_and_unknown_is_absent(launch, export):
+    server = launch()
+    quick_passes(server.admin)
+    names = add_tenants(server, 5)
+    full_pass(server.admin)
+    exporter = export(server.port)
+    node = f"127.0.0.1:{server.port}"
+    before, metrics, after = read_info(server.admin), exporter.metrics(), read_info(server.admin)
+    assert promtool_says(metrics.text) == ""
+    for metric, field in USER_METRICS.items():
+        for name in names:
+            truth = before.tenants[name.encode()].get(field)
+            if truth is None:
+                assert not metrics.of(metric, tenant=name), f"{metric} is not known"
+                continue
+            assert metrics.one(metric, tenant=name, node=node) == truth, metric
+    for metric, field in PREFIX_METRICS.items():
+        for name in names:
+            truth = before.prefixes[name.encode() + b":"].get(field)
+            found = metrics.of(metric, prefix=name + "%3A", tenant=name, node=node)
+            assert found == ([] if truth is None else [truth]), metric
+    for name in names:
+        low, high = (info.tenants[name.encode()]["cpu_usec"] / 1e6 for info in (before, after))
+        assert low <= metrics.one("valkey_tenant_cpu_seconds_total", tenant=name) <= high
+    assert sum(metrics.of("valkey_tenant_keys", role="primary")) == server.admin.call("DBSIZE")
+    assert metrics.one("valkey_tenant_up", node=node) == 1
+    assert metrics.one("valkey_tenant_start_time_seconds") == before.status["start_unix_seconds"]
+    assert metrics.one("valkey_tenant_rows", table="users") == before.status["users"]
+    assert metrics.one("valkey_tenant_orphan_keys", role="primary") == 0
+    assert not metrics.of("valkey_tenant_max_memory_bytes"), "no maxmemory is set"
+    assert abs(metrics.one("valkey_tenant_sweep_completed_timestamp_seconds") - time.time()) < 30
+
+
+@pytest.mark.every_server
+def test_the_documentation_tells_of_every_metric_that_there_is(launch, export):
+    server = launch(lines=["maxmemory 1gb"])
+    quick_passes(server.admin)
+    add_tenants(server, 2)
+    full_pass(server.admin)
+    metrics = export(server.port).metrics()
+    rows = re.findall(r"^\| `(valkey_tenant_\w+)` \| (\w+) \| ([^|]*) \|", (REPOSITORY / "docs/exporter.md").read_text(), re.M)
+    documented = {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+    # what this server's version cannot tell has no samples, and so no lines
+    since_9_1 = {"valkey_tenant_failed_commands_total", "valkey_tenant_denied_commands_total"}
+    may_lack = set() if server.version >= (9, 1) else since_9_1 | {"valkey_tenant_prefix_expired_keys_total", "valkey_tenant_prefix_evicted_keys_total"}
+    assert set(metrics.types) <= set(documented)
+    assert set(documented) - set(metrics.types) <= may_lack
+    for name, kind in metrics.types.items():
+        labels = {label for key in metrics.samples[name] for label, _ in key}
+        assert documented[name] == (kind, labels), name
+
+
+HOSTILE = [b"<script>alert(1)</script>", b'"><img onerror=x>', b"a\nb{}", b"\x00\x1b[31m\xff", b"(other)", b"\\", "é".encode()]
+
+
+def test_names_of_any_bytes_make_a_page_that_promtool_accepts(launch, export):
+    server = launch()
+    quick_passes(server.admin)
+    session = server.session()
+    for name in HOSTILE:
+        if not {0, 32, 10} & set(name):  # the server refuses those as user names
+            server.admin.call("ACL", "SETUSER", name, "on", ">secret", "~x:*", "+@all")
+        session.call("SET", name + b":k", "v")
+    acl_taken_in(server.admin)
+    full_pass(server.admin)
+    metrics = export(server.port).metrics()
+    assert promtool_says(metrics.text) == ""
+    assert "%28other)" in metrics.labels("valkey_tenant_commands_total", "tenant"), "a user who calls himself (other)"
+    assert "a%0Ab{}%3A" in metrics.labels("valkey_tenant_prefix_keys", "prefix")
+    assert metrics.text.isascii()
+
+
+def test_what_does_not_fit_is_in_other_whose_counters_never_fall(launch, export, seed):
+    import random
+
+    chance = random.Random(seed)
+    server = launch()
+    names = add_tenants(server, 30)
+    exporter = export(server.port, options=["--collect.max-tenants", "8"])
+    totals, last = {}, {}
+    session = server.session()
+
+    def look():
+        before = read_info(server.admin)
+        metrics, info = exporter.metrics(), read_info(server.admin)
+        return (metrics, info) if before.status["keys"] == info.status["keys"] else None
+
+    for step in range(25):
+        for name in chance.sample(names, 5):  # each step another one becomes heavy, and tenants come and go
+            session.pipeline([("AUTH", name, "secret"), *[("SET", f"{name}:{chance.random()}", "x" * 100)] * chance.randrange(1, 40)])
+        if step % 5 == 4:
+            gone = chance.choice(names)
+            names.remove(gone)
+            server.admin.call("ACL", "DELUSER", gone)
+            names += add_tenants(server, 1, f"new{step}")
+            session = server.session()  # DELUSER closes the connections of that user
+        metrics, info = wait_until(look, 20, "a look between two passes, where keys are swept")
+        shown = metrics.labels("valkey_tenant_keys", "tenant")
+        assert len([name for name in shown if not name.startswith("(")]) <= 8
+        assert sum(metrics.of("valkey_tenant_keys")) == info.status["keys"]
+        assert sum(metrics.of("valkey_tenant_connections")) == info.status["connections"]
+        for metric in ("valkey_tenant_commands_total", "valkey_tenant_write_commands_total", "valkey_tenant_input_bytes_total"):
+            value = metrics.one(metric, tenant="(other)")
+            assert value >= last.get(metric, 0), f"{metric} of (other) fell at step {step}"
+            last[metric] = value
+        for tenant in shown:
+            value = metrics.one("valkey_tenant_commands_total", tenant=tenant)
+            assert value >= totals.get(tenant, 0) or tenant not in totals
+            totals[tenant] = value
+    assert last["valkey_tenant_write_commands_total"] > 0
+    assert len(exporter.metrics("/metrics?top=2").labels("valkey_tenant_keys", "tenant") - {"(other)", "(orphans)", "(internal)", "(overhead)"}) == 2
+
+
+def test_the_page_is_compressed_for_who_asks_and_prefixes_can_be_left_out(server, export):
+    exporter = export(server.port, options=["--no-collect.prefixes", "--web.telemetry-path", "/m"])
+    status, headers, body = exporter.request("/m", headers={"Accept-Encoding": "gzip"})
+    assert (status, headers["Content-Encoding"]) == (200, "gzip")
+    assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert b"valkey_tenant_up" in gzip.decompress(body)
+    _, headers, body = exporter.request("/m")
+    assert "Content-Encoding" not in headers and b"valkey_tenant_up" in body
+    assert b"valkey_tenant_prefix" not in body
+    assert exporter.request("/metrics")[0] == 404
+
+
+def test_only_get_and_head_of_known_paths_are_answered_and_nothing_connects_elsewhere(server, export):
+    exporter = export(server.port)
+    for path in ("/", "/metrics", "/tenants", "/page.css", "/page.js", "/-/healthy", "/-/ready"):
+        status, headers, body = exporter.request(path)
+        assert status == 200 and body, path
+        assert exporter.request(path, "HEAD")[::2] == (200, b"")
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "no-referrer")
+        for method in ("POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"):
+            assert exporter.request(path, method)[0] in (400, 405), f"{method} {path}"
+    for path in ("/x", "/metrics/", "//metrics", "/-/reload", "/page.html", "/..%2f..%2fetc/passwd"):
+        assert exporter.request(path)[0] == 404, path
+    for path in ("/metrics?target=127.0.0.1:1", "/metrics?top=0", "/metrics?top=x", "/tenants?sort=x", "/tenants?order=up", "/tenants?table=x", "/tenants?format=x", "/tenants?top=-1"):
+        status, _, body = exporter.request(path)
+        assert status == 400 and b"allowed are" in body, path
+
+
+def test_a_body_is_never_taken_for_the_next_request(server, export):
+    exporter = export(server.port)
+    with socket.create_connection(("127.0.0.1", exporter.port), timeout=10) as client:
+        hidden = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
+        client.sendall(b"GET /-/ready HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(hidden), hidden))
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_requests_one_after_the_other_share_a_connection(server, export):
+    exporter = export(server.port)
+    with socket.create_connection(("127.0.0.1", exporter.port), timeout=10) as client:
+        client.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        answer = b""
+        while answer.count(b"healthy\n") < 3:
+            answer += client.recv(65536)
+    assert answer.count(b"HTTP/1.1 200 OK") == 3
+
+
+@pytest.mark.parametrize("head", [b"GET / HTTP/1.1\r\nX: " + b"a" * 20000, b"GET /" + b"a" * 20000, b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 4000])
+def test_a_request_that_is_none_gets_an_error_or_the_door(server, export, head):
+    exporter = export(server.port)
+    with socket.create_connection(("127.0.0.1", exporter.port), timeout=10) as client:
+        try:
+            client.sendall(head)
+            answer = client.recv(100)
+        except ConnectionError:
+            answer = b""
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+    assert exporter.text("/-/healthy") == "healthy\n"
+
+
+def test_passwords_are_asked_for_on_every_path(server, export, tmp_path):
+    config = tmp_path / "web.yml"
+    config.write_text(f"basic_auth_users:\n  ops: {bcrypt('open sesame')}\n")
+    exporter = export(server.port, options=["--web.config.file", config])
+    for path in ("/", "/metrics", "/tenants", "/-/healthy", "/page.js", "/nowhere"):
+        status, headers, body = exporter.request(path)
+        assert status == 401 and headers["WWW-Authenticate"].startswith("Basic "), path
+        assert b"tenant" not in body
+        for login in (("ops", "wrong"), ("nobody", "open sesame"), ("ops", ""), ("", "open sesame")):
+            assert exporter.request(path, login=login)[0] == 401
+        assert exporter.request(path, login=("ops", "open sesame"))[0] == (404 if path == "/nowhere" else 200)
+    assert "sesame" not in exporter.log() and "$2b$" not in exporter.log()
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+def test_tls_with_and_without_client_certificates(server, export, tmp_path):
+    authority = Authority(tmp_path)
+    authority.issue("web", "-addext", "subjectAltName=IP:127.0.0.1")
+    own = authority.issue("client")
+    config = tmp_path / "web.yml"
+    tls = "tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n"
+    config.write_text(tls)
+    plain = export(server.port, options=["--web.config.file", config], authority=authority.certificate)
+    assert plain.metrics().one("valkey_tenant_up") == 1
+    with pytest.raises(OSError), socket.create_connection(("127.0.0.1", plain.port)) as client:
+        old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+        old.set_ciphers("ALL:@SECLEVEL=0")
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
+        old.wrap_socket(client)
+    config.write_text(tls + f"  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: {authority.certificate}\n")
+    strict = export(server.port, options=["--web.config.file", config], authority=authority.certificate)
+    with pytest.raises(OSError):
+        strict.request("/-/healthy")
+    context = ssl.create_default_context(cafile=authority.certificate)
+    context.load_cert_chain(*own)
+    with socket.create_connection(("127.0.0.1", strict.port)) as client, context.wrap_socket(client, server_hostname="127.0.0.1") as channel:
+        channel.sendall(b"GET /-/healthy HTTP/1.0\r\n\r\n")
+        assert channel.recv(1000).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    "options, complaint",
+    [
+        (["--web.config.file", "/nowhere"], "cannot read '/nowhere'"),
+        (["--web.listen-address", "nonsense"], "allowed are host:port"),
+        (["--web.listen-address", "127.0.0.1:99999"], "cannot listen on"),
+        (["--web.telemetry-path", "metrics"], "begins with /"),
+        (["--web.telemetry-path", "/tenants"], "has already"),
+        (["--collect.max-tenants", "0"], "--collect.max-tenants"),
+        (["--nonsense"], "nonsense"),
+    ],
+)
+def test_a_wrong_configuration_is_refused_with_what_is_wrong(module, options, complaint):
+    done = subprocess.run([module.parent / "valkey-tenants", "exporter", *options], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and complaint in done.stderr, done.stderr
+
+
+def test_clients_that_send_a_byte_at_a_time_do_not_keep_others_waiting(server, export):
+    exporter = export(server.port)
+    slow = [socket.create_connection(("127.0.0.1", exporter.port)) for _ in range(900)]
+    try:
+        for client in slow:
+            client.sendall(b"GET /metrics HT")
+        for _ in range(20):
+            begin = time.monotonic()
+            assert exporter.request("/metrics")[0] == 200
+            assert time.monotonic() - begin < 3
+            for client in slow[::30]:
+                client.sendall(b"T")
+        # and at last they are shown the door
+        slow[0].settimeout(15)
+        assert slow[0].recv(1000) == b""
+    except ConnectionError:
+        pass  # closed already: so much the better
+    finally:
+        for client in slow:
+            client.close()
+
+
+def test_clients_that_do_not_read_do_not_keep_others_waiting(launch, export):
+    server = launch()
+    add_tenants(server, 300)
+    exporter = export(server.port)
+    deaf = []
+    try:
+        for _ in range(100):
+            client = socket.socket()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            client.connect(("127.0.0.1", exporter.port))
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+            deaf.append(client)
+        wait_until(lambda: exporter.request("/-/healthy", timeout=10 * patience())[0] == 200, 20, "an answer")
+        assert exporter.metrics().one("valkey_tenant_up") == 1
+    finally:
+        for client in deaf:
+            client.close()
+
+
+def test_a_thousand_scrapes_at_once_cost_the_server_a_few_readings(server, export):
+    exporter = export(server.port)
+    exporter.metrics()
+
+    def readings():
+        stats = server.admin.call("INFO", "commandstats").decode()
+        return int(re.search(r"cmdstat_tenants\.status:calls=(\d+)", stats)[1])
+
+    before = readings()
+    clients = [socket.create_connection(("127.0.0.1", exporter.port), timeout=60) for _ in range(1000)]
+    for client in clients:
+        client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+    def status(client):
+        with client:
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+        return int(answer.split(b" ", 2)[1])
+
+    with concurrent.futures.ThreadPoolExecutor(50) as pool:
+        statuses = list(pool.map(status, clients))
+    assert set(statuses) <= {200, 503} and statuses.count(200) >= 16
+    assert readings() - before < 700
+    assert exporter.metrics().one("valkey_tenant_up") == 1
+
+
+@pytest.mark.fault(21)
+def test_a_dead_and_a_stopped_node_are_told_in_time_and_the_others_are_there(launch, export):
+    alive, stopped, dead = launch(), launch(), free_port()
+    exporter = export(alive.port, stopped.port, dead, connection=["-t", "1"])
+    wait_until(lambda: exporter.metrics().of("valkey_tenant_up").count(1) == 2, 10, "two nodes to be up")
+    os.kill(stopped.process.pid, signal.SIGSTOP)
+    try:
+        begin = time.monotonic()
+        metrics = exporter.metrics()
+        assert time.monotonic() - begin < 3
+        assert metrics.one("valkey_tenant_up", node=f"127.0.0.1:{alive.port}") == 1
+        for port in (stopped.port, dead):
+            node = f"127.0.0.1:{port}"
+            assert metrics.one("valkey_tenant_up", node=node) == 0
+            assert not metrics.of("valkey_tenant_connections", node=node), "what is not known is absent"
+        assert promtool_says(metrics.text) == ""
+        page = exporter.text("/tenants")
+        assert "The sums are incomplete" in page and f"127.0.0.1:{dead}" in page
+    finally:
+        os.kill(stopped.process.pid, signal.SIGCONT)
+    wait_until(lambda: exporter.metrics().of("valkey_tenant_up").count(1) == 2, 30, "the node to be up again")
+
+
+@pytest.mark.fault(21)
+def test_a_scrape_is_answered_before_prometheus_loses_patience(launch, export):
+    server = launch()
+    exporter = export(server.port, connection=["-t", "30"])
+    exporter.metrics()
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        begin = time.monotonic()
+        text = exporter.text("/metrics", headers={"X-Prometheus-Scrape-Timeout-Seconds": "2"})
+        assert time.monotonic() - begin < 2
+        assert "valkey_tenant_up" in text
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+
+
+def test_ready_means_that_a_server_has_answered(launch, export):
+    server = launch()
+    nobody = export(free_port())
+    assert nobody.request("/-/ready")[0] == 503
+    assert nobody.text("/-/healthy") == "healthy\n"
+    assert export(server.port).text("/-/ready") == "ready\n"
+
+
+@pytest.mark.every_server
+def test_a_server_without_the_module_is_not_up_and_the_reason_is_told(launch, export):
+    exporter = export(launch(loading=None).port)
+    assert exporter.metrics().one("valkey_tenant_up") == 0
+    assert "does not answer" in exporter.text("/tenants")
+
+
+def test_two_ways_to_one_server_count_once(server, export):
+    metrics = export(server.port, server.port).metrics()
+    assert len(metrics.of("valkey_tenant_up")) == 1
+
+
+def test_no_secret_shows_anywhere(launch, export, tmp_path):
+    server = launch()
+    server.admin.call("ACL", "SETUSER", "watcher", "on", ">hunter2", "-@all", "+@tenants", "-tenants.resetstat", "+info", "+cluster|shards")
+    acl_taken_in(server.admin)
+    secret = tmp_path / "password"
+    secret.write_text("hunter2\n")
+    exporter = export(server.port, connection=["--user", "watcher", "--password-file", secret])
+    texts = [exporter.text(path) for path in ("/metrics", "/tenants", "/tenants?format=json", "/tenants?format=csv", "/")]
+    assert exporter.metrics().one("valkey_tenant_up") == 1
+    command = open(f"/proc/{exporter.process.pid}/cmdline", "rb").read().decode()
+    assert not [text for text in [*texts, command, exporter.log()] if "hunter2" in text]
+
+
+@pytest.mark.long
+@pytest.mark.not_with("coverage", "asan", "tsan", reason="a bound of time that the release build keeps")
+def test_ten_thousand_tenants_are_scraped_quickly(launch, export):
+    server = launch(module_arguments=["tenants.max-users", 12000, "tenants.max-prefixes", 12000])
+    names = [f"tenant{number}" for number in range(10000)]
+    server.admin.pipeline([("ACL", "SETUSER", name, "on", "nopass", f"~{name}:*", "+@all") for name in names])
+    acl_taken_in(server.admin, 120)
+    exporter = export(server.port, options=["--collect.max-tenants", "20000"])
+    exporter.metrics()
+    times = []
+    for _ in range(5):
+        begin = time.monotonic()
+        status, _, body = exporter.request("/metrics", headers={"Accept-Encoding": "gzip"})
+        times.append(time.monotonic() - begin)
+        assert status == 200
+    text = gzip.decompress(body).decode()
+    print(f"10,000 tenants and prefixes: {text.count(chr(10))} lines, {len(text)} bytes, {len(body)} compressed; seconds {sorted(times)}")
+    assert text.count("valkey_tenant_commands_total{") >= 10000
+    assert min(times) < 2  # docs/exporter.md has the figure of a quiet machine

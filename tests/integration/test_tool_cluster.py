@@ -1,0 +1,209 @@
+"""valkey-tenants over a cluster: found from any node, added up, through failures, failovers and moving slots."""
+
+import json
+import os
+import re
+import signal
+import time
+
+import pytest
+
+from server import Server, free_port
+from session import over_tls
+from test_transports import Authority
+from tenants import acl_taken_in, full_pass, quick_passes
+from tool import ReplicatedCluster, Terminal, listed, ok, tool
+from truth import connections_by_user
+from waiting import wait_until
+
+pytestmark = pytest.mark.newest_server("one version of the cluster's protocol is enough; the module's own tests have the others")
+
+RULES = ("on", ">secret", "~app1:*", "+@all")
+
+
+@pytest.fixture
+def cluster(launch):
+    cluster = ReplicatedCluster(launch)
+    for node in cluster.all:
+        node.admin.call("ACL", "SETUSER", "app1", *RULES)
+        acl_taken_in(node.admin)
+        quick_passes(node.admin)
+    write(cluster, 600)
+    return cluster
+
+
+def write(cluster, keys, start=0):
+    """app1's keys, each on the node that has its slot."""
+    sessions = [node.session("app1") for node in cluster.nodes if node.process.poll() is None]
+    for key in range(start, start + keys):
+        for session in sessions:
+            if session.outcome("SET", f"app1:{key}", "x" * 50) == b"OK":
+                break
+        else:
+            raise AssertionError(f"nobody takes app1:{key}")
+    for session in sessions:
+        session.close()
+
+
+def in_cluster(node, *arguments):
+    return ("-p", node.port, "-c", *arguments)
+
+
+def dbsize(nodes):
+    return sum(node.admin.call("DBSIZE") for node in nodes)
+
+
+def roles(reply):
+    return sorted(node.get("role", "down") for node in reply["nodes"])
+
+
+def test_the_sums_over_a_cluster_are_the_truth_from_whichever_node_it_is_found(cluster):
+    held = [node.session("app1") for node in cluster.all for _ in range(2)]
+    for node in cluster.nodes:
+        full_pass(node.admin)
+    for seed in cluster.all:
+        seen = listed(*in_cluster(seed))
+        assert roles(seen) == ["primary"] * 3 + ["replica"] * 3 and seen["complete"]
+        assert {node["address"] for node in seen["nodes"]} == {f"127.0.0.1:{node.port}" for node in cluster.all}
+        assert seen["rows"]["app1"]["keys"] == 600 == dbsize(cluster.nodes)
+        connections = sum(connections_by_user(node.admin.call("CLIENT", "LIST"))[b"app1"] for node in cluster.all)
+        assert seen["rows"]["app1"]["connections"] == connections == len(held)
+    sizes = 0
+    for node in cluster.nodes:
+        names = node.admin.call("KEYS", "app1:*")
+        sizes += sum(node.admin.pipeline([("MEMORY", "USAGE", name, "SAMPLES", 0) for name in names]))
+    row = listed(*in_cluster(cluster.nodes[0]))["rows"]["app1"]
+    assert (row["bytes"], row["bytes_error"]) == (sizes, 0)
+    shown = json.loads(ok(*in_cluster(cluster.nodes[0]), "show", "app1", "-o", "json"))
+    assert (shown["keys"], shown["bytes"], shown["connections"]) == (600, sizes, len(held))
+    assert sum(node["tenant"]["keys"] for node in shown["nodes"] if node["role"] == "primary") == 600
+
+
+def test_a_dead_primary_is_marked_until_its_replica_has_taken_over(cluster):
+    gone = cluster.nodes[0]
+    lost = dbsize([gone])
+    gone.kill()
+    result = tool(*in_cluster(cluster.nodes[1]), "list", "-o", "json")
+    assert result.code == 1 and f"incomplete, without 127.0.0.1:{gone.port}" in result.err
+    seen = json.loads(result.out)
+    assert not seen["complete"] and "down" in roles(seen)
+    before = next(row for row in seen["rows"] if row["name"] == "app1")["keys"]
+    assert before in (600 - lost, 600), "600 where the failover was quicker"
+
+    def taken_over():
+        return roles(listed(*in_cluster(cluster.nodes[1]), code=1)) == ["down", "primary", "primary", "primary", "replica", "replica"]
+
+    wait_until(taken_over, 30, "the replica to take over")
+    seen = listed(*in_cluster(cluster.nodes[1]), code=1)
+    assert seen["rows"]["app1"]["keys"] == 600 and not seen["complete"]
+    gone.start_again()
+    gone.admin.call("ACL", "SETUSER", "app1", *RULES)
+    wait_until(lambda: roles(listed(*in_cluster(cluster.nodes[1]))) == ["primary"] * 3 + ["replica"] * 3, 30, "the old primary to be a replica")
+    wait_until(lambda: listed(*in_cluster(gone))["rows"]["app1"]["keys"] == 600, 30, "all keys once")
+
+
+def rates_of(text, column):
+    """The column of the row of app1 in each frame of `top -b`."""
+    values = []
+    for frame in text.split("\n\n"):
+        lines = frame.splitlines()
+        if not lines:
+            continue
+        at = next(i for i, line in enumerate(lines) if line.startswith("TENANT"))
+        end = lines[at].index(column) + len(column)
+        values += [line[:end].split()[-1] for line in lines[at:] if line.startswith("app1 ")]
+    return values
+
+
+def test_top_follows_a_failover_without_a_negative_rate_or_a_spike(cluster):
+    terminal = Terminal(*in_cluster(cluster.nodes[1]), "top", "-b", "-d", "0.5", "-n", "30", columns=160)
+    terminal.wait_for("3 primaries, 3 replicas")
+    clients = [node.session("app1") for node in cluster.nodes[1:]]
+    cluster.nodes[0].kill()
+    deadline = time.monotonic() + 40
+    terminal.raw = b""
+    while terminal.read(0.02) and time.monotonic() < deadline:
+        for client in clients:
+            client.call("PING")
+    frames = terminal.raw.decode().replace("\r", "")
+    assert terminal.process.wait(10) == 0
+    terminal.close()
+    assert "1 DOWN" in frames and "3 primaries, 2 replicas" in frames
+    rates = rates_of(frames, "CMD/S")
+    assert len(rates) > 20 and all(re.fullmatch(r"<?[\d.]+k?", rate) for rate in rates), rates
+    plain = [float(rate.strip("<k")) * (1000 if rate.endswith("k") else 1) for rate in rates]
+    assert max(plain) < 2000, f"{plain}: some fifty PINGs a second per client were sent"
+
+
+def test_moving_slots_moves_no_sum(cluster):
+    source, target = cluster.nodes[0], cluster.nodes[1]
+    slots = [slot for slot in range(0, 5000) if source.admin.call("CLUSTER", "COUNTKEYSINSLOT", slot)][:20]
+    for slot in slots:
+        keys = source.admin.call("CLUSTER", "GETKEYSINSLOT", slot, 100)
+        target.admin.call("CLUSTER", "SETSLOT", slot, "IMPORTING", cluster.ids[0])
+        source.admin.call("CLUSTER", "SETSLOT", slot, "MIGRATING", cluster.ids[1])
+        source.admin.call("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+        cluster_nodes = cluster.nodes
+        for node in (target, source, cluster_nodes[2]):
+            node.admin.call("CLUSTER", "SETSLOT", slot, "NODE", cluster.ids[1])
+        assert listed(*in_cluster(source))["rows"]["app1"]["keys"] == 600
+    assert slots and dbsize(cluster.nodes) == 600
+
+
+def test_a_stopped_node_costs_its_timeout_once_and_a_node_that_is_forgotten_is_gone(cluster):
+    stopped = cluster.replicas[2]
+    os.kill(stopped.process.pid, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        result = tool("-t", "0.5", *in_cluster(cluster.nodes[0]), "list")
+        took = time.monotonic() - begun
+        assert result.code == 1 and f"127.0.0.1:{stopped.port}: no answer within the time-out" in result.err
+        assert 0.5 <= took < 3, took
+        for node in cluster.all[:5]:
+            node.admin.call("CLUSTER", "FORGET", cluster.ids[5])
+        wait_until(lambda: len(listed(*in_cluster(cluster.nodes[0]))["nodes"]) == 5, 10, "the node to be forgotten")
+    finally:
+        os.kill(stopped.process.pid, signal.SIGCONT)
+
+
+def test_a_seed_that_is_down_is_an_error_with_the_code_of_no_connection(cluster):
+    assert tool("-c", "-p", free_port(), "list").code == 3
+
+
+def test_check_is_critical_while_a_node_is_down(cluster):
+    assert ok(*in_cluster(cluster.nodes[0]), "check").startswith("TENANTS OK - ")
+    cluster.replicas[0].kill()
+    result = tool(*in_cluster(cluster.nodes[0]), "check")
+    assert result.code == 2 and result.out.startswith("TENANTS CRITICAL - no answer from 127.0.0.1:")
+
+
+def test_a_cluster_that_speaks_only_tls(launch, tmp_path):
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("node", "-addext", "subjectAltName=IP:127.0.0.1")
+    files = [f"tls-cert-file {certificate}", f"tls-key-file {key}", f"tls-ca-cert-file {authority.certificate}", "tls-auth-clients no"]
+    nodes = []
+    for _ in range(2):
+        node = launch(start=False, lines=["cluster-enabled yes", "tls-cluster yes", "tls-replication yes", *files])
+        conf = node.conf_path.read_text().replace(f"port {node.port}\n", f"port 0\ntls-port {node.port}\n", 1)
+        node.conf_path.write_text(conf)
+        nodes.append(node)
+    sessions = []
+    for node in nodes:
+        Server.launch(node)
+        node.expected_to_exit = True  # the fixture's polite way to end it needs plain TCP
+        wait_until(lambda: "Ready to accept connections" in node.log(), 20, "the node to start")
+        sessions.append(node_session(node, authority))
+    for number, session in enumerate(sessions):
+        session.call("CLUSTER", "ADDSLOTSRANGE", number * 8192, number * 8192 + 8191)
+    sessions[0].call("CLUSTER", "MEET", "127.0.0.1", nodes[1].port)
+    wait_until(lambda: all(b"cluster_known_nodes:2" in session.call("CLUSTER", "INFO") for session in sessions), 20, "the nodes to meet")
+    seen = json.loads(ok("-c", "-p", nodes[0].port, "--tls", "--cacert", authority.certificate, "list", "-o", "json"))
+    assert roles(seen) == ["primary", "primary"]
+    for session in sessions:
+        session.close()
+
+
+def node_session(node, authority):
+    from session import Session
+
+    return Session(node.port, None, over_tls(node.port, authority.certificate))

@@ -1,0 +1,133 @@
+"""Runs valkey-tenants as an operator does, with pipes or on a terminal."""
+
+import collections
+import fcntl
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+import pyte
+
+from cluster import Cluster
+from waiting import patience, wait_until
+
+TOOL = os.environ.get("TENANTS_TOOL") or str(pathlib.Path(__file__).resolve().parents[2] / "build/release/valkey-tenants")
+Result = collections.namedtuple("Result", "code out err")
+
+
+def environment(**more):
+    """Without what the developer's own shell may have set; None removes."""
+    clean = {name: value for name, value in os.environ.items() if name not in ("VALKEYCLI_AUTH", "REDISCLI_AUTH", "NO_COLOR")}
+    clean.update({"TERM": "xterm", **more})
+    return {name: value for name, value in clean.items() if value is not None}
+
+
+def tool(*arguments, timeout=60, **variables):
+    """Exit code, stdout and stderr, as text."""
+    done = subprocess.run([TOOL, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout * patience(), env=environment(**variables))
+    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def ok(*arguments, **variables):
+    """stdout of a call that must do well, and say nothing."""
+    result = tool(*arguments, **variables)
+    assert (result.code, result.err) == (0, ""), result
+    return result.out
+
+
+def listed(*arguments, what="tenants", code=0):
+    """The JSON of `list`, its rows by name."""
+    result = tool(*arguments, "list", what, "-o", "json")
+    assert result.code == code, result
+    reply = json.loads(result.out)
+    reply["rows"] = {row["name"]: row for row in reply["rows"]}
+    return reply
+
+
+class Terminal:
+    """The tool on a terminal of so many columns and lines; `raw` is all that it has written, `screen()` what can be seen."""
+
+    def __init__(self, *arguments, columns=80, lines=24, **variables):
+        leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self.process = subprocess.Popen(
+            [TOOL, *map(str, arguments)], stdin=follower, stdout=follower, stderr=follower, env=environment(**variables), start_new_session=True
+        )
+        os.close(follower)
+        self.leader, self.raw = leader, b""
+        self._screen = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self._screen)
+
+    def press(self, keys):
+        os.write(self.leader, keys)
+
+    def resize(self, columns, lines):
+        fcntl.ioctl(self.leader, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self._screen.resize(lines, columns)
+        self.process.send_signal(signal.SIGWINCH)  # it is no controlling terminal, so the kernel tells nobody
+
+    def read(self, seconds=0.05):
+        """Takes in what there is. Returns False at the end."""
+        if select.select([self.leader], [], [], seconds)[0]:
+            try:
+                got = os.read(self.leader, 65536)
+            except OSError:  # EIO: the other end is closed
+                return False
+            self.raw += got
+            self._stream.feed(got)
+            return bool(got)
+        return True
+
+    def screen(self):
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def wait_for(self, pattern, seconds=20):
+        """Until the screen matches; returns the match."""
+
+        def seen():
+            self.read()
+            return re.search(pattern, self.screen(), re.MULTILINE)
+
+        return wait_until(seen, seconds, lambda: f"{pattern!r} on the screen:\n{self.screen()}")
+
+    def rest(self):
+        """All until it ends; its exit code."""
+        deadline = time.monotonic() + 20
+        while self.read() and time.monotonic() < deadline:
+            pass
+        return self.process.wait(20)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+        os.close(self.leader)
+
+
+class ReplicatedCluster(Cluster):
+    """Three primaries, each with a replica: node i + 3 is that of node i."""
+
+    def __init__(self, launch, *lines):
+        super().__init__(launch, 3, "cluster-node-timeout 2000", *lines)
+        self.replicas = [launch(lines=["cluster-enabled yes", "cluster-node-timeout 2000", "cluster-require-full-coverage no", *lines]) for _ in range(3)]
+        for primary, replica in zip(self.nodes, self.replicas):
+            replica.admin.call("CLUSTER", "MEET", "127.0.0.1", primary.port)
+        self.ids += [replica.admin.call("CLUSTER", "MYID") for replica in self.replicas]
+        self.all = [*self.nodes, *self.replicas]
+        known = lambda node: all(node_id in node.admin.call("CLUSTER", "NODES") for node_id in self.ids)  # noqa: E731
+        wait_until(lambda: all(known(node) for node in self.all), 30, "every node to know every other")
+        for primary_id, replica in zip(self.ids, self.replicas):
+            replica.admin.call("CLUSTER", "REPLICATE", primary_id)
+        wait_until(lambda: all(b"master_link_status:up" in replica.admin.call("INFO", "replication") for replica in self.replicas), 30, "the replicas to be in sync")
+        wait_until(lambda: all(self._sees_replicas(node) for node in self.all), 30, "all nodes to know the replicas")
+
+    def _sees_replicas(self, node):
+        return node.admin.call("CLUSTER", "NODES").count(b"slave") == 3

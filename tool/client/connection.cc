@@ -1,0 +1,88 @@
+#include "tool/client/connection.h"
+
+#include <hiredis/hiredis.h>
+
+#include <algorithm>
+
+#include "tool/client/printable.h"
+
+namespace tenants::tool {
+
+namespace {
+
+std::string framed(const Command& command) {
+  std::vector<const char*> words;
+  std::vector<std::size_t> sizes;
+  for (const std::string& word : command) words.push_back(word.data()), sizes.push_back(word.size());
+  char* text = nullptr;
+  int size = redisFormatCommandArgv(&text, static_cast<int>(words.size()), words.data(), sizes.data());
+  if (size < 0) throw std::bad_alloc();
+  std::string bytes(text, static_cast<std::size_t>(size));
+  redisFreeCommand(text);
+  return bytes;
+}
+
+}  // namespace
+
+void check(const Reply& reply) {
+  if (!reply.is_error()) return;
+  std::string text = printable(reply.text);
+  auto is = [&](std::string_view start) { return text.starts_with(start); };
+  if (is("NOAUTH"))
+    throw Failure(Exit::kDenied, "the server asks for a login: --user, and VALKEYCLI_AUTH or --password-file");
+  if (is("WRONGPASS") || is("ERR AUTH") || is("ERR invalid password") || is("ERR Client sent AUTH"))
+    throw Failure(Exit::kDenied, "the server refuses the login: " + text);
+  if (is("NOPERM"))
+    throw Failure(Exit::kDenied, "the ACL forbids it (" + text +
+                                     "); allow the user: +@tenants -tenants.resetstat +info +cluster|shards");
+  if (is("ERR unknown command") && text.find("TENANTS.") != std::string::npos)
+    throw Failure(Exit::kNoModule, "the server does not have the module; load it: MODULE LOAD /path/to/tenants.so");
+  throw Failure(Exit::kError, "the server refuses: " + text);
+}
+
+void Connection::open(Deadline deadline) {
+  stream_.reset();
+  reader_ = std::make_unique<ReplyReader>();
+  stream_ = std::make_unique<Stream>(target_.address, target_.tls, deadline);
+  std::string password = target_.login.secret();
+  if (target_.login.user.empty() && password.empty()) return;
+  Command login{"AUTH"};
+  if (!target_.login.user.empty()) login.push_back(target_.login.user);
+  login.push_back(password);
+  Replies replies = send({login}, deadline);
+  check(replies[0]);
+}
+
+Replies Connection::send(const std::vector<Command>& commands, Deadline deadline) {
+  std::string bytes;
+  for (const Command& command : commands) bytes += framed(command);
+  stream_->write(bytes, deadline);
+  char buffer[1 << 16];
+  while (reader_->complete() < commands.size()) reader_->feed({buffer, stream_->read(buffer, sizeof buffer, deadline)});
+  return reader_->take();
+}
+
+Replies Connection::ask(const std::vector<Command>& commands, Deadline deadline) {
+  if (stream_) {
+    try {
+      return send(commands, deadline);
+    } catch (const Failure&) {  // closed since, perhaps: once more, on a new connection
+      stream_.reset();
+    }
+  }
+  if (Clock::now() < next_attempt_) throw Failure(last_failure_);
+  try {
+    open(deadline);
+    Replies replies = send(commands, deadline);
+    pause_ = {};
+    return replies;
+  } catch (const Failure& failure) {
+    stream_.reset();
+    pause_ = std::clamp(pause_ * 2, kFirstPause, kLongestPause);
+    next_attempt_ = Clock::now() + pause_;
+    last_failure_ = failure;
+    throw;
+  }
+}
+
+}  // namespace tenants::tool

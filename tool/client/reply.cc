@@ -1,0 +1,131 @@
+#include "tool/client/reply.h"
+
+#include <hiredis/read.h>
+
+#include <charconv>
+#include <cstring>
+#include <new>
+
+#include "tool/client/failure.h"
+
+namespace tenants::tool {
+
+const Reply* Reply::find(std::string_view name) const {
+  for (std::size_t i = 0; i + 1 < elements.size(); i += 2)
+    if (elements[i].text == name) return &elements[i + 1];
+  return nullptr;
+}
+
+std::string Reply::text_of(std::string_view name) const {
+  const Reply* value = find(name);
+  return value ? std::string(value->text) : "";
+}
+
+std::optional<std::uint64_t> Reply::number() const {
+  if (type == Type::kInteger) return integer < 0 ? std::nullopt : std::optional<std::uint64_t>(integer);
+  std::uint64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+namespace {
+
+using Arena = std::pmr::monotonic_buffer_resource;
+
+// hiredis keeps a copy of what it was given for the reply that may come next: so it is where the arena's address
+// stands.
+Arena* arena_of(const redisReadTask* task) { return *static_cast<Arena**>(task->privdata); }
+
+// Where the element goes that hiredis has just read: into its parent's array, or alone. Null tells hiredis that there
+// was no memory.
+Reply* place(const redisReadTask* task) noexcept {
+  if (task->parent) {
+    const auto* parent = static_cast<const Reply*>(task->parent->obj);
+    return const_cast<Reply*>(&parent->elements[static_cast<std::size_t>(task->idx)]);
+  }
+  try {
+    return new (arena_of(task)->allocate(sizeof(Reply), alignof(Reply))) Reply;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+void* make_string(const redisReadTask* task, char* text, std::size_t size) {
+  Reply* reply = place(task);
+  if (!reply) return nullptr;
+  try {
+    char* copy = static_cast<char*>(arena_of(task)->allocate(size + 1, 1));
+    std::memcpy(copy, text, size);
+    reply->text = {copy, size};
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+  reply->type = task->type == REDIS_REPLY_ERROR    ? Reply::Type::kError
+                : task->type == REDIS_REPLY_STATUS ? Reply::Type::kStatus
+                                                   : Reply::Type::kString;
+  return reply;
+}
+
+void* make_array(const redisReadTask* task, int elements) {
+  if (elements < 0 || elements > ReplyReader::kMostElements) return nullptr;
+  Reply* reply = place(task);
+  if (!reply) return nullptr;
+  reply->type = Reply::Type::kArray;
+  auto size = static_cast<std::size_t>(elements);
+  try {
+    auto* first = static_cast<Reply*>(arena_of(task)->allocate(size * sizeof(Reply) + 1, alignof(Reply)));
+    for (std::size_t i = 0; i < size; ++i) new (first + i) Reply;
+    reply->elements = {first, size};
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+  return reply;
+}
+
+void* make_integer(const redisReadTask* task, long long value) {
+  Reply* reply = place(task);
+  if (!reply) return nullptr;
+  reply->type = Reply::Type::kInteger;
+  reply->integer = value;
+  return reply;
+}
+
+void* make_nil(const redisReadTask* task) { return place(task); }
+
+void leave(void*) {}  // the arena goes as a whole
+
+redisReplyObjectFunctions into_arena = {make_string, make_array, make_integer, make_nil, leave};
+
+}  // namespace
+
+ReplyReader::ReplyReader() : reader_(redisReaderCreateWithFunctions(&into_arena)) {
+  if (!reader_) throw std::bad_alloc();
+  arena_ = replies_.arena_.get();
+  reader_->privdata = &arena_;
+}
+
+ReplyReader::~ReplyReader() { redisReaderFree(reader_); }
+
+void ReplyReader::feed(std::string_view bytes) {
+  bytes_ += bytes.size();
+  if (bytes_ > kMostBytes) throw Failure(Exit::kConnect, "the reply is larger than 256 MiB");
+  redisReaderFeed(reader_, bytes.data(), bytes.size());
+  while (true) {
+    void* reply = nullptr;
+    if (redisReaderGetReply(reader_, &reply) != REDIS_OK)
+      throw Failure(Exit::kConnect, "what answers there does not speak the protocol of Valkey (TLS or plain?)");
+    if (!reply) return;
+    replies_.roots_.push_back(static_cast<const Reply*>(reply));
+  }
+}
+
+Replies ReplyReader::take() {
+  bytes_ = 0;
+  Replies taken;
+  std::swap(taken, replies_);
+  arena_ = replies_.arena_.get();
+  return taken;
+}
+
+}  // namespace tenants::tool

@@ -1,0 +1,223 @@
+#include "tool/client/stream.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "tool/client/failure.h"
+
+namespace tenants::tool {
+
+namespace {
+
+[[noreturn]] void fail(const std::string& what) { throw Failure(Exit::kConnect, what); }
+[[noreturn]] void fail_with(int error) { fail(std::strerror(error)); }
+
+// What OpenSSL says of its last error.
+std::string tls_error() {
+  unsigned long code = ERR_get_error();
+  const char* reason = code ? ERR_reason_error_string(code) : nullptr;
+  ERR_clear_error();
+  return reason ? reason : "the connection was closed";
+}
+
+}  // namespace
+
+Stream::Stream(const Address& address, const Tls& tls, Deadline deadline)
+    : context_(nullptr, SSL_CTX_free), tls_(nullptr, SSL_free) {
+  try {
+    if (address.socket.empty())
+      open_tcp(address, deadline);
+    else
+      open_unix(address.socket, deadline);
+    if (tls.enabled) handshake(address, tls, deadline);
+  } catch (...) {
+    tls_.reset();
+    if (socket_ >= 0) ::close(socket_);
+    throw;
+  }
+}
+
+Stream::~Stream() {
+  tls_.reset();
+  ::close(socket_);
+}
+
+void Stream::wait(short events, Deadline deadline) const {
+  while (true) {
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    if (left <= 0) fail("no answer within the time-out");
+    pollfd waiting{socket_, events, 0};
+    int ready = ::poll(&waiting, 1, static_cast<int>(std::min<long long>(left, 60'000)));
+    if (ready > 0) return;
+    if (ready < 0 && errno != EINTR) fail_with(errno);
+  }
+}
+
+void Stream::connect_to(const void* address, unsigned length, int family, Deadline deadline) {
+  socket_ = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (socket_ < 0) fail_with(errno);
+  if (::connect(socket_, static_cast<const sockaddr*>(address), length) == 0) return;
+  if (errno != EINPROGRESS) fail_with(errno);  // EAGAIN of a unix socket, too: its backlog is full
+  wait(POLLOUT, deadline);
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error) fail_with(error);
+}
+
+void Stream::open_unix(const std::string& path, Deadline deadline) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    throw Failure(Exit::kUsage, "the path of a unix socket may have at most 107 bytes");
+  std::memcpy(address.sun_path, path.data(), path.size());
+  connect_to(&address, sizeof address, AF_UNIX, deadline);
+}
+
+// Every address of the name in turn, the last one's error.
+void Stream::open_tcp(const Address& address, Deadline deadline) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  int error = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
+  if (error) fail(error == EAI_SYSTEM ? std::strerror(errno) : ::gai_strerror(error));
+  std::unique_ptr<addrinfo, void (*)(addrinfo*)> all(found, ::freeaddrinfo);
+  for (const addrinfo* one = found; one; one = one->ai_next) {
+    try {
+      connect_to(one->ai_addr, one->ai_addrlen, one->ai_family, deadline);
+      int on = 1;
+      ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      return;
+    } catch (const Failure&) {
+      if (!one->ai_next) throw;
+      if (socket_ >= 0) ::close(socket_);
+      socket_ = -1;
+    }
+  }
+}
+
+namespace {
+
+std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> make_context(const Tls& tls) {
+  std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
+  auto use = [](bool done, const std::string& what, const std::string& file) {
+    if (!done) throw Failure(Exit::kUsage, "cannot use " + what + " " + file + ": " + tls_error());
+  };
+  if (!context) throw Failure(Exit::kError, "cannot set up TLS: " + tls_error());
+  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+  SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  if (!tls.ca_file.empty())
+    use(SSL_CTX_load_verify_file(context.get(), tls.ca_file.c_str()) == 1, "the CA file", tls.ca_file);
+  if (!tls.ca_directory.empty())
+    use(SSL_CTX_load_verify_dir(context.get(), tls.ca_directory.c_str()) == 1, "the CA directory", tls.ca_directory);
+  if (tls.ca_file.empty() && tls.ca_directory.empty()) SSL_CTX_set_default_verify_paths(context.get());
+  if (!tls.certificate.empty())
+    use(SSL_CTX_use_certificate_chain_file(context.get(), tls.certificate.c_str()) == 1, "the certificate",
+        tls.certificate);
+  if (!tls.key.empty()) {
+    use(SSL_CTX_use_PrivateKey_file(context.get(), tls.key.c_str(), SSL_FILETYPE_PEM) == 1, "the key", tls.key);
+    use(SSL_CTX_check_private_key(context.get()) == 1, "the certificate with the key", tls.key);
+  }
+  SSL_CTX_set_verify(context.get(), tls.insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
+  return context;
+}
+
+bool is_ip(const std::string& text) {
+  unsigned char bytes[sizeof(in6_addr)];
+  return ::inet_pton(AF_INET, text.c_str(), bytes) == 1 || ::inet_pton(AF_INET6, text.c_str(), bytes) == 1;
+}
+
+}  // namespace
+
+void Stream::handshake(const Address& address, const Tls& tls, Deadline deadline) {
+  context_ = make_context(tls);
+  tls_.reset(SSL_new(context_.get()));
+  if (!tls_ || SSL_set_fd(tls_.get(), socket_) != 1) fail("cannot set up TLS: " + tls_error());
+  const std::string& name = tls.server_name.empty() ? address.host : tls.server_name;
+  if (is_ip(name)) {
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls_.get()), name.c_str());
+  } else if (!name.empty()) {
+    SSL_set_tlsext_host_name(tls_.get(), name.c_str());
+    SSL_set1_host(tls_.get(), name.c_str());
+  }
+  while (true) {
+    ERR_clear_error();
+    int result = SSL_connect(tls_.get());
+    if (result == 1) return;
+    long verified = SSL_get_verify_result(tls_.get());
+    if (verified != X509_V_OK && !tls.insecure)
+      fail(std::string("its certificate is not valid: ") + X509_verify_cert_error_string(verified) +
+           "; name its CA with --cacert, its name with --sni");
+    wait_for_tls(result, deadline);
+  }
+}
+
+void Stream::wait_for_tls(int result, Deadline deadline) {
+  switch (SSL_get_error(tls_.get(), result)) {
+    case SSL_ERROR_WANT_READ:
+      return wait(POLLIN, deadline);
+    case SSL_ERROR_WANT_WRITE:
+      return wait(POLLOUT, deadline);
+    case SSL_ERROR_ZERO_RETURN:
+      fail("the server closed the connection");
+    default:
+      fail("TLS: " + tls_error());
+  }
+}
+
+void Stream::write(std::string_view bytes, Deadline deadline) {
+  while (!bytes.empty()) {
+    if (tls_) {
+      ERR_clear_error();
+      int done = SSL_write(tls_.get(), bytes.data(), static_cast<int>(std::min<std::size_t>(bytes.size(), 1 << 30)));
+      if (done <= 0)
+        wait_for_tls(done, deadline);
+      else
+        bytes.remove_prefix(static_cast<std::size_t>(done));
+      continue;
+    }
+    ssize_t done = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (done >= 0)
+      bytes.remove_prefix(static_cast<std::size_t>(done));
+    else if (errno == EAGAIN)
+      wait(POLLOUT, deadline);
+    else if (errno != EINTR)
+      fail_with(errno);
+  }
+}
+
+std::size_t Stream::read(char* buffer, std::size_t size, Deadline deadline) {
+  while (true) {
+    if (Clock::now() >= deadline) fail("no answer within the time-out");  // also of a server that never stops talking
+    if (tls_) {
+      ERR_clear_error();
+      int done = SSL_read(tls_.get(), buffer, static_cast<int>(std::min<std::size_t>(size, 1 << 30)));
+      if (done > 0) return static_cast<std::size_t>(done);
+      wait_for_tls(done, deadline);
+      continue;
+    }
+    ssize_t done = ::recv(socket_, buffer, size, 0);
+    if (done > 0) return static_cast<std::size_t>(done);
+    if (done == 0) fail("the server closed the connection");
+    if (errno == EAGAIN)
+      wait(POLLIN, deadline);
+    else if (errno != EINTR)
+      fail_with(errno);
+  }
+}
+
+}  // namespace tenants::tool

@@ -1,0 +1,55 @@
+// Which servers are meant, and how to get in.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tenants::tool {
+
+struct Address {
+  std::string host;  // name, IPv4 or IPv6 without brackets; empty where it is a unix socket
+  int port = 6379;
+  std::string socket;  // path of a unix socket
+
+  // "host:port", "[IPv6]:port", or the path. It is the operator's own text or a node's: escape it before a terminal.
+  std::string text() const;
+  bool operator==(const Address&) const = default;
+};
+
+struct Login {
+  std::string user;           // empty: default
+  std::string password;       // from the environment or a prompt; empty: none
+  std::string password_file;  // read anew whenever a connection opens, so that a new secret needs no restart
+
+  // The password, or empty. Throws Failure kUsage where the file cannot be read; never names what is in it.
+  std::string secret() const;
+};
+
+struct Tls {
+  bool enabled = false;
+  std::string ca_file, ca_directory;  // both empty: the system's
+  std::string certificate, key;       // the client's own, PEM
+  std::string server_name;            // for SNI and for the check of the certificate; empty: the host
+  bool insecure = false;              // accepts any certificate
+};
+
+struct Target {
+  Address address;
+  bool cluster = false;  // the address is one node of many
+  Login login;
+  Tls tls;
+};
+
+// "host:port", "host", "[IPv6]:port", or the path of a unix socket (it has a '/'). Throws Failure kUsage.
+Address parse_address(std::string_view text);
+
+// valkey://[user@]host[:port][/db], valkeys:// for TLS, redis:// and rediss:// likewise, unix:///path. The database is
+// passed over: what is measured is of all of them. Takes address, user and TLS, keeps the rest of `target`. Throws
+// Failure kUsage, also where the URI holds a password: every user of the machine can read a command line.
+void apply_uri(std::string_view uri, Target& target);
+
+// A YAML file of targets (docs/tool.md). Throws Failure kUsage that names the file, the line and the key.
+std::vector<Target> read_targets(const std::string& path);
+
+}  // namespace tenants::tool

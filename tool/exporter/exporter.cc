@@ -1,0 +1,111 @@
+#include "tool/exporter/exporter.h"
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <csignal>
+#include <thread>
+
+#include "tool/exporter/http_server.h"
+#include "tool/exporter/log.h"
+#include "tool/exporter/scraper.h"
+#include "tool/exporter/site.h"
+#include "tool/exporter/web_config.h"
+
+namespace tenants::tool {
+
+namespace {
+
+struct Options {
+  std::vector<std::string> addresses{"127.0.0.1:10911"};
+  std::string config_file;
+  SiteOptions site;
+};
+
+std::atomic<HttpServer*> running{nullptr};
+
+void end(int) {
+  if (HttpServer* server = running) server->stop();
+}
+
+void check_metrics_path(const std::string& path) {
+  bool good = path.size() > 1 && path[0] == '/' && path.find_first_of("?#% ") == std::string::npos;
+  for (const char* own : {"/tenants", "/page.css", "/page.js", "/-/healthy", "/-/ready"}) good &= path != own;
+  if (!good)
+    throw Failure(Exit::kUsage, "cannot serve metrics on '" + path +
+                                    "', allowed is a path that begins with /, has no ?, #, % or space in it, and is "
+                                    "none that this program has already");
+}
+
+int run(const ConnectionOptions& connection, Options options) {
+  check_metrics_path(options.site.metrics_path);
+  WebConfig config;
+  if (!options.config_file.empty()) config = read_web_config(options.config_file);
+  options.site.users = config.users;
+  std::vector<Target> targets = chosen_targets(connection);
+  std::string count = std::to_string(targets.size());
+
+  Scraper scraper(std::move(targets), connection.timeout(), {.prefixes = options.site.prefixes});
+  Site site(scraper, options.site);
+  HttpServer server;
+  server.use_tls(config.tls);
+  site.install(server);
+  if (config.headers_ignored) log(Level::kWarning, "http_server_config is not used", {{"file", options.config_file}});
+  for (const std::string& address : options.addresses) {
+    std::string bound;
+    try {
+      bound = server.listen(address);
+    } catch (const std::runtime_error& wrong) {
+      throw Failure(Exit::kUsage, wrong.what());
+    }
+    log(Level::kInfo, "listening",
+        {{"address", bound},
+         {"tls", config.tls ? "true" : "false"},
+         {"auth", config.users.empty() ? "false" : "true"}});
+    bool is_local = bound.starts_with("127.") || bound.starts_with("[::1]");
+    if (config.users.empty() && !is_local)
+      log(Level::kWarning, "whoever reaches this address can read every tenant's name; see --web.config.file",
+          {{"address", bound}});
+  }
+  running = &server;
+  std::signal(SIGTERM, end);
+  std::signal(SIGINT, end);
+  log(Level::kInfo, "started", {{"version", TENANTS_VERSION}, {"targets", count}});
+  std::thread first([&] {  // so that the first look at the page has rates
+    try {
+      scraper.read();
+    } catch (const std::exception& wrong) {
+      log(Level::kError, "cannot read", {{"reason", wrong.what()}});
+    }
+  });
+  server.run();
+  running = nullptr;
+  first.join();
+  log(Level::kInfo, "stopped");
+  return static_cast<int>(Exit::kOk);
+}
+
+}  // namespace
+
+Subcommand add_exporter(CLI::App& program, const ConnectionOptions& connection) {
+  auto options = std::make_shared<Options>();
+  CLI::App* app = program.add_subcommand("exporter", "Metrics for Prometheus, and a page for people");
+  app->footer(
+      "  valkey-tenants exporter                              of 127.0.0.1:6379, on http://127.0.0.1:10911\n"
+      "  valkey-tenants -c -h 10.0.0.1 exporter               of a whole cluster\n"
+      "  valkey-tenants --targets servers.yml exporter --web.listen-address :10911 --web.config.file web.yml");
+  app->add_option("--web.listen-address", options->addresses, "Address to listen on (127.0.0.1:10911); may be repeated")
+      ->type_name("HOST:PORT");
+  app->add_option("--web.telemetry-path", options->site.metrics_path, "Path of the metrics (/metrics)")
+      ->type_name("PATH");
+  app->add_option("--web.config.file", options->config_file,
+                  "TLS and passwords, in the format of Prometheus' exporter-toolkit")
+      ->type_name("FILE");
+  app->add_option("--collect.max-tenants", options->site.max_tenants,
+                  "Most tenants, and prefixes, in the metrics (1000); the rest is summed in (other)")
+      ->type_name("N")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}));
+  app->add_flag("--collect.prefixes,!--no-collect.prefixes", options->site.prefixes, "Metrics of prefixes, too (on)");
+  return {app, [&connection, options] { return run(connection, *options); }};
+}
+
+}  // namespace tenants::tool

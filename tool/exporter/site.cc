@@ -1,0 +1,189 @@
+#include "tool/exporter/site.h"
+
+#include <algorithm>
+#include <charconv>
+#include <initializer_list>
+#include <stdexcept>
+
+#include "tool/web/download.h"
+#include "tool/web/page.h"
+
+namespace tenants::tool {
+
+namespace {
+
+using httplib::Headers;
+using std::chrono::milliseconds;
+
+constexpr std::size_t kMostSelections = 8, kMostTop = 1'000'000;
+constexpr milliseconds kReserve{500};  // of Prometheus' patience, for the page and its way
+constexpr const char* kText = "text/plain; charset=utf-8";
+
+const Headers kHeaders{
+    {"Content-Security-Policy",
+     "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; "
+     "form-action 'self'; frame-ancestors 'none'"},
+    {"X-Content-Type-Options", "nosniff"},
+    {"Referrer-Policy", "no-referrer"},
+};
+
+struct BadRequest : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+void refuse(httplib::Response& response, int status, const std::string& why) {
+  response.status = status;
+  response.set_content(why + "\n", kText);
+}
+
+void allow_only(const httplib::Request& request, std::initializer_list<const char*> names) {
+  std::string all;
+  for (const char* name : names) all.append(all.empty() ? "" : ", ").append(name);
+  for (const auto& [name, value] : request.params)
+    if (std::ranges::none_of(names, [&name = name](const char* each) { return name == each; }))
+      throw BadRequest("unknown parameter, allowed are " + all);
+}
+
+std::size_t read_top(const httplib::Request& request, std::size_t otherwise, bool or_all) {
+  if (!request.has_param("top")) return otherwise;
+  std::string text = request.get_param_value("top");
+  if (or_all && text == "all") return web::Request::kAll;
+  std::size_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value == 0 || value > kMostTop)
+    throw BadRequest(std::string("invalid top, allowed are 1 to 1000000") + (or_all ? " and all" : ""));
+  return value;
+}
+
+// The value of a parameter as one of these; the first where it isn't there.
+template <typename Value>
+Value one_of(const httplib::Request& request, const char* name,
+             std::initializer_list<std::pair<const char*, Value>> allowed) {
+  std::string text = request.get_param_value(name), all;
+  if (text.empty()) return allowed.begin()->second;
+  for (const auto& [each, value] : allowed) {
+    if (text == each) return value;
+    all.append(all.empty() ? "" : ", ").append(each);
+  }
+  throw BadRequest(std::string("invalid ") + name + ", allowed are " + all);
+}
+
+web::Request read_page(const httplib::Request& request, bool prefixes) {
+  using Format = web::Request::Format;
+  allow_only(request, {"table", "sort", "order", "q", "top", "format"});
+  web::Request page;
+  page.table = one_of<Table>(request, "table", {{"tenants", Table::kTenants}, {"prefixes", Table::kPrefixes}});
+  if (page.table == Table::kPrefixes && !prefixes) throw BadRequest("prefixes are off: --no-collect.prefixes");
+  page.format =
+      one_of<Format>(request, "format", {{"html", Format::kHtml}, {"json", Format::kJson}, {"csv", Format::kCsv}});
+  std::string wanted = request.has_param("sort") ? request.get_param_value("sort") : "memory", all;
+  for (const web::PageColumn& column : web::page_columns(page.table)) {
+    if (wanted == column.id) page.sort = &column;
+    all.append(all.empty() ? "" : ", ").append(column.id);
+  }
+  if (!page.sort) throw BadRequest("invalid sort, allowed are " + all);
+  page.ascending = one_of<bool>(request, "order", {{"desc", false}, {"asc", true}});
+  page.search = request.get_param_value("q");
+  std::size_t top = page.format == Format::kHtml ? web::Request::kDefaultTop : web::Request::kAll;
+  page.top = read_top(request, top, true);
+  return page;
+}
+
+// Prometheus says how long it will wait.
+milliseconds patience(const httplib::Request& request) {
+  std::string text = request.get_header_value("X-Prometheus-Scrape-Timeout-Seconds");
+  double seconds = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() || !(seconds > 0)) return milliseconds::max();
+  auto all = milliseconds(static_cast<long long>(std::min(seconds, 3600.0) * 1000));
+  return std::max(all - kReserve, all / 2);
+}
+
+HttpServer::Handler fixed(std::string text, std::string type) {
+  return [text = std::move(text), type = std::move(type)](const httplib::Request&, httplib::Response& response) {
+    response.set_content(text, type);
+  };
+}
+
+// What is wrong with a request is said to who sent it.
+template <typename Method>
+HttpServer::Handler answer(Method method) {
+  return [method](const httplib::Request& request, httplib::Response& response) {
+    response.set_header("Cache-Control", "no-store");
+    try {
+      method(request, response);
+    } catch (const BadRequest& wrong) {
+      refuse(response, 400, wrong.what());
+    }
+  };
+}
+
+}  // namespace
+
+Site::Site(Scraper& scraper, const SiteOptions& options)
+    : scraper_(scraper), options_(options), passwords_(options.users) {}
+
+void Site::install(HttpServer& server) {
+  server.always_send(kHeaders);
+  server.admit([this](const auto& request, auto& response) { return admit(request, response); });
+  server.on("/", fixed(web::landing_page(options_.metrics_path), "text/html; charset=utf-8"));
+  server.on("/page.css", fixed(std::string(web::style()), "text/css; charset=utf-8"));
+  server.on("/page.js", fixed(std::string(web::script()), "text/javascript; charset=utf-8"));
+  server.on("/-/healthy", fixed("healthy\n", kText));
+  server.on("/-/ready", answer([this](const auto& request, auto& response) { ready(request, response); }));
+  server.on("/tenants", answer([this](const auto& request, auto& response) { tenants(request, response); }));
+  server.on(options_.metrics_path, answer([this](const auto& request, auto& response) { metrics(request, response); }));
+}
+
+bool Site::admit(const httplib::Request& request, httplib::Response& response) {
+  if (options_.users.empty() || passwords_.accept(request.get_header_value("Authorization"))) return true;
+  response.set_header("WWW-Authenticate", "Basic realm=\"valkey-tenants\", charset=\"UTF-8\"");
+  refuse(response, 401, "who are you?");
+  return false;
+}
+
+std::shared_ptr<Site::Selections> Site::selections(std::size_t most) {
+  std::lock_guard lock(mutex_);
+  auto found = std::ranges::find(selections_, most, [](const auto& each) { return each->most; });
+  if (found == selections_.end()) {
+    selections_.push_front(std::make_shared<Selections>(most));
+    if (selections_.size() > kMostSelections) selections_.pop_back();
+  } else {
+    selections_.splice(selections_.begin(), selections_, found);
+  }
+  return selections_.front();
+}
+
+void Site::metrics(const httplib::Request& request, httplib::Response& response) {
+  allow_only(request, {"top"});
+  std::size_t most = read_top(request, options_.max_tenants, false);
+  SharedReading reading = scraper_.read(patience(request));
+  if (!reading) return refuse(response, 503, "the reading that is under way takes longer than this scrape may");
+  std::shared_ptr<Selections> chosen = selections(most);
+  response.set_content(metrics_text(reading, chosen->tenants, options_.prefixes ? &chosen->prefixes : nullptr),
+                       "text/plain; version=0.0.4; charset=utf-8");
+}
+
+void Site::ready(const httplib::Request&, httplib::Response& response) {
+  if (!scraper_.has_answered()) scraper_.read();
+  if (scraper_.has_answered()) return response.set_content("ready\n", kText);
+  refuse(response, 503, "no server has answered yet");
+}
+
+void Site::tenants(const httplib::Request& request, httplib::Response& response) {
+  web::Request page = read_page(request, options_.prefixes);
+  SharedReading reading = scraper_.read();
+  if (!reading) return refuse(response, 503, "the reading that is under way takes too long, try again");
+  web::View view = web::view(reading, scraper_.before(*reading), page);
+  switch (page.format) {
+    case web::Request::Format::kHtml:
+      return response.set_content(web::page(view, page), "text/html; charset=utf-8");
+    case web::Request::Format::kJson:
+      return response.set_content(web::json(view, page), "application/json");
+    case web::Request::Format::kCsv:
+      response.set_header("Content-Disposition", "attachment; filename=\"tenants.csv\"");
+      return response.set_content(web::csv(view, page), "text/csv; charset=utf-8");
+  }
+}
+
+}  // namespace tenants::tool

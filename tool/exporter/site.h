@@ -1,0 +1,51 @@
+// What the exporter answers on each path.
+#pragma once
+
+#include <list>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "tool/exporter/http_server.h"
+#include "tool/exporter/metrics.h"
+#include "tool/exporter/passwords.h"
+#include "tool/exporter/scraper.h"
+
+namespace tenants::tool {
+
+struct SiteOptions {
+  std::string metrics_path = "/metrics";
+  std::size_t max_tenants = 1000;
+  bool prefixes = true;
+  std::map<std::string, std::string> users;  // name and bcrypt hash; empty: no password is asked for
+};
+
+class Site {
+ public:
+  Site(Scraper& scraper, const SiteOptions& options);
+
+  // Puts all paths, the check of passwords and the headers into the server. This must live as long as it runs.
+  void install(HttpServer& server);
+
+ private:
+  struct Selections {
+    explicit Selections(std::size_t most)
+        : most(most), tenants(Table::kTenants, most), prefixes(Table::kPrefixes, most) {}
+    const std::size_t most;
+    Selection tenants, prefixes;
+  };
+
+  bool admit(const httplib::Request& request, httplib::Response& response);
+  void metrics(const httplib::Request& request, httplib::Response& response);
+  void ready(const httplib::Request& request, httplib::Response& response);
+  void tenants(const httplib::Request& request, httplib::Response& response);
+  std::shared_ptr<Selections> selections(std::size_t most);
+
+  Scraper& scraper_;
+  const SiteOptions options_;
+  Passwords passwords_;
+  std::mutex mutex_;
+  std::list<std::shared_ptr<Selections>> selections_;  // one for each ?top= in use; the last used first
+};
+
+}  // namespace tenants::tool

@@ -1,0 +1,174 @@
+#include "tool/exporter/web_config.h"
+
+#include <openssl/err.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <initializer_list>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "tool/client/failure.h"
+#include "tool/client/printable.h"
+#include "tool/exporter/passwords.h"
+
+namespace tenants::tool {
+
+namespace {
+
+using Names = std::initializer_list<const char*>;
+
+std::string list(Names names) {
+  std::string text;
+  for (const char* name : names) text.append(text.empty() ? "" : ", ").append(name);
+  return text;
+}
+
+// Knows the file, to say where something is wrong.
+class Reader {
+ public:
+  explicit Reader(std::string path) : path_(std::move(path)) {}
+
+  Failure wrong(const YAML::Mark& mark, const std::string& why) const {
+    std::string line = mark.is_null() ? "" : ":" + std::to_string(mark.line + 1);
+    return {Exit::kUsage, printable(path_ + line + ": " + why, 1000)};
+  }
+  Failure wrong(const YAML::Node& node, const std::string& why) const { return wrong(node.Mark(), why); }
+
+  // A map that has no other keys than these, each once.
+  void expect_keys(const YAML::Node& map, const std::string& what, Names allowed) const {
+    if (!map.IsMap()) throw wrong(map, what + " is not a map");
+    for (const auto& entry : map) {
+      const std::string& key = entry.first.Scalar();
+      if (std::ranges::find(allowed, key, [](const char* each) { return std::string(each); }) == allowed.end())
+        throw wrong(entry.first, std::string("unknown key '")
+                                     .append(key)
+                                     .append("' in ")
+                                     .append(what)
+                                     .append(", allowed are ")
+                                     .append(list(allowed)));
+      if (std::ranges::count_if(map, [&](const auto& each) { return each.first.Scalar() == key; }) > 1)
+        throw wrong(entry.first, "key '" + key + "' is there twice");
+    }
+  }
+
+  std::string text(const YAML::Node& map, const char* key) const {
+    YAML::Node value = map[key];
+    if (!value) return {};
+    if (!value.IsScalar()) throw wrong(value, std::string("the value of ") + key + " is not a text");
+    return value.Scalar();
+  }
+
+  // As exporter-toolkit does: relative to the folder of the file.
+  std::string file(const YAML::Node& map, const char* key) const {
+    std::string name = text(map, key);
+    return name.empty() ? name : (std::filesystem::path(path_).parent_path() / name).string();
+  }
+
+  // One of `allowed`, by its place; nothing where the key is not there.
+  template <typename Value>
+  std::optional<Value> one_of(const YAML::Node& map, const char* key,
+                              std::initializer_list<std::pair<const char*, Value>> allowed) const {
+    std::string name = text(map, key), all;
+    if (name.empty()) return std::nullopt;
+    for (const auto& [each, value] : allowed) {
+      if (name == each) return value;
+      all.append(all.empty() ? "" : ", ").append(each);
+    }
+    throw wrong(map[key], std::string(key) + " is '" + name + "', allowed are " + all);
+  }
+
+ private:
+  std::string path_;
+};
+
+std::string reason() {
+  const char* text = ERR_reason_error_string(ERR_peek_last_error());
+  ERR_clear_error();
+  return text ? text : "unknown error";
+}
+
+struct ClientCheck {
+  int mode;
+  bool verified;
+};
+
+std::shared_ptr<SSL_CTX> read_tls(const Reader& reader, const YAML::Node& map) {
+  reader.expect_keys(map, "tls_server_config",
+                     {"cert_file", "key_file", "client_auth_type", "client_ca_file", "min_version", "max_version"});
+  std::string certificate = reader.file(map, "cert_file"), key = reader.file(map, "key_file");
+  if (certificate.empty() || key.empty()) throw reader.wrong(map, "tls_server_config needs cert_file and key_file");
+  std::shared_ptr<SSL_CTX> tls(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
+  if (!tls) throw Failure(Exit::kError, "cannot begin TLS: " + reason());
+  if (SSL_CTX_use_certificate_chain_file(tls.get(), certificate.c_str()) != 1)
+    throw reader.wrong(map["cert_file"], "cannot use cert_file '" + certificate + "': " + reason());
+  if (SSL_CTX_use_PrivateKey_file(tls.get(), key.c_str(), SSL_FILETYPE_PEM) != 1)
+    throw reader.wrong(map["key_file"], "cannot use key_file '" + key + "': " + reason());
+
+  std::initializer_list<std::pair<const char*, int>> versions{
+      {"TLS10", TLS1_VERSION}, {"TLS11", TLS1_1_VERSION}, {"TLS12", TLS1_2_VERSION}, {"TLS13", TLS1_3_VERSION}};
+  SSL_CTX_set_min_proto_version(tls.get(), reader.one_of(map, "min_version", versions).value_or(TLS1_2_VERSION));
+  SSL_CTX_set_max_proto_version(tls.get(), reader.one_of(map, "max_version", versions).value_or(0));
+  SSL_CTX_set_options(tls.get(), SSL_OP_NO_RENEGOTIATION);
+  SSL_CTX_set_mode(tls.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+
+  constexpr int kAsk = SSL_VERIFY_PEER, kInsist = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+  ClientCheck check = reader
+                          .one_of<ClientCheck>(map, "client_auth_type",
+                                               {{"NoClientCert", {SSL_VERIFY_NONE, false}},
+                                                {"RequestClientCert", {kAsk, false}},
+                                                {"RequireAnyClientCert", {kInsist, false}},
+                                                {"VerifyClientCertIfGiven", {kAsk, true}},
+                                                {"RequireAndVerifyClientCert", {kInsist, true}}})
+                          .value_or(ClientCheck{SSL_VERIFY_NONE, false});
+  std::string authority = reader.file(map, "client_ca_file");
+  if (check.verified != !authority.empty())
+    throw reader.wrong(map,
+                       "client_ca_file goes with client_auth_type VerifyClientCertIfGiven and "
+                       "RequireAndVerifyClientCert, and they with it");
+  if (!authority.empty()) {
+    if (SSL_CTX_load_verify_file(tls.get(), authority.c_str()) != 1)
+      throw reader.wrong(map["client_ca_file"], "cannot use client_ca_file '" + authority + "': " + reason());
+    SSL_CTX_set_client_CA_list(tls.get(), SSL_load_client_CA_file(authority.c_str()));
+  }
+  static constexpr unsigned char kSessions[] = "valkey-tenants";  // OpenSSL wants one with client certificates
+  SSL_CTX_set_session_id_context(tls.get(), kSessions, sizeof kSessions - 1);
+  auto any = [](int, X509_STORE_CTX*) { return 1; };
+  SSL_CTX_set_verify(tls.get(), check.mode, check.mode == SSL_VERIFY_NONE || check.verified ? nullptr : +any);
+  return tls;
+}
+
+}  // namespace
+
+WebConfig read_web_config(const std::string& path) {
+  Reader reader(path);
+  try {
+    YAML::Node root = YAML::LoadFile(path);
+    WebConfig config;
+    if (root.IsNull()) return config;
+    reader.expect_keys(root, "the file", {"tls_server_config", "basic_auth_users", "http_server_config"});
+    if (YAML::Node tls = root["tls_server_config"]; tls && !tls.IsNull()) config.tls = read_tls(reader, tls);
+    config.headers_ignored = root["http_server_config"].IsDefined();
+    YAML::Node users = root["basic_auth_users"];
+    if (!users || users.IsNull()) return config;
+    if (!users.IsMap()) throw reader.wrong(users, "basic_auth_users is not a map");
+    for (const auto& entry : users) {
+      const std::string& name = entry.first.Scalar();
+      if (name.empty() || name.find(':') != std::string::npos)
+        throw reader.wrong(entry.first, "a user's name is empty or has a ':', which basic authentication cannot send");
+      if (!entry.second.IsScalar() || !is_bcrypt(entry.second.Scalar()))
+        throw reader.wrong(entry.second, "the password of '" + name + "' is no bcrypt hash, as htpasswd -B makes it");
+      if (!config.users.emplace(name, entry.second.Scalar()).second)
+        throw reader.wrong(entry.first, "user '" + name + "' is there twice");
+    }
+    return config;
+  } catch (const YAML::BadFile&) {
+    throw Failure(Exit::kUsage, "cannot read '" + printable(path) + "', the file of --web.config.file");
+  } catch (const YAML::Exception& wrong) {
+    throw reader.wrong(wrong.mark, "this is no YAML: " + wrong.msg);
+  }
+}
+
+}  // namespace tenants::tool

@@ -1,0 +1,189 @@
+#include "tool/fleet/fleet.h"
+
+#include <algorithm>
+#include <map>
+#include <thread>
+
+#include "tool/fleet/reading.h"
+#include "tool/fleet/topology.h"
+
+namespace tenants::tool {
+
+using std::chrono::duration;
+
+// One server and the connection to it.
+struct Fleet::Member {
+  Member(Target target, std::string id) : id(std::move(id)), connection(std::move(target)) {}
+
+  std::string id;
+  Connection connection;
+  bool up = false;  // in the last read()
+  // Of the read() that runs:
+  Node node;
+  bool asked = false;  // who is in the cluster
+  std::vector<ClusterNode> shards;
+  bool has_been_read = false;
+};
+
+// What one target led to: one server, or the nodes of a cluster.
+struct Fleet::Group {
+  Group(Target target, std::size_t number) : target(std::move(target)), number(number), seed(this->target, "") {}
+
+  Target target;
+  std::size_t number;
+  Member seed;  // of a cluster: asked while none of the nodes can be, which may be known by now under other addresses
+  std::vector<std::unique_ptr<Member>> members;  // of a cluster
+
+  std::vector<Member*> nodes() {
+    std::vector<Member*> all;
+    for (const auto& member : members) all.push_back(member.get());
+    if (all.empty()) all.push_back(&seed);
+    return all;
+  }
+  void follow(const std::vector<ClusterNode>& nodes);
+};
+
+// Keeps the connections of the nodes that stay.
+void Fleet::Group::follow(const std::vector<ClusterNode>& nodes) {
+  std::vector<std::unique_ptr<Member>> next;
+  for (const ClusterNode& node : nodes) {
+    auto same = std::ranges::find_if(members, [&](const auto& member) {
+      return member && member->id == node.id && member->connection.target().address == node.address;
+    });
+    if (same != members.end()) {
+      next.push_back(std::move(*same));
+      continue;
+    }
+    Target to = target;
+    to.address = node.address;
+    if (to.tls.server_name.empty()) to.tls.server_name = node.hostname;
+    next.push_back(std::make_unique<Member>(std::move(to), node.id));
+  }
+  members = std::move(next);
+}
+
+namespace {
+
+constexpr std::size_t kMostAsked = 16;  // nodes of one cluster, who is in it: the reply has a line for each node
+
+template <typename Work>
+void in_parallel(std::size_t count, Work work) {
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 1; i < count; ++i) threads.emplace_back([&work, i] { work(i); });
+  if (count) work(0);
+}
+
+// The nodes that most of those agree on who were asked: a node that was taken out of the cluster knows only itself.
+std::vector<ClusterNode> majority(const std::vector<const std::vector<ClusterNode>*>& views) {
+  std::map<std::string, std::pair<std::size_t, const std::vector<ClusterNode>*>> votes;
+  const std::vector<ClusterNode>* best = nullptr;
+  std::size_t most = 0;
+  for (const auto* view : views) {
+    std::string text;
+    for (const ClusterNode& node : *view) text.append(node.id).append(" ").append(node.address.text()).append("\n");
+    auto& [count, first] = votes.try_emplace(text, 0, view).first->second;
+    if (++count > most) most = count, best = first;
+  }
+  return best ? *best : std::vector<ClusterNode>();
+}
+
+}  // namespace
+
+Fleet::Fleet(std::vector<Target> targets, std::chrono::milliseconds timeout) : timeout_(timeout) {
+  for (std::size_t i = 0; i < targets.size(); ++i) groups_.push_back(std::make_unique<Group>(std::move(targets[i]), i));
+}
+
+Fleet::~Fleet() = default;
+
+Snapshot Fleet::read(const Wanted& wanted) { return read(wanted, timeout_); }
+
+Snapshot Fleet::read(const Wanted& wanted, std::chrono::milliseconds timeout) {
+  Deadline began = Clock::now();
+  Snapshot snapshot;
+  snapshot.taken = std::chrono::system_clock::now();
+
+  constexpr Wanted kNothing{.tenants = false};  // but who is in the cluster
+
+  auto read_member = [&](Group& group, Member& member, const Wanted& tables) {
+    Deadline start = Clock::now();
+    member.node = Node();
+    member.node.address = member.connection.target().address.text();
+    member.node.id = member.id.empty() ? member.node.address : member.id;
+    if (group.target.cluster) member.node.cluster = group.number;
+    member.shards.clear();
+    try {
+      read_node(member.connection, tables, start + timeout, member.node, member.asked ? &member.shards : nullptr);
+    } catch (const Failure& failure) {
+      member.node.fail(failure);
+    } catch (const std::exception& error) {  // no memory, say: nothing may leave a thread
+      member.node.fail(Failure(Exit::kError, error.what()));
+    }
+    member.node.at = Clock::now();
+    member.node.seconds = duration<double>(member.node.at - start).count();
+    member.has_been_read = true;
+    member.up = member.node.up;
+  };
+  auto read_all = [&](const std::vector<std::pair<Group*, Member*>>& all) {
+    in_parallel(all.size(), [&](std::size_t i) {
+      auto [group, member] = all[i];
+      read_member(*group, *member, group->target.cluster && member == &group->seed ? kNothing : wanted);
+    });
+  };
+
+  // First those that are known; then those that these know of.
+  std::vector<std::pair<Group*, Member*>> known;
+  for (const auto& group : groups_) {
+    std::vector<Member*> nodes = group->nodes();
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      nodes[i]->asked = group->target.cluster && i % (nodes.size() / kMostAsked + 1) == 0;
+      nodes[i]->has_been_read = false;
+      known.emplace_back(group.get(), nodes[i]);
+    }
+  }
+  read_all(known);
+
+  in_parallel(groups_.size(), [&](std::size_t i) {
+    Group& group = *groups_[i];
+    if (!group.target.cluster) return;
+    std::vector<const std::vector<ClusterNode>*> views;
+    for (Member* member : group.nodes())
+      if (!member->shards.empty()) views.push_back(&member->shards);
+    if (views.empty() && !group.members.empty()) {  // all of them gone, or moved
+      group.seed.asked = true;
+      read_member(group, group.seed, kNothing);
+      if (!group.seed.shards.empty()) views.push_back(&group.seed.shards);
+    }
+    if (!views.empty()) group.follow(majority(views));
+  });
+
+  std::vector<std::pair<Group*, Member*>> found;
+  for (const auto& group : groups_)
+    for (const auto& member : group->members)
+      if (!member->has_been_read) found.emplace_back(group.get(), member.get());
+  read_all(found);
+
+  for (const auto& group : groups_)
+    for (Member* member : group->nodes()) snapshot.nodes.push_back(std::move(member->node));
+  mark_data_sources(snapshot);
+  snapshot.seconds = duration<double>(Clock::now() - began).count();
+  return snapshot;
+}
+
+std::vector<Answer> Fleet::ask(const std::vector<Command>& commands) {
+  std::vector<Member*> up;
+  for (const auto& group : groups_)
+    for (Member* member : group->nodes())
+      if (member->up) up.push_back(member);
+  std::vector<Answer> answers(up.size());
+  in_parallel(up.size(), [&](std::size_t i) {
+    answers[i].node = up[i]->connection.target().address.text();
+    try {
+      answers[i].replies = up[i]->connection.ask(commands, Clock::now() + timeout_);
+    } catch (const Failure& failure) {
+      answers[i].failure = failure;
+    }
+  });
+  return answers;
+}
+
+}  // namespace tenants::tool

@@ -1,0 +1,50 @@
+// All servers that the operator named, and the nodes of the clusters among them, read in parallel. For one thread at a
+// time.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tool/client/connection.h"
+#include "tool/fleet/snapshot.h"
+
+namespace tenants::tool {
+
+struct Wanted {
+  bool tenants = true, users = false, prefixes = false;
+};
+
+// What one node replied to Fleet::ask.
+struct Answer {
+  std::string node;                // its address
+  Failure failure{Exit::kOk, ""};  // code kOk: none, and there is a reply to each command
+  Replies replies;
+  bool ok() const { return failure.code == Exit::kOk; }
+};
+
+class Fleet {
+ public:
+  // `timeout` is how long one node may take in one read(), all in all, and one seed of a cluster to name the nodes.
+  Fleet(std::vector<Target> targets, std::chrono::milliseconds timeout);
+  ~Fleet();
+
+  // Reads every node, in one thread each; connections stay open for the next time. Takes as long as the slowest node,
+  // at most the time-out: twice that where a cluster's nodes are yet to be found. Never throws because of a server: its
+  // node says why it is not up. A cluster is asked for its nodes every time; one that is gone or unreachable stays, not
+  // up, until the cluster forgets it. Where none of a cluster can be reached, the seed is the node.
+  Snapshot read(const Wanted& wanted);
+  Snapshot read(const Wanted& wanted, std::chrono::milliseconds timeout);
+
+  // The same commands to all nodes that the last read() found up, in parallel. Any reply may be an error.
+  std::vector<Answer> ask(const std::vector<Command>& commands);
+
+ private:
+  struct Member;
+  struct Group;
+  std::vector<std::unique_ptr<Group>> groups_;  // one per target
+  std::chrono::milliseconds timeout_;
+};
+
+}  // namespace tenants::tool

@@ -1,0 +1,92 @@
+// What all servers of a fleet said at one moment. Plain values; nothing here talks to a server.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tool/client/failure.h"
+#include "tool/fleet/columns.h"
+
+namespace tenants::tool {
+
+enum class Kind : std::uint8_t {
+  kTenant,  // of TENANTS.LIST; a user is that, too
+  kGroup,   // several users as one tenant
+  kGone,    // left the ACL
+  kUser,
+  kPrefix,
+  kKey,       // a prefix that is one whole key
+  kUnknown,   // of a newer module
+  kOrphans,   // from here on the module's own rows
+  kNone,      // keys without a separator
+  kOther,     // what fitted no row
+  kInternal,  // the server's own work
+  kOverhead,  // memory that no key owns
+};
+inline bool is_own(Kind kind) { return kind >= Kind::kOrphans; }
+// As in TENANTS.LIST, USERS and PREFIXES: "tenant".
+const char* kind_name(Kind kind);
+Kind kind_of(std::string_view name);  // kUnknown where there is none of that name
+
+struct Row {
+  std::string name;  // bytes as they are, of anybody's making: shown_name() for people
+  Kind kind = Kind::kTenant;
+  std::string owner;  // of a prefix: the tenant it is billed to, or "(orphans)"; of a user: the tenant it is part of
+  Values values = kNothingKnown;
+};
+
+// Percent-escaped, but for the module's own rows: "(other)". One to one, printable ASCII.
+std::string shown_name(const Row& row);
+// For tables and labels, and " (key)" where it is one: a prefix may have the same name.
+std::string shown_title(const Row& row);
+std::string shown_owner(const Row& row);
+
+enum class Role : std::uint8_t { kUnknown, kPrimary, kReplica };
+const char* role_name(Role role);  // "primary", "replica", "unknown"
+
+struct Node {
+  std::string address;  // as the operator or the cluster names it: "host:port" or a path; escape it for people
+  std::string id;       // the same for as long as it is the same server: the cluster's node id, else the address
+  std::optional<std::size_t> cluster;  // the number of the target it was found through, if that is a cluster
+  bool up = false;
+  Failure failure{Exit::kOk, ""};            // why it is not up
+  double seconds = 0;                        // how long it took to answer, or to fail
+  std::chrono::steady_clock::time_point at;  // when it had answered
+
+  // All that follows is empty where it is not up.
+  Role role = Role::kUnknown;
+  bool data_source = false;                                   // its keys and memory count in sums (mark_data_sources)
+  std::map<std::string, std::string, std::less<>> status;     // TENANTS.STATUS
+  std::uint64_t used_memory = kAbsent, max_memory = kAbsent;  // bytes; absent where maxmemory is 0
+  std::string replication_id, previous_replication_id;
+  std::array<std::vector<Row>, kTables> tables;  // those that were asked for
+
+  const std::vector<Row>& rows(Table table) const { return tables[static_cast<std::size_t>(table)]; }
+  std::vector<Row>& rows(Table table) { return tables[static_cast<std::size_t>(table)]; }
+  // Forgets what has been read.
+  void fail(const Failure& why);
+  // A number of its status; kAbsent where it is not there or none.
+  std::uint64_t status_number(std::string_view name) const;
+};
+
+struct Snapshot {
+  std::vector<Node> nodes;  // in the order of the targets, then by address
+  double seconds = 0;       // how long it took
+  std::chrono::system_clock::time_point taken;
+
+  // What is not in the sums: "10.0.0.3:6379: connection refused". Empty: all nodes answered.
+  std::vector<std::string> incomplete() const;
+  std::size_t nodes_up() const;
+};
+
+// Decides whose keys and memory count: primaries. A primary that has been replaced and does not know yet (its
+// replication id is the previous one of another primary in the same cluster) does not, nor does a replica, unless there
+// are replicas only and all nodes answered: then one of each replication id.
+void mark_data_sources(Snapshot& snapshot);
+
+}  // namespace tenants::tool

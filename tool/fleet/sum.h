@@ -1,0 +1,30 @@
+// Adding up over servers and over time.
+#pragma once
+
+#include "tool/fleet/snapshot.h"
+
+namespace tenants::tool {
+
+struct Sum {
+  std::vector<Row> rows;  // by name; the module's own last
+  Row total;              // of all rows
+};
+
+// One row per name over all nodes that are up, by the kind of each column; a number that one node has the row but does
+// not know is absent. bytes_error adds up, which is conservative. A node that does not answer is not in it:
+// Snapshot::incomplete() says which. O(rows log rows).
+Sum sum(const Snapshot& snapshot, Table table);
+
+// `total` of any rows of one table, e.g. those left by a filter.
+Row total(Table table, const std::vector<Row>& rows);
+
+// `now` with its counters replaced by what they grew since `before`: node by node, row by row, so that a node or a row
+// that comes, goes or restarts makes no spike and nothing below 0. A counter that is smaller than before, or whose row
+// or server is new since, counts from 0; one of a node that did not answer before counts 0; of one that was not known
+// before, the growth is not known. Gauges stay. O(rows).
+Snapshot growth(const Snapshot& before, Snapshot now);
+
+// Seconds between the two, as the nodes answered: the mean over those in both; 0 where there are none.
+double seconds_between(const Snapshot& before, const Snapshot& now);
+
+}  // namespace tenants::tool

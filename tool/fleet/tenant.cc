@@ -1,0 +1,142 @@
+#include "tool/fleet/tenant.h"
+
+#include <algorithm>
+#include <set>
+
+#include "module/accounting/escape.h"
+#include "tool/client/printable.h"
+#include "tool/fleet/reading.h"
+#include "tool/fleet/window.h"
+
+namespace tenants::tool {
+
+namespace {
+
+constexpr std::size_t kMostPrefixes = 50;  // that are asked for their largest keys
+constexpr std::size_t kMostKeys = 10;
+
+Node& node_at(Snapshot& snapshot, const std::string& address) {
+  return *std::ranges::find_if(snapshot.nodes, [&](const Node& node) { return node.address == address; });
+}
+
+void add_counts(const Reply* map, std::map<std::string, std::uint64_t>& counts) {
+  for (std::size_t i = 0; map && i + 1 < map->elements.size(); i += 2)
+    counts[printable(map->elements[i].text)] += map->elements[i + 1].number().value_or(0);
+}
+
+std::uint64_t number_of(const Reply& map, std::string_view name) {
+  const Reply* value = map.find(name);
+  return value ? value->number().value_or(0) : 0;
+}
+
+// One node's reply to TENANTS.GET.
+void take_in(const Reply& reply, Node& node, TenantDetails& details) {
+  Row tenant = read_row(Table::kTenants, reply);
+  tenant.values[tenant_column::kUsers] = number_of(reply, "users_total");
+  tenant.values[tenant_column::kPrefixes] = number_of(reply, "prefixes_total");
+  node.rows(Table::kTenants).push_back(std::move(tenant));
+  if (const Reply* users = reply.find("users")) {
+    for (const Reply& user : users->elements) {
+      Row row = read_row(Table::kUsers, user);
+      row.kind = Kind::kUser;
+      node.rows(Table::kUsers).push_back(std::move(row));
+      add_counts(user.find("commands_by_name"), details.commands);
+      add_counts(user.find("denied_by_reason"), details.denied);
+      const Reply* slow = user.find("slow_commands");
+      for (std::size_t i = 0; slow && i < slow->elements.size(); ++i) {
+        const Reply& one = slow->elements[i];
+        details.slow.push_back(
+            {printable(one.text_of("command")), node.address, number_of(one, "cpu_usec"), number_of(one, "unix_msec")});
+      }
+    }
+  }
+  if (const Reply* prefixes = reply.find("prefixes")) {
+    for (const Reply& prefix : prefixes->elements)
+      node.rows(Table::kPrefixes).push_back(read_row(Table::kPrefixes, prefix));
+  }
+}
+
+void add_big_keys(Fleet& fleet, TenantDetails& details) {
+  std::vector<Command> commands;
+  std::set<std::string_view> names;  // a prefix and a key of the same name are asked for at once
+  for (const Row& prefix : details.prefixes.rows)
+    if (commands.size() < kMostPrefixes && names.insert(prefix.name).second)
+      commands.push_back({"TENANTS.BIGKEYS", prefix.name, "COUNT", std::to_string(kMostKeys)});
+  if (commands.empty()) return;
+  for (const Answer& answer : fleet.ask(commands)) {
+    if (!answer.ok() || !node_at(details.nodes, answer.node).data_source) continue;
+    for (std::size_t i = 0; i < commands.size(); ++i)  // an error: this node has no such prefix
+      for (const Reply& key : answer.replies[i].elements)
+        details.big_keys.push_back({key.text_of("key"), key.text_of("prefix"), printable(key.text_of("type")),
+                                    answer.node, number_of(key, "db"), number_of(key, "bytes")});
+  }
+  std::ranges::stable_sort(details.big_keys, std::ranges::greater(), &BigKey::bytes);
+  if (details.big_keys.size() > kMostKeys) details.big_keys.resize(kMostKeys);
+}
+
+Trend read_trend(Fleet& fleet, TenantDetails& details, int window) {
+  Trend trend{.window = window};
+  std::span<const Column> all = columns(Table::kTenants);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (all[i].kind == Column::kCounter) trend.rates[i] = 0;
+  std::array<std::optional<long long>, 2> changes{0, 0};
+  for (const Window& of : read_windows(fleet, window)) {
+    trend.seconds = std::max(trend.seconds, of.seconds);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      std::optional<double> rate = of.rate(details.tenant, i);
+      if (trend.rates[i]) trend.rates[i] = rate ? std::optional(*trend.rates[i] + *rate) : std::nullopt;
+    }
+    if (!node_at(details.nodes, of.node).data_source) continue;
+    const Row* row = of.find(details.tenant);
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+      std::optional<long long> change;
+      if (row) change = of.changes[static_cast<std::size_t>(row - of.rows.data())][i];
+      changes[i] = changes[i] && change ? std::optional(*changes[i] + *change) : std::nullopt;
+    }
+  }
+  trend.keys_change = changes[0], trend.bytes_change = changes[1];
+  return trend;
+}
+
+}  // namespace
+
+TenantDetails read_tenant(Fleet& fleet, const std::string& name) {
+  TenantDetails details;
+  details.nodes = fleet.read({.tenants = false});
+  std::optional<Failure> why;
+  bool found = false;
+  for (Answer& answer : fleet.ask({{"TENANTS.GET", name}})) {
+    Node& node = node_at(details.nodes, answer.node);
+    if (!answer.ok()) {
+      node.fail(answer.failure);
+      continue;
+    }
+    const Reply& reply = answer.replies[0];
+    if (reply.is_error()) {  // not known here, which another node may be
+      try {
+        check(reply);
+      } catch (const Failure& failure) {
+        if (failure.code != Exit::kError) throw;
+        why = failure;
+      }
+      continue;
+    }
+    found = true;
+    take_in(reply, node, details);
+  }
+  if (!found && why && std::string_view(why->what()).find("no such tenant") == std::string_view::npos)
+    throw Failure(*why);
+  if (!found && details.nodes.nodes_up())
+    throw Failure(Exit::kError, "no such tenant " + escape(name) + "; valkey-tenants list names them all");
+  if (!found) return details;
+  details.tenant = sum(details.nodes, Table::kTenants).rows.front();
+  details.users = sum(details.nodes, Table::kUsers);
+  details.prefixes = sum(details.nodes, Table::kPrefixes);
+  std::ranges::sort(details.slow, std::ranges::greater(), &SlowCommand::unix_msec);
+  constexpr int kWindows[] = {10, 60, 300};
+  for (std::size_t i = 0; i < std::size(kWindows); ++i) details.trends[i] = read_trend(fleet, details, kWindows[i]);
+  add_big_keys(fleet, details);
+  return details;
+}
+
+}  // namespace tenants::tool

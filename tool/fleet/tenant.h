@@ -1,0 +1,45 @@
+// All that is known of one tenant, over all servers.
+#pragma once
+
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tool/fleet/fleet.h"
+#include "tool/fleet/sum.h"
+
+namespace tenants::tool {
+
+struct SlowCommand {
+  std::string command, node;
+  std::uint64_t cpu_usec = 0, unix_msec = 0;
+};
+
+struct BigKey {
+  std::string key, prefix, type, node;
+  std::uint64_t db = 0, bytes = 0;
+};
+
+// Its use in the last seconds, all nodes together: per second; nothing where a node cannot tell.
+struct Trend {
+  int window = 0;                                         // seconds asked for
+  double seconds = 0;                                     // the longest that a node looked back
+  std::array<std::optional<double>, kMostColumns> rates;  // of counters
+  std::optional<long long> keys_change, bytes_change;     // over the window, of the primaries
+};
+
+struct TenantDetails {
+  Snapshot nodes;  // all nodes; tables hold this tenant, its users and its prefixes
+  Sum users, prefixes;
+  Row tenant;                                             // over all nodes
+  std::map<std::string, std::uint64_t> commands, denied;  // by name, by reason; denied: empty where no server tells
+  std::vector<SlowCommand> slow;                          // the newest first
+  std::vector<BigKey> big_keys;                           // the largest first
+  std::array<Trend, 3> trends;
+};
+
+// Throws Failure kError where no node knows a tenant of this name.
+TenantDetails read_tenant(Fleet& fleet, const std::string& name);
+
+}  // namespace tenants::tool

@@ -1,0 +1,41 @@
+#include "tool/fleet/topology.h"
+
+#include <algorithm>
+
+#include "tool/client/connection.h"
+
+namespace tenants::tool {
+
+std::vector<ClusterNode> read_shards(const Reply& reply, const Address& asked, bool tls) {
+  if (reply.is_error() && reply.text.find("cluster support disabled") != std::string_view::npos)
+    throw Failure(Exit::kError, "the server is not part of a cluster; leave out --cluster");
+  check(reply);
+  std::vector<ClusterNode> nodes;
+  std::size_t without_port = 0;
+  for (const Reply& shard : reply.elements) {
+    const Reply* members = shard.find("nodes");
+    if (!members) continue;
+    for (const Reply& member : members->elements) {
+      ClusterNode node{.id = member.text_of("id"), .address = {}, .hostname = member.text_of("hostname")};
+      const Reply* port = member.find(tls ? "tls-port" : "port");
+      // "endpoint" is what the server wants clients to use: an IP, a name, "?" for a name it does not know, or nothing.
+      std::string host = member.text_of("endpoint");
+      if (host.empty() || host == "?") host = member.text_of("ip");
+      node.address.host = host.empty() ? asked.host : host;
+      node.address.port = port ? static_cast<int>(port->integer) : 0;
+      if (node.id.empty() || node.address.port <= 0 || node.address.port > 65535) {
+        ++without_port;
+        continue;
+      }
+      nodes.push_back(std::move(node));
+    }
+  }
+  if (nodes.empty())
+    throw Failure(Exit::kError, without_port ? tls ? "the cluster's nodes name no TLS port; leave out --tls"
+                                                   : "the cluster's nodes name no plain port; use --tls"
+                                             : "the server names no nodes of its cluster");
+  std::ranges::sort(nodes, {}, [](const ClusterNode& node) { return std::pair(node.address.host, node.address.port); });
+  return nodes;
+}
+
+}  // namespace tenants::tool

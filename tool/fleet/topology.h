@@ -1,0 +1,24 @@
+// The nodes of a cluster, as one of them names them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tool/client/reply.h"
+#include "tool/client/target.h"
+
+namespace tenants::tool {
+
+struct ClusterNode {
+  std::string id;
+  Address address;
+  std::string hostname;  // for the check of its certificate; may be empty
+  bool operator==(const ClusterNode&) const = default;
+};
+
+// From a reply to CLUSTER SHARDS (every server since 7.0 has it), sorted by address. `asked` stands in for the address
+// of a node that does not know its own. With TLS the nodes' TLS ports, without the plain ones. Throws Failure: kDenied,
+// or kError where the server is no cluster, or offers no such port.
+std::vector<ClusterNode> read_shards(const Reply& reply, const Address& asked, bool tls);
+
+}  // namespace tenants::tool

@@ -1,0 +1,103 @@
+// valkey-tenants: what each tenant of shared Valkey servers uses.
+
+#include <CLI/CLI.hpp>
+#include <clocale>
+#include <csignal>
+
+#include "tool/client/printable.h"
+#include "tool/views/output.h"
+#include "tool/views/views.h"
+#if __has_include("tool/exporter/exporter.h")
+#include "tool/exporter/exporter.h"
+#define HAS_EXPORTER 1
+#endif
+
+namespace tenants::tool {
+namespace {
+
+constexpr const char* kVersion = "valkey-tenants " TENANTS_VERSION;
+
+// Examples stand first, whatever else there is to say.
+class Help : public CLI::Formatter {
+ public:
+  Help() { column_width(34); }
+
+  std::string make_help(const CLI::App* app, std::string, CLI::AppFormatMode mode) const override {
+    bool whole_program = app->get_parent() == nullptr;
+    std::string text = app->get_description() + "\n\nExamples:\n" + app->get_footer() + "\n\n";
+    text += make_usage(app, whole_program ? "valkey-tenants" : "valkey-tenants [SERVERS] " + app->get_name()) +
+            make_positionals(app) + make_groups(app, mode) + make_subcommands(app, mode);
+    for (std::size_t at; (at = text.find("\n\n\n")) != std::string::npos;) text.erase(at, 1);
+    if (whole_program)
+      text +=
+          "\nExit codes: 0 ok, 1 error or incomplete, 2 usage, 3 cannot connect, 4 login or ACL, 5 no module;\n"
+          "`check` has those of monitoring plug-ins.\n";
+    else
+      text += "\nWhich servers, login and TLS: valkey-tenants --help\n";
+    return text;
+  }
+};
+
+std::string wrong_usage(const CLI::App& program, const CLI::ParseError& error) {
+  if (!program.get_subcommands().empty() || program.remaining_size() == 0)
+    return error.what() + std::string("; see --help");
+  std::string allowed;
+  for (const CLI::App* one : program.get_subcommands({})) allowed += (allowed.empty() ? "" : ", ") + one->get_name();
+  return "unknown command " + printable(program.remaining().front()) + ", allowed are " + allowed;
+}
+
+int fail(const CLI::App& program, const Failure& failure) {
+  if (program.got_subcommand("check")) return fail_check(failure);
+  say(failure.what());
+  return static_cast<int>(failure.code);
+}
+
+int run(int argc, char** argv) {
+  CLI::App program("valkey-tenants: who uses what of shared Valkey servers, measured by the module tenants");
+  program.formatter(std::make_shared<Help>());
+  program.set_help_flag("--help", "Print this");
+  program.set_version_flag("--version", kVersion, "Print the version");
+  program.footer(
+      "  valkey-tenants top                             who uses most right now, on 127.0.0.1:6379\n"
+      "  valkey-tenants -h 10.0.0.1 list --sort keys    who has most keys\n"
+      "  valkey-tenants -c -h 10.0.0.1 show app1        all of one tenant, over a whole cluster");
+  program.require_subcommand(1);
+  program.fallthrough();
+  ConnectionOptions connection;
+  add_connection_options(program, connection);
+
+  std::vector<Subcommand> subcommands{add_top(program, connection), add_list(program, connection),
+                                      add_show(program, connection), add_check(program, connection)};
+#ifdef HAS_EXPORTER
+  subcommands.push_back(add_exporter(program, connection));
+#endif
+  subcommands.push_back(add_completion(program));
+
+  try {
+    program.parse(argc, argv);
+    for (const Subcommand& subcommand : subcommands)
+      if (subcommand.app->parsed()) return subcommand.run();
+  } catch (const CLI::Success& wish) {  // --help, --version
+    return program.exit(wish);
+  } catch (const CLI::ParseError& error) {
+    return fail(program, Failure(Exit::kUsage, wrong_usage(program, error)));
+  } catch (const Failure& failure) {
+    return fail(program, failure);
+  } catch (const std::exception& error) {
+    return fail(program, Failure(Exit::kError, error.what()));
+  }
+  return static_cast<int>(Exit::kOk);
+}
+
+}  // namespace
+}  // namespace tenants::tool
+
+int main(int argc, char** argv) {
+  std::setlocale(LC_CTYPE, "");
+  std::signal(SIGPIPE, SIG_IGN);  // a server that goes away is an error to be told, not our end
+  try {
+    return tenants::tool::run(argc, argv);
+  } catch (...) {  // no memory, not even for a message
+    return static_cast<int>(tenants::tool::Exit::kError);
+  }
+}

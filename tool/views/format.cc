@@ -1,0 +1,106 @@
+#include "tool/views/format.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+
+namespace tenants::tool {
+
+namespace {
+
+std::string print(const char* format, double value, const char* unit = "") {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), format, value, unit);
+  return text.data();
+}
+
+// Three digits, or four without a unit.
+std::string scaled(double value, double step, const char* const* units) {
+  if (value < 9999.5) return print("%.0f", value);
+  while (value >= 999.5 && units[1][0] != '\0') value /= step, ++units;
+  return print(value < 9.995 ? "%.2f%s" : value < 99.95 ? "%.1f%s" : "%.0f%s", value, *units);
+}
+
+constexpr const char* kThousands[] = {"", "k", "M", "G", "T", "P", "E", ""};
+constexpr const char* kBinary[] = {"", "K", "M", "G", "T", "P", "E", ""};
+
+std::string span_of(double seconds) {
+  if (seconds < 0.0005) return seconds > 0 ? "<1ms" : "0s";
+  if (seconds < 1) return print("%.0fms", seconds * 1000);
+  if (seconds < 99.95) return print(seconds < 9.995 ? "%.2fs" : "%.1fs", seconds);
+  auto whole = static_cast<long long>(seconds);
+  auto two = [](long long large, const char* unit, long long small, const char* small_unit) {
+    std::string rest = std::to_string(small);
+    return std::to_string(large) + unit + (rest.size() < 2 ? "0" : "") + rest + small_unit;
+  };
+  if (whole < 6000) return two(whole / 60, "m", whole % 60, "s");
+  if (whole < 360000) return two(whole / 3600, "h", whole / 60 % 60, "m");
+  if (whole < 8640000) return two(whole / 86400, "d", whole / 3600 % 24, "h");
+  return std::to_string(whole / 86400) + "d";
+}
+
+}  // namespace
+
+Unit unit_of(Table table, std::size_t column) {
+  std::string_view name = columns(table)[column].name;
+  if (name.starts_with("bytes")) return Unit::kBytes;
+  if (name.ends_with("_usec")) return Unit::kUsec;
+  if (name.ends_with("_msec")) return Unit::kMsec;
+  return columns(table)[column].kind == Column::kShare ? Unit::kShare : Unit::kCount;
+}
+
+std::string human(Unit unit, std::uint64_t value) {
+  if (value == kAbsent) return "-";
+  auto number = static_cast<double>(value);
+  switch (unit) {
+    case Unit::kBytes:
+      return scaled(number, 1024, kBinary);
+    case Unit::kUsec:
+      return span_of(number / 1e6);
+    case Unit::kMsec:
+      return span_of(number / 1e3);
+    case Unit::kShare:
+      return print(value < 1000 && value >= 995 ? ">99%%" : "%.0f%%", number / 10);
+    default:
+      return scaled(number, 1000, kThousands);
+  }
+}
+
+std::string human_rate(Unit unit, double value) {
+  if (value == 0) return "0";
+  if (value < 0.05) return "<0.1";
+  if (value < 99.95) return print("%.1f", value);
+  return unit == Unit::kBytes ? scaled(value, 1024, kBinary) : scaled(value, 1000, kThousands);
+}
+
+std::string raw(Unit unit, std::uint64_t value) {
+  if (value == kAbsent) return "";
+  return unit == Unit::kShare ? print("%.3f", static_cast<double>(value) / 1000) : std::to_string(value);
+}
+
+std::string human_error(std::uint64_t value, std::uint64_t error) {
+  if (value == kAbsent) return "-";
+  if (error == kAbsent) return "?";
+  if (error == 0) return "0%";
+  double percent = 100.0 * static_cast<double>(error) / static_cast<double>(std::max<std::uint64_t>(value, 1));
+  if (percent >= 999.5) return ">999%";
+  return print(percent < 0.05 ? "<0.1%%" : percent < 9.95 ? "%.1f%%" : "%.0f%%", percent);
+}
+
+std::optional<std::uint64_t> parse_bytes(std::string_view text) {
+  double value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  if (error != std::errc() || !(value >= 0)) return std::nullopt;
+  std::string unit(end, text.data() + text.size());
+  for (char& c : unit) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+  constexpr std::pair<const char*, double> kUnits[] = {
+      {"", 1},           {"b", 1},   {"k", 1e3},           {"kb", 1024.0}, {"m", 1e6},
+      {"mb", 1048576.0}, {"g", 1e9}, {"gb", 1073741824.0}, {"t", 1e12},    {"tb", 1099511627776.0}};
+  const auto* found = std::ranges::find_if(kUnits, [&](const auto& one) { return unit == one.first; });
+  if (found == std::end(kUnits) || value * found->second >= 9e18) return std::nullopt;
+  return static_cast<std::uint64_t>(value * found->second);
+}
+
+}  // namespace tenants::tool

@@ -1,0 +1,28 @@
+// Numbers for people, and what people write for numbers.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "tool/fleet/columns.h"
+
+namespace tenants::tool {
+
+enum class Unit : std::uint8_t { kCount, kBytes, kUsec, kMsec, kShare };
+
+Unit unit_of(Table table, std::size_t column);
+
+// At most six characters: "1234", "56.7k", "1.5M" bytes are of 1024; "2.5s", "3m20s"; a share as "95%". kAbsent: "-".
+std::string human(Unit unit, std::uint64_t value);
+// The same of a rate per second or a percentage: small ones with a decimal.
+std::string human_rate(Unit unit, double value);
+// All digits: a share as 0.95. kAbsent: "".
+std::string raw(Unit unit, std::uint64_t value);
+// How large the error is beside the value: "0%", "1.5%"; "?" where the value is known and the error is not.
+std::string human_error(std::uint64_t value, std::uint64_t error);
+
+// "500mb", as in valkey.conf: k is 1000 and kb 1024, m and mb, g and gb. Nothing where it is none.
+std::optional<std::uint64_t> parse_bytes(std::string_view text);
+
+}  // namespace tenants::tool

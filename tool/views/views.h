@@ -1,0 +1,16 @@
+// What the operator can look at; each is one subcommand (tool/command.h).
+#pragma once
+
+#include "tool/command.h"
+
+namespace tenants::tool {
+
+Subcommand add_list(CLI::App& program, const ConnectionOptions& connection);
+Subcommand add_show(CLI::App& program, const ConnectionOptions& connection);
+Subcommand add_top(CLI::App& program, const ConnectionOptions& connection);
+Subcommand add_check(CLI::App& program, const ConnectionOptions& connection);
+// What `check` says and returns where it could not look: plug-ins have words and codes of their own.
+int fail_check(const Failure& failure);
+Subcommand add_completion(CLI::App& program);
+
+}  // namespace tenants::tool
