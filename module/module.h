@@ -69,6 +69,7 @@ struct AclReading {
 struct Sweep {
   enum class State { kWaiting, kRunning, kPaused, kOff };
   State state = State::kWaiting;
+  const char* paused_by = "";  // where it is
   int timer = -1;
   long long armed_usec = 0;
   server_api::ScanCursor* cursor = nullptr;
@@ -109,10 +110,11 @@ struct Module {
   const CommandEntry* last_command = nullptr;
   std::vector<std::uint64_t> pending;  // clients whose user may have changed
   Charge charge;
-  bool lost_queued = false;  // memory ran out at a command that the server may have queued: nobody knows which
-  bool may_nest = false;     // the command that runs is a module's: it may call others
-  bool in_call = false;      // the filter was last called for a call by a module, or a script
-  bool tells_refusals;       // the server tells of refused commands: 9.1+
+  bool lost_queued = false;          // memory ran out at a command that the server may have queued: nobody knows which
+  bool may_nest = false;             // the command that runs is a module's: it may call others
+  bool called_with_last_id = false;  // a call inside the command that runs came with the id of its client
+  bool in_call = false;              // the filter was last called for a call by a module, or a script
+  bool tells_refusals;               // the server tells of refused commands: 9.1+
   CommandTable commands;
   UserTable users;
   LookupSampler lookups;

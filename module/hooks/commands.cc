@@ -370,6 +370,7 @@ std::uint32_t user_behind(Module& module, std::uint64_t id) {
 [[gnu::noinline]] void filter_nested(Module& module, server_api::FilterContext* context, std::uint64_t id) {
   module.in_call = true;
   module.call_id = id;
+  module.called_with_last_id |= id == module.last_id;
   server_api::String* name = api.CommandFilterArgGet(context, 0);
   const CommandEntry* command = module.commands.find(view(name));
   if (!command) command = learn(module, name);
@@ -444,7 +445,7 @@ void filter(Module& module, server_api::FilterContext* context, bool in_call) {
   module.last_id = id;
   module.last_client = client;
   module.cpu.begin(client->user);
-  module.may_nest = module.in_call = false;
+  module.may_nest = module.in_call = module.called_with_last_id = false;
 
   server_api::String* name = api.CommandFilterArgGet(context, 0);
   const CommandEntry* command = module.commands.find(view(name));

@@ -17,7 +17,7 @@ int database_of(Module& module, server_api::Context* context) {
     // Not for the client of a script or of a module's call, which may have the same id: it has no connection, and
     // asking for it kills 9.1.2.
     server_api::ClientInfo info{.version = 1};
-    if (!module.in_call && api.GetClientId(context) == module.last_id &&
+    if (!module.called_with_last_id && api.GetClientId(context) == module.last_id &&
         api.GetClientInfoById(&info, module.last_id) == server_api::kOk)
       return info.db;
   }

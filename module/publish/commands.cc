@@ -254,8 +254,9 @@ int guarded(Context* context, String** argv, int argc) noexcept {
 }
 
 constexpr const char* kLooks = "readonly allow-loading allow-stale";
-// As INFO is: who has all but the dangerous commands, as tenants mostly do, shall not see other tenants.
-constexpr const char* kOfOthers = "tenants dangerous";
+// As INFO is: who has all but the dangerous commands, or those of administrators, as tenants mostly do, shall not see
+// other tenants.
+constexpr const char* kOfOthers = "tenants admin dangerous";
 
 struct Command {
   const char* name;

@@ -87,6 +87,7 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module, con
   add("orphan_keys", totals.orphan_keys);
   add("acl", !module.acl.readable ? "unreadable" : module.acl.wanted || module.acl.running ? "reading" : "ok");
   add("sweep_state", states[static_cast<int>(sweep.state)]);
+  if (sweep.state == Sweep::State::kPaused) add("sweep_paused_by", sweep.paused_by);
   add("sweep_passes", sweep.passes);
   add("sweep_progress", decimal(static_cast<std::uint64_t>(progress * 1000)));
   if (sweep.passes) add("sweep_age_seconds", (now - sweep.ended_usec) / 1'000'000);

@@ -304,6 +304,10 @@ void step(Module& module) {
   }
   if (busy || module.monitors || module.slow_log.has_ours()) {
     sweep.state = Sweep::State::kPaused;
+    sweep.paused_by = flags & server_api::kFlagLua ? "script"
+                      : busy                       ? "loading"
+                      : module.monitors            ? "monitor"
+                                                   : "slow_log";
     arm(sweep, kIdleTickUsec);
     return;
   }
@@ -318,6 +322,7 @@ void step(Module& module) {
   }
   if (sweep.refused) {
     sweep.state = Sweep::State::kPaused;
+    sweep.paused_by = "refused";
     return arm(sweep, kIdleTickUsec);
   }
   bool seed_now = module.keyspace.wants_seeding() && sweep.failed_in_a_row < kMaxFailedPasses;

@@ -235,6 +235,7 @@ def test_a_server_that_refuses_what_modules_ask_makes_no_number_wrong(launch):
     if admin.outcome("EVAL", "return redis.call('PING')", 0) == b"PONG":
         pytest.skip("this server goes on answering")
     wait_until(lambda: read_info(admin).status["sweep_state"] == "paused", 5, lambda: f"the pass to pause, {read_info(admin).status}")
+    assert read_info(admin).status["sweep_paused_by"] == "refused"
     admin.call("ACL", "SETUSER", "late", "~late:*")
     wait_until(lambda: read_info(admin).status["acl"] == "unreadable", 5, lambda: f"it to be told, {read_info(admin).status}")
     admin.pipeline([("SET", f"app2:{number}", "x") for number in range(50)] + [("DEL", f"app1:{number}") for number in range(100)])
@@ -322,7 +323,7 @@ def test_a_change_of_the_acl_is_not_lost_while_the_first_pass_counts(launch, see
     """Nothing has been counted yet, but the pass has met keys that belong elsewhere now."""
     server = launch(loading=None)
     create_users(server.admin)
-    server.admin.pipeline([("SET", f"app1:later:{number}", "x") for number in range(20_000)])
+    server.admin.pipeline([("SET", f"app1:later:{number}", "x") for number in range(5000)])
     assert server.load_module("sweep-cpu-percent", "1", "sweep-interval", "0") == b"OK"
     wait_until(lambda: read_info(server.admin).status["sweep_progress"] > 0.3, 60, "the first pass to be in its middle")
     server.admin.call("ACL", "SETUSER", "later", "on", ">secret", "~app1:later:*", "+@all")

@@ -262,7 +262,7 @@ def test_memory_of_the_module_is_the_servers_and_is_published(launch):
     assert server.load_module("max-users", "100000") == b"OK"
     acl_taken_in(server.admin)
     grown, published = used_memory(server.admin) - before, read_info(server.admin).status["memory_bytes"]
-    assert published > 100000 * 8
+    assert published > 100000 * 250, "rows of users are on cache lines of their own, which the server's allocator gave, too"
     assert abs(grown - published) < 500_000, f"used_memory grew by {grown}, published {published}"
 
 

@@ -89,6 +89,7 @@ for i = 1, ARGV[1] do
 end"""
 
 
+@pytest.mark.newest_server("chance is the same everywhere")
 def test_the_sum_of_memory_usage_lies_within_bytes_error(shared, seed):
     """Uniform, constant, heavy-tailed and bimodal sizes; every pass draws a sample of its own."""
     admin = shared.admin
@@ -225,7 +226,7 @@ def test_the_first_pass_shows_its_coverage_and_no_bound_yet(launch, seed):
     fill(admin, KEYS, seed)
     assert read_info(admin).status["sweep_state"] == "off"
     assert "bytes" not in read_info(admin).status
-    admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", 1, "tenants.slice-usec", 50)
+    admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", 5, "tenants.slice-usec", 50)
     info = wait_until(lambda: _in_the_middle(admin), 60, lambda: f"a pass in its middle, {read_info(admin).status}")
     rows = [row for row in info.prefixes.values() if "bytes" in row]
     assert rows and all(0 < row["coverage"] < 1 for row in rows), rows
@@ -304,6 +305,7 @@ def test_a_pass_pauses_while_a_client_monitors(shared):
     monitor = shared.session()
     monitor.call("MONITOR")
     wait_until(lambda: read_info(admin).status["sweep_state"] == "paused", 5, "the pass to pause")
+    assert read_info(admin).status["sweep_paused_by"] == "monitor"
     measured, end = read_info(admin).status["sweep_keys_measured"], server_milliseconds(admin) + 1000
     wait_until(lambda: server_milliseconds(admin) > end, 5, "a second of the server's time")
     assert read_info(admin).status["sweep_keys_measured"] == measured
@@ -342,6 +344,7 @@ def test_a_log_of_every_command_has_none_of_the_modules(shared, how):
     else:
         admin.call(*setting)
     wait_until(lambda: read_info(admin).status["sweep_state"] == "paused", 5, "the pass to pause")
+    assert read_info(admin).status["sweep_paused_by"] == "slow_log"
     admin.call("SLOWLOG", "RESET")
     shared.session("app1").close()
     end = server_milliseconds(admin) + 1000
@@ -372,6 +375,7 @@ def test_passes_can_be_switched_off_and_on(shared):
     full_pass(admin)
 
 
+@pytest.mark.newest_server("it waits for an interval to pass, on whatever server")
 def test_an_interval_keeps_passes_apart(shared):
     admin = shared.admin
     acl_taken_in(admin)

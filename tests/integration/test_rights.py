@@ -110,3 +110,12 @@ def test_the_documents_give_these_rights_and_no_other(ops):
 def test_the_documents_agree_on_the_rights(path):
     text = (REPOSITORY / path).read_text().replace("\\", "")
     assert OPERATOR.removeprefix("-@all ") in text
+
+
+@pytest.mark.every_server
+@pytest.mark.parametrize("rule", ["+@all -@admin", "+@all -@dangerous", "+@read +@write -@tenants +tenants.me +tenants.help"])
+def test_who_lacks_the_commands_of_administrators_may_ask_for_itself_only(server, rule):
+    server.admin.call("ACL", "SETUSER", "app1", "on", "nopass", "~app1:*", "-@all", *rule.split())
+    calls = {"LIST": (), "USERS": (), "PREFIXES": (), "GET": ("app1",), "TOP": (), "BIGKEYS": (), "STATUS": (), "RESETSTAT": (), "ME": (), "HELP": ()}
+    allowed = {name for name, words in calls.items() if server.admin.outcome("ACL", "DRYRUN", "app1", f"TENANTS.{name}", *words) == b"OK"}
+    assert allowed == {"ME", "HELP"}

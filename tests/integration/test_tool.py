@@ -97,7 +97,6 @@ def test_a_stopped_server_costs_its_timeout_and_no_more(ready, launch):
     assert 0.5 <= took < 3, took
 
 
-@pytest.mark.every_server
 def test_exit_codes_tell_what_is_wrong_and_messages_what_to_do(ready, launch):
     def expect(code, text, *arguments, **variables):
         result = tool(*arguments, **variables)
