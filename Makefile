@@ -123,7 +123,7 @@ binding:
 # clang-tidy reads the code as clang compiles it, a dozen files at a time, since most of it is the headers; in a folder of
 # its own, so it may run beside a build.
 TIDY = cmake --preset release -B build/lint -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=12 >/dev/null && \
-	sed -n 's/^ *"file": "\(.*\)".*/\1/p' build/lint/compile_commands.json | grep -Ev 'unit_tests|micro' | xargs -P2 -n1 clang-tidy -p build/lint --quiet
+	sed -n 's/^ *"file": "\(.*\)".*/\1/p' build/lint/compile_commands.json | grep -Ev 'unit_tests|_test|micro' | xargs -P2 -n1 clang-tidy -p build/lint --quiet
 lint:
 	scripts/install build lint
 	shellcheck .ci/run scripts/install scripts/servers tests/fuzz/run tests/clean_room
