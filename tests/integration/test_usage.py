@@ -41,8 +41,8 @@ def waited_usec(server):
 
 def with_a_core_for_itself(server, measure):
     """What `measure` returns, once the main thread had a core for itself meanwhile: a look that comes late tells little of who ran when
-    (docs/accuracy.md). Skips where there is no core to be had for a minute."""
-    end, shares = time.monotonic() + 60, []
+    (docs/accuracy.md). Skips where there is none to be had for 20 seconds."""
+    end, shares = time.monotonic() + 20, []
     while time.monotonic() < end:
         waited, used = waited_usec(server), main_thread_usec(server)
         measured = measure()
@@ -50,7 +50,7 @@ def with_a_core_for_itself(server, measure):
         if waited <= 0.05 * used:
             return measured
         shares.append(f"{waited / used:.0%}")
-    pytest.skip(f"for a minute the main thread waited for a core {', '.join(shares)} as long as it ran, so nobody can say who used it")
+    pytest.skip(f"for 20 seconds the main thread waited for a core {', '.join(shares)} as long as it ran, so nobody can say who used it")
 
 
 @pytest.mark.clocks
