@@ -74,9 +74,7 @@ BENCHMARK(count_command)->Arg(16)->Arg(1'000)->Arg(100'000);
 
 PrefixTable table_of(std::size_t prefixes) {
   PrefixTable table(2 * prefixes, ":", 1);
-  std::vector<Head> heads;
-  for (std::size_t i = 0; i < prefixes; ++i) heads.push_back({"app" + std::to_string(i) + ":"});
-  table.set_acl(heads);
+  for (std::size_t i = 0; i < prefixes; ++i) table.enter_acl("app" + std::to_string(i) + ":", false);
   return table;
 }
 

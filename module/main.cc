@@ -27,6 +27,7 @@ Module::Module(Context* ctx, server_api::Server server_, Settings settings_, std
       settings(std::move(settings_)),
       context(ctx),
       prefixes(static_cast<std::size_t>(settings.max_prefixes), settings.separators, seed),
+      owners(prefixes, users),
       keyspace(prefixes, live, seed),
       names_are_measured(!server.valkey_at_least(8, 1) || server.valkey_at_least(9, 0)) {
   pending.reserve(64);

@@ -12,6 +12,7 @@
 #include "module/accounting/commands.h"
 #include "module/accounting/groups.h"
 #include "module/accounting/keyspace.h"
+#include "module/accounting/owners.h"
 #include "module/accounting/prefixes.h"
 #include "module/accounting/settings.h"
 #include "module/accounting/users.h"
@@ -55,15 +56,25 @@ struct SlowLogConfig {
   bool has_ours() const { return usec >= 0 && usec < 100; }
 };
 
-// The ACL being read: user by user, in slices.
+// The ACL being read, user by user, in slices. Who changed is read again; all are read at the start, after ACL LOAD,
+// and where too many changed at once. No reading starts over because of another change.
 struct AclReading {
-  bool wanted = true;
-  std::uint64_t wanted_usec = 0;  // since when, as far as seen; 0: it is not
+  static constexpr std::size_t kMostChanged = 1000;
+
+  bool all_wanted = true;
+  bool all_running = false;
+  bool all_queued = false;  // wanted as soon as any EXEC runs, which does not say what
   bool readable = true;
-  bool running = false;
-  std::vector<std::string> names;
+  std::uint64_t wanted_usec = 0;     // since when, as far as seen; 0: it is not
+  std::vector<std::string> changed;  // users to be read again
+  std::vector<std::string> queued;   // likewise
+  std::vector<std::string> names;    // while all are read
   std::size_t next = 0;
-  std::vector<UserKeys> users;
+  std::uint32_t number = 0;  // of the reading of all users, which each user's row keeps
+
+  bool wanted() const { return all_wanted || all_running || !changed.empty(); }
+  void change(std::vector<std::string>& list, std::string_view name);
+  void exec_runs();
 };
 
 struct Sweep {
@@ -92,8 +103,9 @@ struct Sweep {
   std::uint64_t began_usec = 0;
   std::uint64_t ended_usec = 0;
   std::uint64_t checked_usec = 0;
-  std::uint64_t adapted_usec = 0;  // when the sampling of lookups was
-  std::uint64_t tallied_usec = 0;  // when the tally last went on
+  std::uint64_t rests_until_usec = 0;  // the pass
+  std::uint64_t adapted_usec = 0;      // when the sampling of lookups was
+  std::uint64_t tallied_usec = 0;      // when the tally last went on
   int failed_in_a_row = 0;
   std::uint64_t coins = 0;                         // state of the generator; not 0
   std::size_t largest_in_all = 0;                  // bytes in the lists of largest keys of this pass
@@ -125,6 +137,7 @@ struct Module {
   server_api::DetachedContext context;
   ClientTable clients;
   PrefixTable prefixes;
+  Owners owners;
   Keyspace keyspace;
 
   // hooks/commands.cc
@@ -170,11 +183,6 @@ struct Module {
   std::uint32_t row_for(std::string_view name);
   // CPU time of the main thread for this row since its counters began.
   std::uint64_t cpu_nanoseconds(std::uint32_t row) const { return cpu.nanoseconds(row) - users[row].cpu_before; }
-  // A command that may change the ACL runs, or is about to.
-  void acl_may_change() {
-    acl.wanted = true;
-    default_is_open.reset();
-  }
 };
 
 // A command of this module's own.

@@ -62,6 +62,7 @@ inline constexpr int kOpenKeyUnnoticed = 1 << 0 | 1 << 16 | 1 << 17 | 1 << 18 | 
 inline constexpr int kReplyString = 0;
 inline constexpr int kReplyInteger = 2;
 inline constexpr int kReplyArray = 3;
+inline constexpr int kReplyNull = 4;
 
 inline constexpr int kKeyTypeString = 1;
 inline constexpr int kKeyTypeList = 2;

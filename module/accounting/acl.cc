@@ -1,9 +1,6 @@
 #include "module/accounting/acl.h"
 
 #include <algorithm>
-#include <map>
-#include <optional>
-#include <tuple>
 
 namespace tenants {
 
@@ -34,31 +31,6 @@ std::vector<PatternHead> heads_of_keys(std::string_view keys) {
     head.writes = access.empty() || access.find_first_of("Ww") != std::string_view::npos;
     heads.push_back(std::move(head));
   }
-  return heads;
-}
-
-std::vector<Head> heads_with_owner(const std::vector<UserKeys>& users) {
-  struct Holders {
-    std::optional<std::tuple<bool, std::size_t, std::string>> rank;  // of the owner; nothing: nobody may write
-    std::uint32_t owner = 0, users = 0, last = 0;
-  };
-  std::map<std::pair<std::string, bool>, Holders> found;
-  for (const UserKeys& user : users) {
-    for (const PatternHead& head : user.heads) {
-      if (head.head.empty()) continue;
-      Holders& holders = found[{head.head, head.exact}];
-      if (holders.last != user.user) ++holders.users;  // it may come with several patterns
-      holders.last = user.user;
-      auto rank = std::make_tuple(!user.enabled, user.heads.size(), user.name);
-      if (head.writes && (!holders.rank || rank < *holders.rank)) {
-        holders.rank = std::move(rank);
-        holders.owner = user.user;
-      }
-    }
-  }
-  std::vector<Head> heads;
-  for (auto& [key, holders] : found)
-    if (holders.rank) heads.push_back({key.first, key.second, holders.owner, holders.users});
   return heads;
 }
 

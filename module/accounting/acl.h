@@ -5,8 +5,6 @@
 #include <string_view>
 #include <vector>
 
-#include "module/accounting/prefixes.h"
-
 namespace tenants {
 
 struct PatternHead {
@@ -22,17 +20,10 @@ PatternHead head_of_glob(std::string_view glob);
 // passed over.
 std::vector<PatternHead> heads_of_keys(std::string_view keys);
 
-// What one user holds; names the candidates for the ownership of each head.
+// What one user holds.
 struct UserKeys {
-  std::uint32_t user = 0;
-  std::string name;
   bool enabled = false;
   std::vector<PatternHead> heads;
 };
-
-// One owner for each head. Of several users the one that may write comes first, then the enabled one, then the one with
-// fewest heads (the application before the tool that sees them all), then by name. Heads that nobody may write below
-// own nothing.
-std::vector<Head> heads_with_owner(const std::vector<UserKeys>& users);
 
 }  // namespace tenants

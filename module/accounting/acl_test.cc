@@ -27,35 +27,5 @@ TEST(Acl, patterns_are_read_with_their_access) {
   EXPECT_TRUE(heads_of_keys("").empty());
 }
 
-UserKeys user(std::uint32_t row, std::string name, std::string_view keys, bool enabled = true) {
-  return {row, std::move(name), enabled, heads_of_keys(keys)};
-}
-
-TEST(Acl, the_writer_with_fewest_prefixes_owns) {
-  auto heads = heads_with_owner(
-      {user(2, "admin", "~app1:* ~app2:*"), user(3, "app1", "~app1:*"), user(4, "reader", "%R~app2:*")});
-  ASSERT_EQ(heads.size(), 2u);
-  EXPECT_EQ(heads[0].owner, 3u);
-  EXPECT_EQ(heads[1].owner, 2u);
-}
-
-TEST(Acl, a_head_knows_how_many_users_have_it) {
-  auto heads = heads_with_owner(
-      {user(2, "a", "~x:*"), user(3, "b", "~x:* ~x:?"), user(4, "c", "%R~x:*"), user(5, "d", "~x:y:*")});
-  ASSERT_EQ(heads.size(), 2u);
-  EXPECT_EQ(heads[0].users, 3u);
-  EXPECT_EQ(heads[1].users, 1u);
-}
-
-TEST(Acl, an_enabled_user_comes_before_a_disabled_one) {
-  auto heads = heads_with_owner({user(2, "a", "~x:*", false), user(3, "b", "~x:*")});
-  ASSERT_EQ(heads.size(), 1u);
-  EXPECT_EQ(heads[0].owner, 3u);
-}
-
-TEST(Acl, all_keys_and_readers_own_nothing) {
-  EXPECT_TRUE(heads_with_owner({user(2, "a", "~*"), user(3, "b", "%R~x:*")}).empty());
-}
-
 }  // namespace
 }  // namespace tenants

@@ -1,8 +1,6 @@
 // What is known of each connection: its user, and its open transaction.
 //
-// A chained hash table that grows by linear hashing: every operation is O(1) in the worst case, not only on average (a
-// rehash of 10,000 connections at once would be a pause), and entries never move. 52 bytes per connection, and what its
-// transactions take, if it has any.
+// 52 bytes per connection, and what its transactions take, if it has any.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +8,8 @@
 #include <cstdint>
 #include <memory>
 #include <vector>
+
+#include "module/accounting/steady_table.h"
 
 namespace tenants {
 
@@ -91,54 +91,6 @@ struct Client {
 };
 static_assert(sizeof(Client) == 48);
 
-class ClientTable {
- public:
-  ClientTable();
-
-  // Null where the id is unknown.
-  Client* find(std::uint64_t id);
-  // The id must not be there yet.
-  Client& insert(std::uint64_t id);
-  void erase(std::uint64_t id);
-  std::size_t size() const { return size_; }
-
-  // The next `count` places from `place` on; visits the clients that are there. Returns the place to go on from, 0 at
-  // the end. A client that stays is met once in each round.
-  template <typename Visit>
-  std::uint32_t visit_some(std::uint32_t place, std::uint32_t count, Visit visit) {
-    auto end = static_cast<std::uint32_t>(entries_.size()) * kChunk;
-    std::uint32_t last = std::min(end, place + count);
-    for (; place < last; ++place)
-      if (entry(place).id) visit(entry(place));
-    return place == end ? 0 : place;
-  }
-
-  template <typename Visit>
-  void for_each(Visit visit) {
-    for (std::uint32_t bucket = 0; bucket < buckets_; ++bucket)
-      for (std::uint32_t at = head(bucket); at != kNone; at = entry(at).next) visit(entry(at));
-  }
-
- private:
-  static constexpr std::uint32_t kNone = 0xffffffff;
-  static constexpr std::uint32_t kChunk = 256;
-
-  static std::uint64_t mix(std::uint64_t id) { return (id * 0x9e3779b97f4a7c15u) >> 32; }
-  std::uint32_t bucket_of(std::uint64_t id) const {
-    std::uint64_t hash = mix(id);
-    std::uint32_t bucket = static_cast<std::uint32_t>(hash) & (2 * level_ - 1);
-    return bucket < buckets_ ? bucket : bucket & (level_ - 1);
-  }
-  std::uint32_t& head(std::uint32_t bucket) { return heads_[bucket / kChunk][bucket % kChunk]; }
-  Client& entry(std::uint32_t at) { return entries_[at / kChunk][at % kChunk]; }
-  void split_one();
-
-  std::vector<std::unique_ptr<std::uint32_t[]>> heads_;
-  std::vector<std::unique_ptr<Client[]>> entries_;
-  std::uint32_t level_ = kChunk;    // buckets below level_ at the start of this doubling
-  std::uint32_t buckets_ = kChunk;  // level_ <= buckets_ <= 2 * level_
-  std::uint32_t free_ = kNone;
-  std::size_t size_ = 0;
-};
+using ClientTable = SteadyTable<Client>;
 
 }  // namespace tenants

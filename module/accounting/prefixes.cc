@@ -134,7 +134,7 @@ std::uint32_t PrefixTable::match(std::string_view key, bool may_make) {
   std::uint64_t hash = seed_, segment_hash = 0;
   std::size_t segment = 0, done = 0;
   std::size_t separator = key.find_first_of(separators_);
-  for (std::uint32_t length : lengths_) {
+  for (auto [length, heads] : lengths_) {
     if (length > key.size()) break;
     for (; done < length; ++done) {
       hash = step(hash, key[done]);
@@ -165,7 +165,7 @@ bool PrefixTable::is_first_segment(std::string_view name) const {
 }
 
 bool PrefixTable::has_shorter_in_acl(std::string_view name) const {
-  for (std::uint32_t length : lengths_) {
+  for (auto [length, heads] : lengths_) {
     if (length >= name.size()) break;
     std::string_view head = name.substr(0, length);
     if (std::uint32_t row = find(hash_of(head, false), head, false); row && rows_[row].in_acl) return true;
@@ -173,60 +173,39 @@ bool PrefixTable::has_shorter_in_acl(std::string_view name) const {
   return false;
 }
 
-void PrefixTable::index_lengths() {
-  std::vector<std::uint32_t> lengths;
-  std::size_t exact_rows = 0;
-  for (std::uint32_t row = kFirst; row < end_; ++row) {
-    if (!rows_[row].in_acl) continue;
-    lengths.push_back(static_cast<std::uint32_t>(rows_[row].name.size()));
-    exact_rows += rows_[row].exact;
-  }
-  std::sort(lengths.begin(), lengths.end());
-  lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
-  lengths_ = std::move(lengths);
-  exact_rows_ = exact_rows;
+// A head that comes or goes leaves every counted key where it is only if it is just what an orphan's row covers, and no
+// other head lies above it. That is the usual case (`app1:`); anything else counts again.
+bool PrefixTable::moves_keys(const Prefix& prefix) const {
+  return prefix.exact || !is_first_segment(prefix.name) || has_shorter_in_acl(prefix.name);
 }
 
-bool PrefixTable::set_acl(const std::vector<Head>& heads, const std::function<bool()>& make_room) {
-  // A change leaves every counted key where it is only if the prefix is just what an orphan's row covers, and no other
-  // prefix of the ACL lies above it. That is the usual case (`app1:`); anything else counts again.
-  bool recount = std::exchange(torn_, true);
-  std::vector<bool> keep(rows_.size(), false);
-  std::vector<std::uint32_t> added;
-  lacks_acl_rows_ = false;
-  for (const Head& head : heads) {
-    std::uint64_t hash = hash_of(head.name, head.exact);
-    std::uint32_t row = find(hash, head.name, head.exact);
-    bool known = row != 0;
-    if (!row && !has_room() && head.name.size() <= kLongestName) full_ |= make_room();
-    if (!row) row = make(hash, head.name, head.exact);
-    if (!row) {  // its keys stay with their segment or "(other)"; dropped() says so
-      lacks_acl_rows_ = true;
-      continue;
-    }
-    if (!rows_[row].in_acl) {
-      added.push_back(row);
-      rows_[row].in_acl = true;  // not to be chosen to make room
-      if (!known && full_) recount = true;
-    }
-    keep[row] = true;
-    rows_[row].owner = head.owner;
-    rows_[row].users = head.users;
-  }
-  for (std::uint32_t row : added) rows_[row].in_acl = false;
-  for (std::uint32_t row = kFirst; row < end_; ++row) {
-    Prefix& prefix = rows_[row];
-    if (!prefix.in_acl || keep[row]) continue;
-    recount |= prefix.exact || !is_first_segment(prefix.name) || has_shorter_in_acl(prefix.name);
-    prefix.in_acl = false;
-    prefix.owner = prefix.users = 0;
-  }
-  for (std::uint32_t row : added) rows_[row].in_acl = true;
-  index_lengths();
-  for (std::uint32_t row : added)
-    recount |= rows_[row].exact || !is_first_segment(rows_[row].name) || has_shorter_in_acl(rows_[row].name);
-  torn_ = false;
-  return recount;
+PrefixTable::Entered PrefixTable::enter_acl(std::string_view name, bool exact, const std::function<bool()>& make_room) {
+  auto length = static_cast<std::uint32_t>(name.size());
+  lengths_.reserve(lengths_.size() + 1);
+  std::uint64_t hash = hash_of(name, exact);
+  std::uint32_t row = find(hash, name, exact);
+  bool known = row != 0;
+  if (!row && !has_room() && name.size() <= kLongestName) full_ |= make_room();
+  if (!row) row = make(hash, name, exact);
+  if (!row) return {};  // its keys stay with their segment or "(other)"; dropped() says so
+  Prefix& prefix = rows_[row];
+  if (std::exchange(prefix.in_acl, true)) return {row, false};
+  auto place = std::ranges::lower_bound(lengths_, length, {}, &Length::length);
+  if (place == lengths_.end() || place->length != length) place = lengths_.insert(place, {length, 0});
+  ++place->heads;
+  exact_rows_ += exact;
+  return {row, (!known && full_) || moves_keys(prefix)};
+}
+
+bool PrefixTable::leave_acl(std::uint32_t row) {
+  Prefix& prefix = rows_[row];
+  bool moves = moves_keys(prefix);
+  prefix.in_acl = false;
+  prefix.owner = prefix.users = 0;
+  exact_rows_ -= prefix.exact;
+  auto place = std::ranges::lower_bound(lengths_, prefix.name.size(), {}, &Length::length);
+  if (--place->heads == 0) lengths_.erase(place);
+  return moves;
 }
 
 }  // namespace tenants

@@ -50,15 +50,6 @@ struct Prefix {
   std::unique_ptr<Measured> newer_, older_;
 };
 
-// One literal head out of the ACL.
-struct Head {
-  std::string name;
-  bool exact = false;
-  std::uint32_t owner = 0;
-  std::uint32_t users = 1;  // that have it
-  auto operator<=>(const Head&) const = default;
-};
-
 class PrefixTable {
  public:
   static constexpr std::uint32_t kNone = 0;   // "(none)"
@@ -77,13 +68,21 @@ class PrefixTable {
   // The rows with this very name, of the ACL or not; none, one or two (a prefix and a key). O(1).
   std::vector<std::uint32_t> named(std::string_view name) const;
 
-  // Takes in the ACL's heads. Where the table is full, `make_room` shall release an orphan's row, or return false. True
-  // where keys that have been counted may now belong elsewhere: count again. Where memory runs out in its middle, and
-  // it throws, keys belong to what was taken in until then; to be called again.
-  bool set_acl(
-      const std::vector<Head>& heads, const std::function<bool()>& make_room = [] { return false; });
-  // The ACL has heads for which there was no room.
-  bool lacks_acl_rows() const { return lacks_acl_rows_; }
+  // A head of the ACL comes: gives it a row, or takes that of the orphan of this name. Where the table is full,
+  // `make_room` shall release an orphan's row, or return false. O(different lengths of heads).
+  struct Entered {
+    std::uint32_t row = 0;    // 0: no room
+    bool moves_keys = false;  // keys that have been counted may now belong elsewhere: count again
+  };
+  Entered enter_acl(
+      std::string_view name, bool exact, const std::function<bool()>& make_room = [] { return false; });
+  // It goes: the row is an orphan's from now on. True where that moves keys.
+  bool leave_acl(std::uint32_t row);
+  // Stands for a head, also where it has no row; never 0.
+  std::uint64_t identity(std::string_view name, bool exact) const {
+    std::uint64_t hash = hash_of(name, exact);
+    return hash ? hash : 1;
+  }
   // All keys have to be counted again. Rows of orphans stay until they are empty.
   void set_separators(std::string separators) { separators_ = std::move(separators); }
   const std::string& separators() const { return separators_; }
@@ -129,11 +128,14 @@ class PrefixTable {
   bool is_separator(char byte) const { return separators_.find(byte) != std::string::npos; }
   bool is_first_segment(std::string_view name) const;
   bool has_shorter_in_acl(std::string_view name) const;
-  void index_lengths();
+  bool moves_keys(const Prefix& prefix) const;
 
   std::vector<Prefix> rows_;
   std::vector<Slot> slots_;
-  std::vector<std::uint32_t> lengths_;  // of the ACL prefixes, ascending
+  struct Length {
+    std::uint32_t length, heads;
+  };
+  std::vector<Length> lengths_;  // of the heads in the ACL, ascending
   std::vector<std::uint32_t> free_;
   std::string separators_;
   std::uint64_t seed_;
@@ -145,8 +147,6 @@ class PrefixTable {
   // A segment without a row counts in "(other)". It must go on doing so when a row gets free, or its keys would be
   // taken from a row that never counted them: only a new count gives rows to orphans again.
   bool full_ = false;
-  bool lacks_acl_rows_ = false;
-  bool torn_ = false;  // set_acl() did not come to its end
 };
 
 }  // namespace tenants

@@ -15,6 +15,7 @@ void User::reset(std::uint64_t cpu_nanoseconds) {
   fresh.connections = fresh.connections_peak = connections;
   fresh.cpu_before = cpu_nanoseconds;
   fresh.in_acl = in_acl;
+  fresh.acl_reading = acl_reading;
   fresh.gone_usec = gone_usec;
   *this = std::move(fresh);
 }

@@ -51,7 +51,8 @@ struct alignas(64) User {
   std::uint64_t slow = 0;
   std::unique_ptr<SlowLog> slow_log;  // null: none yet
   bool in_acl = false;
-  std::uint64_t gone_usec = 0;  // when it was found to have left the ACL; 0: it has not
+  std::uint32_t acl_reading = 0;  // the number of the last reading of the ACL that named it
+  std::uint64_t gone_usec = 0;    // when it was found to have left the ACL; 0: it has not
 
   std::uint64_t commands_total() const { return std::accumulate(commands.begin(), commands.end(), std::uint64_t{0}); }
   std::uint64_t denied_total() const { return std::accumulate(denied.begin(), denied.end(), std::uint64_t{0}); }

@@ -1,5 +1,7 @@
-// Reads the ACL through ACL USERS and ACL GETUSER, a few users at a time, and hands the heads of the key patterns to
-// the prefixes. Passwords are in the reply's field "passwords", which is never looked at.
+// Reads the ACL through ACL USERS and ACL GETUSER, a few users at a time, and says who holds which key patterns.
+// Passwords are in the reply's field "passwords", which is never looked at.
+#include <algorithm>
+
 #include "module/hooks/hooks.h"
 
 namespace tenants {
@@ -26,73 +28,118 @@ void read_rules(UserKeys& user, CallReply* rules) {
   }
 }
 
-void begin(Module& module) {
-  AclReading& acl = module.acl;
-  acl.wanted = false;
-  acl.next = 0;
-  acl.names.clear();
-  acl.users.clear();
-  server_api::Reply reply(api.Call(module.context.get(), "ACL", "c", "USERS"));
-  acl.readable = server_api::is(reply.get(), server_api::kReplyArray);
-  acl.running = acl.readable;
-  if (!acl.readable) return;
-  for (std::size_t i = 0; i < api.CallReplyLength(reply.get()); ++i)
-    acl.names.emplace_back(server_api::text(api.CallReplyArrayElement(reply.get(), i)));
-}
-
-void finish(Module& module) {
-  AclReading& acl = module.acl;
-  acl.running = false;
-  for (std::uint32_t row = UserTable::kFirst; row < module.users.end(); ++row) module.users[row].in_acl = false;
-  for (const UserKeys& user : acl.users) module.users[user.user].in_acl = true;
-  std::uint64_t now = monotonic_usec();
-  for (std::uint32_t row = UserTable::kFirst; row < module.users.end(); ++row) {
-    User& user = module.users[row];
-    user.gone_usec = user.in_acl ? 0 : user.gone_usec ? user.gone_usec : now;
-  }
-  module.users.find_gone();
-  module.clients.for_each([](Client& client) { client.clear(Client::kMayMulti); });
-  bool moved = module.prefixes.set_acl(heads_with_owner(acl.users), [&] { return module.keyspace.vacate_orphan(); });
-  acl.users.clear();
+void take_in(Module& module, std::uint32_t row, const UserKeys& keys) {
+  bool moved = module.owners.set(row, keys, [&] { return module.keyspace.vacate_orphan(); });
   // Where a pass counts the keys, none may have been counted before.
   if (moved && (module.keyspace.total() > 0 || module.keyspace.wants_seeding())) module.keyspace.request_seeding(false);
 }
 
-void read_some(Module& module, std::uint64_t usec) {
+// It is not in the ACL any more: its row may be another user's after a while.
+void leave(Module& module, std::uint32_t row) {
+  take_in(module, row, {});
+  User& user = module.users[row];
+  user.in_acl = false;
+  if (!user.gone_usec) user.gone_usec = monotonic_usec();
+}
+
+void read_user(Module& module, const std::string& name) {
+  server_api::Reply reply(api.Call(module.context.get(), "ACL", "cb", "GETUSER", name.data(), name.size()));
+  if (server_api::is(reply.get(), server_api::kReplyNull)) {
+    if (std::uint32_t row = module.users.find(name)) leave(module, row), module.users.find_gone();
+    return;
+  }
+  module.acl.readable = server_api::is(reply.get(), server_api::kReplyArray);
+  if (!module.acl.readable) return;
+  std::uint32_t row = module.row_for(name);
+  User& user = module.users[row];
+  user.in_acl = true;
+  user.acl_reading = module.acl.number;
+  user.gone_usec = 0;  // not to be reused
+  UserKeys keys;
+  read_rules(keys, reply.get());
+  take_in(module, row, keys);
+  if (!module.tells_refusals)  // it may begin transactions now, or not any more
+    module.clients.for_each([&](Client& client) {
+      if (client.user == row) client.clear(Client::kMayMulti);
+    });
+}
+
+void begin_all(Module& module) {
   AclReading& acl = module.acl;
-  std::uint64_t start = monotonic_usec();
-  if (acl.wanted) begin(module);
-  while (acl.running) {
-    if (acl.next == acl.names.size()) {
-      finish(module);
-      break;
-    }
-    const std::string& name = acl.names[acl.next++];
-    server_api::Reply reply(api.Call(module.context.get(), "ACL", "cb", "GETUSER", name.data(), name.size()));
-    // Who was deleted meanwhile is left out: the deletion asks for another reading.
-    if (server_api::is(reply.get(), server_api::kReplyArray)) {
-      UserKeys user{.user = module.row_for(name), .name = name};
-      module.users[user.user].gone_usec = 0;  // not to be reused
-      read_rules(user, reply.get());
-      acl.users.push_back(std::move(user));
-    }
-    if (monotonic_usec() - start >= usec) break;
+  acl.all_wanted = false;
+  acl.next = 0;
+  acl.names.clear();
+  server_api::Reply reply(api.Call(module.context.get(), "ACL", "c", "USERS"));
+  acl.readable = server_api::is(reply.get(), server_api::kReplyArray);
+  if (!acl.readable) return;
+  for (std::size_t i = 0; i < api.CallReplyLength(reply.get()); ++i)
+    acl.names.emplace_back(server_api::text(api.CallReplyArrayElement(reply.get(), i)));
+  ++acl.number;
+  module.owners.begin_all();
+  acl.all_running = true;
+}
+
+// Users whom nobody named have gone.
+void finish_all(Module& module) {
+  AclReading& acl = module.acl;
+  for (std::uint32_t row = UserTable::kFirst; row < module.users.end(); ++row) {
+    User& user = module.users[row];
+    if (user.acl_reading == acl.number) continue;
+    if (user.in_acl || !user.gone_usec) leave(module, row);
+  }
+  module.users.find_gone();
+  if (module.owners.forget_others()) module.keyspace.request_seeding(false);
+  acl.names.clear();
+  acl.all_running = false;
+}
+
+// One user, or what comes before and after the reading of all.
+void step(Module& module) {
+  AclReading& acl = module.acl;
+  if (!acl.changed.empty()) {
+    read_user(module, acl.changed.back());
+    if (acl.readable) acl.changed.pop_back();  // after it was taken in: where memory ran out, once more
+  } else if (!acl.all_running) {
+    begin_all(module);
+  } else if (acl.next < acl.names.size()) {
+    read_user(module, acl.names[acl.next]);
+    acl.next += acl.readable;
+  } else {
+    finish_all(module);
   }
 }
 
 }  // namespace
 
+void AclReading::change(std::vector<std::string>& list, std::string_view name) {
+  if (std::ranges::find(list, name) != list.end()) return;
+  if (list.size() < kMostChanged) {
+    list.emplace_back(name);
+    return;
+  }
+  list.clear();
+  all_wanted = true;
+}
+
+void AclReading::exec_runs() {
+  all_wanted |= std::exchange(all_queued, false);
+  for (const std::string& name : queued) change(changed, name);
+  queued.clear();
+}
+
 bool read_acl(Module& module, std::uint64_t usec) {
   AclReading& acl = module.acl;
+  std::uint64_t start = monotonic_usec();
   try {
-    read_some(module, usec);
-  } catch (...) {  // out of memory: what was read is not whole, and keys may belong elsewhere by now
-    acl.running = false;
-    acl.wanted = true;
+    while (acl.wanted()) {
+      step(module);
+      if (!acl.readable || monotonic_usec() - start >= usec) break;
+    }
+  } catch (...) {  // out of memory: a user was taken in by half, and is read again. Keys may belong elsewhere by now
     module.keyspace.request_seeding(false);
     throw;
   }
-  return !acl.running && !acl.wanted;
+  return !acl.wanted();
 }
 
 }  // namespace tenants

@@ -33,7 +33,7 @@ std::uint32_t special_of(std::string_view name) {
       {"copy", CommandEntry::kOtherDatabase},
       {"auth", CommandEntry::kIdentity | CommandEntry::kAuth},
       {"hello", CommandEntry::kIdentity | CommandEntry::kAuth},
-      {"acl|setuser", CommandEntry::kAcl},
+      {"acl|setuser", CommandEntry::kAcl | CommandEntry::kOfOneUser},
       {"config|set", CommandEntry::kConfigSet},
       {"client|no-touch", CommandEntry::kNoTouch},
       {"acl|deluser", CommandEntry::kAcl | CommandEntry::kIdentity},
@@ -271,8 +271,30 @@ void exec(Module& module, Client& client) {
     mark_pending(module, client);
     module.may_nest = true;
     module.nesting_id = client.id;
-    module.acl_may_change();
+    module.acl.exec_runs();
+    module.default_is_open.reset();
     module.all_pending = true;
+  }
+}
+
+// ACL SETUSER name …, ACL DELUSER name …, or ACL LOAD. `queued`: it runs when EXEC does, if it does not run now.
+void note_acl_change(Module& module, server_api::FilterContext* context, const CommandEntry& command, bool queued) {
+  AclReading& acl = module.acl;
+  module.default_is_open.reset();
+  int names = api.CommandFilterArgsCount(context);
+  if (command.special & CommandEntry::kOfOneUser) names = 3;
+  if (names == 2) {
+    acl.all_wanted = true;
+    acl.all_queued |= queued;
+  }
+  try {
+    for (int i = 2; i < names; ++i) {
+      std::string_view name = view(api.CommandFilterArgGet(context, i));
+      acl.change(acl.changed, name);
+      if (queued) acl.change(acl.queued, name);
+    }
+  } catch (...) {  // out of memory: which user it is was lost
+    acl.all_wanted = true;
   }
 }
 
@@ -321,10 +343,7 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
     client.set(Client::kImport);
     mark_pending(module, client);  // it may be refused
   }
-  if (special & CommandEntry::kAcl) {
-    module.acl_may_change();
-    if (special & CommandEntry::kIdentity) module.all_pending = true;
-  }
+  if (special & CommandEntry::kAcl && special & CommandEntry::kIdentity) module.all_pending = true;
   // Before 9.0 nobody tells whether it logs in: taken for granted, so that what it runs counts.
   if (authenticates(command, arguments) && !module.server.valkey_at_least(9, 0)) client.clear(Client::kAnonymous);
   if (special & CommandEntry::kReset) mark_anonymous(module, client);
@@ -339,10 +358,7 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
 // Inside a script, or a call by a module: its client is none that the server would tell of.
 void count_nested(Module& module, const CommandEntry& command) {
   if (!module.pending.empty()) settle_users(module, false);
-  if (command.special & CommandEntry::kAcl) {
-    module.acl_may_change();
-    module.all_pending = true;
-  }
+  if (command.special & CommandEntry::kAcl) module.all_pending = true;
   std::uint32_t user = UserTable::kInternal;
   if (api.GetContextFlags(nullptr) & server_api::kFlagLua) {
     if (command.special & CommandEntry::kNoScript) return;
@@ -379,6 +395,7 @@ std::uint32_t user_behind(Module& module, std::uint64_t id) {
     command = module.commands.find(view(name), view(api.CommandFilterArgGet(context, 1)));
   if (!command || !command->accepts(arguments)) return;
   if (command->special & CommandEntry::kConfigSet) note_config_set(module, context);
+  if (command->special & CommandEntry::kAcl) note_acl_change(module, context, *command, false);
   count_nested(module, *command);
   if (!module.lookups.due()) return;
   bool script = api.GetContextFlags(nullptr) & server_api::kFlagLua;
@@ -402,6 +419,7 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
   if (command->special & (CommandEntry::kAuth | CommandEntry::kReset) && client.last && !client.is(Client::kInMulti))
     take_last_bytes(module, client);
   if (command->special & CommandEntry::kConfigSet) note_config_set(module, context);
+  if (command->special & CommandEntry::kAcl) note_acl_change(module, context, *command, client.is(Client::kInMulti));
   if (command->special & CommandEntry::kNoTouch) note_no_touch(module, client);
   client.last = module.commands.number_of(*command);
   if (client.is(Client::kInMulti) || command->special) return take_special(module, client, *command, arguments);

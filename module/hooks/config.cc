@@ -27,7 +27,7 @@ void on_config_change(server_api::Context*, server_api::Event, std::uint64_t, vo
   auto* change = static_cast<server_api::ConfigChange*>(data);
   for (std::uint32_t i = 0; i < change->num_changes; ++i) {
     std::string_view name = change->config_names[i];
-    if (name == "requirepass") module_state->acl_may_change();
+    if (name == "requirepass") module_state->default_is_open.reset();
     if (is_slow_log(name)) module_state->slow_log.usec = module_state->slow_log.offered;
   }
 }

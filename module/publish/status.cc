@@ -85,7 +85,7 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module, con
     if (known) add("unexplained_bytes", static_cast<std::int64_t>(memory->used - memory->overhead - totals.bytes));
   }
   add("orphan_keys", totals.orphan_keys);
-  add("acl", !module.acl.readable ? "unreadable" : module.acl.wanted || module.acl.running ? "reading" : "ok");
+  add("acl", !module.acl.readable ? "unreadable" : module.acl.wanted() ? "reading" : "ok");
   add("sweep_state", states[static_cast<int>(sweep.state)]);
   if (sweep.state == Sweep::State::kPaused) add("sweep_paused_by", sweep.paused_by);
   add("sweep_passes", sweep.passes);

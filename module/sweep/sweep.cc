@@ -17,6 +17,7 @@ using server_api::api;
 namespace {
 
 constexpr long long kIdleTickUsec = 20'000;
+constexpr long long kAclTickUsec = 2'000;  // while the ACL is read: 10,000 users in some seconds
 constexpr std::uint64_t kSecond = 1'000'000;
 // Collections up to so many elements are measured whole, at some 10 ns each; larger ones by their first elements, as
 // MEMORY USAGE does. Of lists and streams only the nodes are walked, which hold many elements each.
@@ -152,7 +153,7 @@ void begin_pass(Module& module, std::uint64_t now) {
   ++sweep.number;
   sweep.heavy.reset();
   module.keyspace.begin_pass(sweep.db_sizes, std::exchange(sweep.to_adopt, {}));
-  if (module.prefixes.lacks_acl_rows() && module.prefixes.has_room()) module.acl.wanted = true;
+  if (module.owners.lacks_room() && module.prefixes.has_room()) module.acl.all_wanted = true;
   api.ScanCursorRestart(sweep.cursor);
   sweep.state = Sweep::State::kRunning;
 }
@@ -253,7 +254,7 @@ void call_once(Module& module) {
 bool acl_is_due(Module& module, std::uint64_t now) {
   constexpr std::uint64_t kWait = 10 * kSecond;
   AclReading& acl = module.acl;
-  if (!acl.wanted && !acl.running) {
+  if (!acl.wanted()) {
     acl.wanted_usec = 0;
     return false;
   }
@@ -284,12 +285,14 @@ void step(Module& module) {
     sweep.tallied_usec = now;
     module.tallies.work(module, static_cast<std::uint64_t>(settings.slice_usec));
   }
+  long long tick = kIdleTickUsec;
   int flags = api.GetContextFlags(nullptr);
   if (std::exchange(module.loaded, false)) check_sums(module, false);
   bool busy = flags & (server_api::kFlagLoading | server_api::kFlagAsyncLoading | server_api::kFlagLua);
   if (!busy) {
     if (!std::exchange(sweep.called, true) && !module.slow_log.has_ours()) call_once(module);
-    if (acl_is_due(module, now)) read_acl(module, static_cast<std::uint64_t>(settings.slice_usec));
+    if (acl_is_due(module, now) && !read_acl(module, static_cast<std::uint64_t>(settings.slice_usec)))
+      tick = kAclTickUsec;
     settle_all(module, true);
     read_some_bytes(module);
   }
@@ -299,7 +302,7 @@ void step(Module& module) {
   if (settings.sweep_cpu_percent == 0) {
     if (running) module.keyspace.abandon_pass(), sweep.ended_usec = std::max(sweep.ended_usec, sweep.began_usec);
     sweep.state = Sweep::State::kOff;
-    arm(sweep, kIdleTickUsec);
+    arm(sweep, tick);
     return;
   }
   if (busy || module.monitors || module.slow_log.has_ours()) {
@@ -308,7 +311,7 @@ void step(Module& module) {
                       : busy                       ? "loading"
                       : module.monitors            ? "monitor"
                                                    : "slow_log";
-    arm(sweep, kIdleTickUsec);
+    arm(sweep, tick);
     return;
   }
   sweep.state = running ? Sweep::State::kRunning : Sweep::State::kWaiting;
@@ -316,22 +319,26 @@ void step(Module& module) {
   if (!running && now - sweep.checked_usec >= kSecond) {
     sweep.checked_usec = now;
     sweep.refused = !database_sizes(module);
-    if (!module.acl.readable) module.acl.wanted = true;
+    if (!module.acl.readable) module.acl.all_wanted = true;
     outgrown = keys_now(module) > 2 * sweep.keys_seen;
     check_sums(module, module.imports == 0);
   }
   if (sweep.refused) {
     sweep.state = Sweep::State::kPaused;
     sweep.paused_by = "refused";
-    return arm(sweep, kIdleTickUsec);
+    return arm(sweep, tick);
   }
   bool seed_now = module.keyspace.wants_seeding() && sweep.failed_in_a_row < kMaxFailedPasses;
   if (!running && (seed_now || outgrown || sweep.began_usec == 0 ||
                    now - sweep.began_usec >= static_cast<std::uint64_t>(settings.sweep_interval) * kSecond))
     sweep.preparing = true;
-  if (sweep.state != Sweep::State::kRunning && !sweep.preparing) return arm(sweep, kIdleTickUsec);
+  if (sweep.state != Sweep::State::kRunning && !sweep.preparing) return arm(sweep, tick);
+  if (now < sweep.rests_until_usec)  // the tick came for the ACL
+    return arm(sweep, std::min(tick, static_cast<long long>(sweep.rests_until_usec - now)));
   auto pause = static_cast<long long>(slice(module));
-  arm(sweep, std::max(200LL, is_busy(sweep, now) ? 2 * pause : pause));
+  pause = std::max(200LL, is_busy(sweep, now) ? 2 * pause : pause);
+  sweep.rests_until_usec = now + static_cast<std::uint64_t>(pause);
+  arm(sweep, tick == kAclTickUsec ? std::min(pause, tick) : pause);
 }
 
 void on_tick(int fd, void*, int) noexcept {

@@ -2,9 +2,10 @@
 #include "module/accounting/acl.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "module/accounting/glob.h"
+#include "module/accounting/owners.h"
 #include "tests/fuzz/input.h"
 
 using namespace tenants;
@@ -19,35 +20,38 @@ void heads_begin_what_matches(Input& input) {
   if (matches(glob, text)) require(head.exact ? text == head.head : text.starts_with(head.head));
 }
 
-std::vector<UserKeys> users(Input& input) {
-  std::vector<UserKeys> users;
-  for (std::uint32_t user = 1; user < 8 && input.remaining_bytes(); ++user)
-    users.push_back({.user = user,
-                     .name = "app" + std::to_string(user),
-                     .enabled = input.ConsumeBool(),
-                     .heads = heads_of_keys(input.ConsumeRandomLengthString(128))});
-  return users;
-}
-
-bool may_write(const UserKeys& user, const Head& head) {
-  return std::ranges::any_of(
-      user.heads, [&](const auto& own) { return own.writes && own.head == head.name && own.exact == head.exact; });
-}
-
-void each_head_has_one_owner_who_may_write(std::vector<UserKeys> users) {
-  std::set<std::pair<std::string, bool>> written;
-  for (const UserKeys& user : users)
-    for (const PatternHead& head : user.heads)
-      if (head.writes && !head.head.empty()) written.emplace(head.head, head.exact);
-  std::vector<Head> heads = heads_with_owner(users);
-  require(heads.size() == written.size());
-  require(std::ranges::is_sorted(heads, {}, [](const Head& head) { return std::pair(head.name, head.exact); }));
-  for (const Head& head : heads) {
-    require(written.contains({head.name, head.exact}));
-    require(may_write(users[head.owner - 1], head));
+// Users come, change and go; at the end each head has the owner that it has where all are taken in once.
+void owners_do_not_depend_on_the_order(Input& input) {
+  UserTable users(8);
+  PrefixTable changed(64, ":", 1), whole(64, ":", 1);
+  Owners step_by_step(changed, users), at_once(whole, users);
+  std::map<std::uint32_t, UserKeys> last;
+  for (int i = 0; i < 8; ++i) last[users.add("app" + std::to_string(i))];
+  while (input.remaining_bytes()) {
+    auto& [user, keys] = *std::next(last.begin(), input.ConsumeIntegralInRange(0, 7));
+    keys = {input.ConsumeBool(), heads_of_keys(input.ConsumeRandomLengthString(128))};
+    step_by_step.set(user, keys);
+    if (step_by_step.lacks_room()) return;
   }
-  std::ranges::reverse(users);
-  require(heads_with_owner(users) == heads);  // whoever is named first
+  for (auto user = last.rbegin(); user != last.rend(); ++user) at_once.set(user->first, user->second);
+  std::size_t in_acl = 0;
+  for (std::uint32_t row = PrefixTable::kFirst; row < whole.end(); ++row) {
+    const Prefix& prefix = whole[row];
+    if (!prefix.in_acl) continue;
+    ++in_acl;
+    bool found = false;
+    for (std::uint32_t other : changed.named(prefix.name)) {
+      if (changed[other].exact != prefix.exact || !changed[other].in_acl) continue;
+      found = true;
+      require(changed[other].owner == prefix.owner && changed[other].users == prefix.users);
+      require(std::ranges::any_of(last[prefix.owner].heads, [&](const PatternHead& head) {
+        return head.writes && head.head == prefix.name && head.exact == prefix.exact;
+      }));
+    }
+    require(found);
+  }
+  for (std::uint32_t row = PrefixTable::kFirst; row < changed.end(); ++row) in_acl -= changed[row].in_acl;
+  require(in_acl == 0);
 }
 
 }  // namespace
@@ -55,6 +59,6 @@ void each_head_has_one_owner_who_may_write(std::vector<UserKeys> users) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Input input(data, size);
   heads_begin_what_matches(input);
-  each_head_has_one_owner_who_may_write(users(input));
+  owners_do_not_depend_on_the_order(input);
   return 0;
 }

@@ -1,8 +1,7 @@
 // The table of prefixes against a plain search, with few rows, and names that meet each other.
 #include "module/accounting/prefixes.h"
 
-#include <map>
-#include <set>
+#include <functional>
 
 #include "tests/fuzz/input.h"
 
@@ -45,17 +44,14 @@ std::string key(Input& input) {
   return word(input, kLetters, 8);
 }
 
-std::vector<Head> heads(Input& input) {
-  std::set<std::pair<std::string, bool>> names;
+// Some heads leave the ACL, and some enter it.
+void change_acl(Input& input, PrefixTable& table, const std::function<bool()>& make_room) {
+  for (std::uint32_t row = PrefixTable::kFirst; row < table.end(); ++row)
+    if (table.used(row) && table[row].in_acl && input.ConsumeBool()) table.leave_acl(row);
   for (int i = input.ConsumeIntegralInRange(0, 10); i > 0; --i) {
     std::string name = key(input);
-    bool exact = input.ConsumeBool();
-    if (!name.empty()) names.emplace(std::move(name), exact);
+    if (!name.empty()) table.enter_acl(name, input.ConsumeBool(), make_room);
   }
-  std::vector<Head> heads;
-  heads.reserve(names.size());
-  for (const auto& [name, exact] : names) heads.push_back({name, exact});
-  return heads;
 }
 
 }  // namespace
@@ -71,10 +67,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   while (input.remaining_bytes()) {
     switch (input.ConsumeIntegralInRange(0, 7)) {
       case 0:
-        table.set_acl(heads(input), release_orphan);
+        change_acl(input, table, release_orphan);
         break;
       case 1:
-        table.set_acl(heads(input));
+        change_acl(input, table, [] { return false; });
         break;
       case 2:
         release_orphan();

@@ -94,7 +94,7 @@ def test_the_sum_of_memory_usage_lies_within_bytes_error(shared, seed):
     """Uniform, constant, heavy-tailed and bimodal sizes; every pass draws a sample of its own."""
     admin = shared.admin
     quick_passes(admin)
-    admin.call("CONFIG", "SET", "tenants.target-error", 3)
+    admin.call("CONFIG", "SET", "tenants.target-error", 3, "tenants.sweep-cpu-percent", 50)
     misses, errors, coverage = collections.Counter(), [], []
     for number in range(SEEDS // 10):
         admin.call("FLUSHALL")

@@ -1,14 +1,17 @@
 """Connections per user against CLIENT LIST, and which rows there are."""
 
+import re
 import threading
+import time
 
 import pytest
 from redis.exceptions import ConnectionError, ResponseError
 
-from checks import observe, sums_of_commands, users, wrong_commands, wrong_connections, wrong_connections_in
+from checks import observe, sums_of_commands, users, wrong_commands, wrong_connections, wrong_connections_in, wrong_keys
 from info import read_info, rows_that_do_not_add_up
-from tenants import acl_taken_in
+from tenants import acl_taken_in, quick_passes, settled_info
 from session import Session
+from test_usage import main_thread_usec
 from traffic import USERS, Traffic, create_users
 from waiting import wait_until
 
@@ -327,3 +330,81 @@ def test_a_client_that_quits_or_breaks_the_protocol_is_gone(shared):
         session.next_push()
     assert not wrong_connections(shared.admin)
     assert (users(shared)[b"app1"]["connections"], users(shared)[b"app1"]["connections_total"]) == (0, 1)
+
+
+def users_read(server):
+    """How often the module has asked for a user."""
+    found = re.search(rb"cmdstat_acl\|getuser:calls=(\d+)", server.admin.call("INFO", "commandstats"))
+    return int(found[1]) if found else 0
+
+
+CHANGES = {
+    "SETUSER": ([("ACL", "SETUSER", "u7", "~more:*")], {b"more:": b"u7"}),
+    "DELUSER": ([("ACL", "DELUSER", "u7", "nobody")], {b"u7:": None}),
+    "in a transaction": ([("MULTI",), ("ACL", "SETUSER", "u7", "~more:*"), ("ACL", "DELUSER", "u8"), ("EXEC",)], {b"more:": b"u7", b"u8:": None}),
+    "given up": ([("MULTI",), ("ACL", "SETUSER", "u7", "~more:*"), ("DISCARD",)], {b"u7:": b"u7"}),
+    "refused": ([("ACL", "SETUSER", "u7", "~more:*", "nonsense")], {b"u7:": b"u7"}),
+    "of the configuration": ([("CONFIG", "SET", "requirepass", ""), ("CONFIG", "SET", "hz", "20"), ("CONFIG", "SET", "tenants.slice-usec", "200")], {b"u7:": b"u7"}),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_a_change_of_one_user_reads_no_other(server, case):
+    admin = server.admin
+    admin.call("CONFIG", "SET", "tenants.info-rows", 10_000)
+    quick_passes(admin)
+    admin.pipeline([("ACL", "SETUSER", f"u{number}", "on", "nopass", f"~u{number}:*", "+@all") for number in range(300)])
+    admin.pipeline([("SET", f"u{number}:k", "x") for number in range(300)] + [("SET", "more:k", "x")])
+    info = settled_info(admin)
+    assert info.prefixes[b"u7:"]["owner"] == b"u7" and "owner" not in info.prefixes[b"more:"]
+    before = users_read(server)
+    commands, owners = CHANGES[case]
+    admin.pipeline(commands)
+    info = settled_info(admin)
+    assert {name: info.prefixes[name].get("owner") for name in owners} == owners
+    assert users_read(server) - before <= 6, "each command names one user or two, and EXEC has them read once more"
+
+
+def test_owners_are_taken_in_while_the_acl_changes_all_the_time(server):
+    """A reading of all users never starts over."""
+    admin, other = server.admin, server.session()
+    quick_passes(admin)
+    admin.call("CONFIG", "SET", "tenants.slice-usec", 20)
+    stop = threading.Event()
+
+    def change():
+        number = 0
+        while not stop.is_set():
+            number += 1
+            other.pipeline([("ACL", "SETUSER", f"busy{number % 10}", "on", "nopass", f"~busy{number % 10}:{number % 7}:*")] * 5)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        admin.pipeline([("ACL", "SETUSER", f"u{number}", "on", "nopass", f"~u{number}:*", "+@all") for number in range(500)])
+        admin.pipeline([("SET", f"u{number}:k", "x") for number in range(500)])
+        admin.call("CONFIG", "SET", "tenants.info-rows", 10000)
+        known = lambda: sum(row.get("owner") == name[:-1] for name, row in read_info(admin).prefixes.items() if isinstance(name, bytes) and name.startswith(b"u"))  # noqa: E731
+        wait_until(lambda: known() == 500, 60, lambda: f"500 owners, {known()}")
+    finally:
+        stop.set()
+        thread.join()
+    assert not wrong_keys(server)
+
+
+@pytest.mark.long
+def test_a_change_among_ten_thousand_users_is_taken_in_at_once(launch):
+    server = launch(module_arguments=["max-users", 12_000, "max-prefixes", 120_000])
+    admin = server.admin
+    for first in range(0, 10_000, 1000):
+        admin.pipeline([("ACL", "SETUSER", f"u{n}", "on", "nopass", *(f"~u{n}:{k}:*" for k in range(10)), "+@all") for n in range(first, first + 1000)])
+    acl_taken_in(admin, 120)
+    seconds, cpu = [], []
+    for number in range(20):
+        used, begun = main_thread_usec(server), time.monotonic()
+        admin.call("ACL", "SETUSER", f"u{number}", f"~new{number}:*")
+        wait_until(lambda: admin.call("INFO", "tenants_status").find(b"tenants_acl:ok") > 0, 20, "the change to be taken in")
+        seconds.append(time.monotonic() - begun)
+        cpu.append(main_thread_usec(server) - used)
+    print(f"taken in after {sorted(seconds)[10] * 1000:.0f} ms (median), {max(seconds) * 1000:.0f} ms at most; main thread {sorted(cpu)[10]} us, INFO included")
+    assert sorted(seconds)[10] < 0.1

@@ -1,0 +1,90 @@
+// Who owns which prefix, by what the ACL says of each user. Users are taken in one by one, and a user costs its own
+// patterns: nothing else is looked at again.
+//
+// Of several users that have a pattern with the same head, the one that may write below it comes first, then the
+// enabled one, then the one with fewest patterns (the application before the tool that sees them all), then by name. A
+// head that nobody may write below owns nothing. Patterns are kept by a hash of their head only; 48 bytes for each
+// user's pattern, 40 for each head.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+
+#include "module/accounting/acl.h"
+#include "module/accounting/prefixes.h"
+#include "module/accounting/steady_table.h"
+#include "module/accounting/users.h"
+
+namespace tenants {
+
+class Owners {
+ public:
+  // As many patterns of users as there is room for rows of prefixes, times this.
+  static constexpr std::size_t kPatternsPerRow = 16;
+
+  Owners(PrefixTable& prefixes, const UserTable& users)
+      : prefixes_(prefixes), users_(users), most_(kPatternsPerRow * (64 + prefixes.capacity())) {}
+
+  // What the ACL says of this user now; nothing where it is gone. Where the table of prefixes is full, `make_room`
+  // shall release an orphan's row, or return false. True where keys that have been counted may belong elsewhere now.
+  // Where memory runs out and it throws, a part was taken in: to be called again, and keys to be counted again.
+  // O(patterns before and now), and for each head that loses its owner its users.
+  bool set(
+      std::uint32_t user, const UserKeys& keys, const std::function<bool()>& make_room = [] { return false; });
+
+  // Users without a row of their own share kOther: their patterns add up. Forgets those that were not set since the
+  // last call, after all users have been. As above.
+  bool forget_others();
+
+  // There are heads for which there was no room.
+  bool lacks_room() const { return lacks_room_; }
+  // All users are about to be set.
+  void begin_all() { lacks_room_ = false; }
+
+ private:
+  struct Pattern;
+  struct Head {
+    std::uint64_t id = 0;
+    std::uint32_t next = 0;
+    std::uint32_t row = 0;  // of the table of prefixes; 0: nobody may write, or no room
+    std::uint32_t owner = 0;
+    std::uint32_t holders = 0, writers = 0;
+    Pattern* first = nullptr;
+  };
+  struct Pattern {
+    std::uint64_t id = 0;
+    std::uint32_t next = 0;
+    std::uint32_t user = 0;
+    Head* head = nullptr;
+    Pattern* next_of_user = nullptr;
+    Pattern *next_of_head = nullptr, *previous_of_head = nullptr;
+    bool writes = false, seen = false;
+  };
+  struct Holder {
+    Pattern* first = nullptr;
+    std::uint32_t patterns = 0;
+    bool enabled = false;
+  };
+
+  static std::uint64_t id_of(std::uint32_t user, const Head& head);
+  Holder& holder(std::uint32_t user);
+  bool before(std::uint32_t a, std::uint32_t b) const;
+  bool take(std::uint32_t user, const PatternHead& pattern, const std::function<bool()>& make_room);
+  Pattern* hold(std::uint32_t user, std::uint64_t hash);
+  bool write(Pattern& pattern, bool writes);
+  bool drop_unseen(std::uint32_t user);
+  void remove(Pattern& pattern);
+  void choose_owner(Head& head);
+  void show(const Head& head);
+
+  PrefixTable& prefixes_;
+  const UserTable& users_;
+  std::size_t most_;
+  SteadyTable<Head, 32> heads_;
+  SteadyTable<Pattern, 32> patterns_;
+  std::deque<Holder> holders_;  // by user row
+  bool lacks_room_ = false;
+};
+
+}  // namespace tenants
