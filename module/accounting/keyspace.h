@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -42,6 +43,7 @@ class FingerprintSet {
   bool clear_some() { return slots_.clear_some(); }
   bool insert(std::uint64_t fingerprint);  // false: full
   bool erase(std::uint64_t fingerprint);   // false: not there
+  double fill() const { return 2 * static_cast<double>(size_) / static_cast<double>(slots_.size()); }
   bool contains(std::uint64_t fingerprint) const { return slots_[place(fingerprint)] != 0; }
 
  private:
@@ -126,6 +128,8 @@ class Keyspace {
   template <typename DbSize>
   bool end_pass(int databases, DbSize db_size);
   void abandon_pass();
+  // Of the room for keys that appear during the pass: how much of it is taken, 0…1. When all is, the pass fails.
+  double haste() const { return pass_ && pass_->fresh ? pass_->fresh->fill() : 0; }
 
   // Counts have to be taken anew: prefixes moved, or the sum is wrong. `drift`: because something went wrong.
   void request_seeding(bool drift);
@@ -183,13 +187,20 @@ class Keyspace {
 template <typename DbSize>
 bool Keyspace::end_pass(int databases, DbSize db_size) {
   if (!pass_) return true;
-  bool good = pass_->valid;
+  // How far off the sums of the databases are, of the pass and of the counts that are shown.
+  std::uint64_t off = 0, shown_off = 0;
   if (live_)
-    for (int db = 0; good && (db < databases || db < pass_->counts.databases()); ++db)
-      good = pass_->counts.database(db) == static_cast<std::int64_t>(db_size(db));
-  if (good) {
+    for (int db = 0; db < databases || db < pass_->counts.databases() || db < counts_.databases(); ++db) {
+      auto size = static_cast<std::int64_t>(db_size(db));
+      off += static_cast<std::uint64_t>(std::abs(pass_->counts.database(db) - size));
+      shown_off += static_cast<std::uint64_t>(std::abs(counts_.database(db) - size));
+    }
+  bool good = pass_->valid && off == 0;
+  if (good || off < shown_off) {  // one that fails may still know better: after MODULE LOAD nothing is known
     if (correcting_) drift_ += counts_.distance(pass_->counts);
     counts_ = std::move(pass_->counts);
+  }
+  if (good) {
     mode_ = Mode::kExact;
     correcting_ = false;
   }

@@ -78,6 +78,35 @@ TEST(Keyspace, seeding_under_traffic_ends_exact) {
   }
 }
 
+TEST(Keyspace, a_pass_that_does_not_add_up_is_shown_where_it_knows_better) {
+  PrefixTable prefixes(10, ":", 1);
+  Keyspace keyspace(prefixes, true, 1);
+  keyspace.request_seeding(false);  // there are 100 keys that nobody has counted
+  auto pass = [&](int met, std::uint64_t there) {
+    keyspace.begin_pass({there});
+    for (int i = 0; i < met; ++i) keyspace.visit(0, prefixes.match("a:"), "a:" + std::to_string(i));
+    return keyspace.end_pass(1, [&](int) { return there; });
+  };
+  EXPECT_FALSE(pass(98, 100));
+  EXPECT_EQ(keyspace.keys(prefixes.match("a:")), 98u);
+  EXPECT_FALSE(pass(50, 100)) << "worse";
+  EXPECT_EQ(keyspace.keys(prefixes.match("a:")), 98u);
+  EXPECT_TRUE(keyspace.wants_seeding());
+  EXPECT_TRUE(pass(100, 100));
+  EXPECT_EQ(keyspace.keys(prefixes.match("a:")), 100u);
+  EXPECT_FALSE(keyspace.wants_seeding());
+}
+
+TEST(Keyspace, it_tells_how_much_room_there_is_for_keys_that_appear_during_a_pass) {
+  PrefixTable prefixes(10, ":", 1);
+  Keyspace keyspace(prefixes, true, 1);
+  keyspace.request_seeding(false);
+  EXPECT_EQ(keyspace.haste(), 0);
+  keyspace.begin_pass({1000});
+  for (int i = 0; i < 2048; ++i) keyspace.appeared(0, "a:" + std::to_string(i));
+  EXPECT_EQ(keyspace.haste(), 0.5) << "of 4,096";
+}
+
 TEST(Keyspace, a_correction_is_counted_as_drift) {
   PrefixTable prefixes(10, ":", 1);
   Keyspace keyspace(prefixes, true, 1);

@@ -61,17 +61,21 @@ void LookupSampler::refused(std::uint64_t sequence) {
   counted_.clear();
 }
 
-void LookupSampler::queue(Queued lookup) {
-  if (queued_.size() < kMostQueued) queued_.push_back(std::move(lookup));
+void LookupSampler::queue(std::uint64_t client, std::string_view key, std::uint64_t stands_for) {
+  if (key.size() > kLongestQueued || queued_in_all_ >= kMostQueued) return;
+  Queued lookup{std::string(key), stands_for};
+  std::vector<Queued>& own = queued_[client];
+  if (own.size() >= kMostQueuedOfOne) return;
+  own.push_back(std::move(lookup));
+  ++queued_in_all_;
 }
 
 std::vector<LookupSampler::Queued> LookupSampler::take_queued(std::uint64_t client) {
-  std::vector<Queued> taken;
-  std::erase_if(queued_, [&](Queued& lookup) {
-    if (lookup.client != client) return false;
-    taken.push_back(std::move(lookup));
-    return true;
-  });
+  auto found = queued_.find(client);
+  if (found == queued_.end()) return {};
+  std::vector<Queued> taken = std::move(found->second);
+  queued_.erase(found);
+  queued_in_all_ -= taken.size();
   return taken;
 }
 

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace tenants {
@@ -39,15 +41,16 @@ class LookupSampler {
   // has no memory: what is to come may be drawn anew at any time.)
   void adapt(double seconds);
 
-  // A read that waits for its client's EXEC. Of so many that there is no room for them, the last are forgotten.
+  // A read that waits for its client's EXEC. There is room for a few of each client and some thousands in all, of keys
+  // with names that are not long; others are forgotten. So no client takes much memory, or the room of the others.
+  static constexpr std::size_t kLongestQueued = 256, kMostQueuedOfOne = 16, kMostQueued = 4096;
   struct Queued {
-    std::uint64_t client;
     std::string key;
     std::uint64_t stands_for;  // reads
   };
-  void queue(Queued lookup);
+  void queue(std::uint64_t client, std::string_view key, std::uint64_t stands_for);
   bool has_queued() const { return !queued_.empty(); }
-  // Takes out what waits for this client.
+  // Takes out what waits for this client. O(its own).
   std::vector<Queued> take_queued(std::uint64_t client);
 
   // In the command with this number; a refusal takes it back.
@@ -55,8 +58,6 @@ class LookupSampler {
   void refused(std::uint64_t sequence);
 
  private:
-  static constexpr std::size_t kMostQueued = 4096;
-
   struct Counted {
     Cache* cache;
     bool hit;
@@ -72,8 +73,9 @@ class LookupSampler {
   int looks_ = 0;            // since adapt()
   std::uint64_t coins_;
   std::uint64_t sequence_ = 0;
-  std::vector<Counted> counted_;  // in the command of that number
-  std::vector<Queued> queued_;
+  std::vector<Counted> counted_;                                   // in the command of that number
+  std::unordered_map<std::uint64_t, std::vector<Queued>> queued_;  // by client
+  std::size_t queued_in_all_ = 0;
 };
 
 }  // namespace tenants

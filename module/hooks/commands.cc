@@ -174,7 +174,7 @@ void count_lookup(Module& module, int db, server_api::String* name, std::uint64_
     server_api::String* key = arguments[positions[few ? static_cast<std::uint64_t>(i) : chance % keys]];
     std::uint64_t all = few ? reads : reads * static_cast<std::uint64_t>(keys);
     if (client->is(Client::kInMulti))
-      module.lookups.queue({client->id, std::string(view(key)), all});
+      module.lookups.queue(client->id, view(key), all);
     else
       count_lookup(module, *db, key, all);
   }

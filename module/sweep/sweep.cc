@@ -31,6 +31,7 @@ constexpr std::size_t kLargestInAll = std::size_t{8} << 20;
 // Names that are followed among those that fall under "(other)", and how many may get a row per pass.
 constexpr std::size_t kHeavyNames = 1024;
 constexpr std::size_t kAdopted = 64;
+constexpr std::uint64_t kHastePercent = 20;
 constexpr double kBusy = 0.9;  // of the main thread's time
 constexpr std::uint64_t kBusyPeriodUsec = 100'000;
 constexpr std::uint64_t kAdaptUsec = 100'000;
@@ -200,6 +201,16 @@ std::uint64_t thread_cpu_usec() {
   return static_cast<std::uint64_t>(clock.tv_sec) * kSecond + static_cast<std::uint64_t>(clock.tv_nsec) / 1000;
 }
 
+// A pass that counts remembers the keys that appear meanwhile, and fails where there are too many. At this pace it
+// would: then it takes more of the main thread, for some seconds.
+bool keys_come_too_fast(const Module& module) {
+  const Sweep& sweep = module.sweep;
+  if (sweep.state != Sweep::State::kRunning || sweep.keys_expected == 0) return false;
+  double progress = static_cast<double>(sweep.keys_seen) / static_cast<double>(sweep.keys_expected);
+  constexpr double kMargin = 1.5;
+  return kMargin * module.keyspace.haste() > progress;
+}
+
 // One bounded stretch of work; returns for how long to rest then, in µs.
 std::uint64_t slice(Module& module) {
   Sweep& sweep = module.sweep;
@@ -238,6 +249,7 @@ std::uint64_t slice(Module& module) {
   // By the time that passed, so that a machine that swaps is left in peace. But a server that was stopped, or waited
   // for a core, in the middle of a slice is not to be without us for a hundred times as long.
   auto percent = static_cast<std::uint64_t>(module.settings.sweep_cpu_percent);
+  if (keys_come_too_fast(module)) percent = std::max(percent, kHastePercent);
   std::uint64_t rest = std::min(spent * 100 / percent, std::max(cpu * 100 / percent, kSecond));
   return growth.used_up() ? std::max<std::uint64_t>(rest, kIdleTickUsec) : rest;
 }

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 
 import pytest
 
@@ -11,7 +12,7 @@ from filling import fill
 from info import keys_by_prefix, read_info, rows_that_do_not_add_up
 from tenants import acl_taken_in, full_pass, quick_passes, settled_info
 from traffic import Traffic, create_users
-from waiting import wait_until
+from waiting import patience, wait_until
 
 
 def no_passes(server):
@@ -328,4 +329,22 @@ def test_a_change_of_the_acl_is_not_lost_while_the_first_pass_counts(launch, see
     wait_until(lambda: read_info(server.admin).status["sweep_progress"] > 0.3, 60, "the first pass to be in its middle")
     server.admin.call("ACL", "SETUSER", "later", "on", ">secret", "~app1:later:*", "+@all")
     acl_taken_in(server.admin)
+    assert_right(server)
+
+
+@pytest.mark.long
+def test_with_default_settings_a_server_with_many_keys_becomes_exact_while_thousands_come(launch):
+    """At one per cent of the main thread the pass would take a minute, and more keys come in that time than it can remember."""
+    server = launch(loading=None)
+    create_users(server.admin)
+    server.admin.call("DEBUG", "POPULATE", 500_000, "app1")
+    assert server.load_module() == b"OK"
+    number = 0
+    end = time.monotonic() + 60 * patience()
+    while read_info(server.admin).status["keys_mode"] == "seeding":
+        assert time.monotonic() < end, read_info(server.admin).status
+        server.admin.pipeline([("SET", f"app2:new{number + more}", "x") for more in range(500)])
+        number += 500
+        time.sleep(0.05)  # the pace of the traffic, some 5,000 keys a second; not a wait
+    print(f"{server.version}: {number} keys came")
     assert_right(server)
