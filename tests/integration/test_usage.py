@@ -251,6 +251,7 @@ def test_bytes_can_be_switched_off_and_on(shared):
     session = shared.session("app1")
     shared.admin.call("CONFIG", "SET", "tenants.bytes-interval", 0)
     assert not any("bytes_in" in row for row in users(shared).values())
+    wait_until(lambda: read_info(shared.admin).status["sweep_passes"], 20, "the first pass, before which the module calls CLIENT LIST once")
     calls = spent_on_lists(shared)
     session.call("SET", "app1:k", "x" * 50_000)
     shared.session("app1").close()
