@@ -83,7 +83,7 @@ class Server:
         command = [*([path] if isinstance(path, str) else path), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", folder, "--logfile", str(log)]
         command += [*settings, *(["--loadmodule", *module] if module else [])]
         self.process = subprocess.Popen(command, start_new_session=True)  # Ctrl-C is for us: we end it by its pid
-        self.admin = redis.Redis(port=self.port)
+        self.admin = redis.Redis(host="127.0.0.1", port=self.port)
         try:
             self._wait_for_start(log)
         except BaseException:

@@ -75,22 +75,28 @@ TEST(CpuSampler, what_it_charges_adds_up_to_the_clock_and_goes_to_who_ran) {
 }
 
 TEST(CpuSampler, a_command_that_keeps_the_thread_busy_may_be_slow_until_the_next_begins) {
-  CpuSampler sampler(2);
-  ASSERT_TRUE(sampler.start(500));
-  for (int i = 0; i < 200; ++i) {
+  bool found = false;
+  std::uint64_t nanoseconds = 0;
+  bool measured = with_a_core_for_itself([&] {
+    CpuSampler sampler(2);
+    ASSERT_TRUE(sampler.start(500));
+    for (int i = 0; i < 200; ++i) {
+      sampler.begin(1);
+      burn(kMillion / 10);
+      EXPECT_FALSE(sampler.maybe_slow());
+    }
     sampler.begin(1);
-    burn(kMillion / 10);
+    burn(40 * kMillion);
+    found = sampler.maybe_slow();
+    nanoseconds = sampler.note_slow();
+    EXPECT_FALSE(sampler.maybe_slow()) << "it was noted";
+    sampler.begin(1);
     EXPECT_FALSE(sampler.maybe_slow());
-  }
-  sampler.begin(1);
-  burn(40 * kMillion);
-  ASSERT_TRUE(sampler.maybe_slow());
-  std::uint64_t nanoseconds = sampler.note_slow();
+  });
+  if (!measured) GTEST_SKIP() << kNoCore;
+  EXPECT_TRUE(found);
   EXPECT_GE(nanoseconds, 36 * kMillion);
   EXPECT_LE(nanoseconds, 44 * kMillion);
-  EXPECT_FALSE(sampler.maybe_slow()) << "it was noted";
-  sampler.begin(1);
-  EXPECT_FALSE(sampler.maybe_slow());
 }
 
 TEST(CpuSampler, rests_are_nobodys) {
@@ -157,13 +163,18 @@ TEST(CpuSampler, it_sees_a_thread_that_shares_its_core) {
   CPU_ZERO(&one);
   CPU_SET(sched_getcpu(), &one);
   ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
-  CpuSampler sampler(2);
-  ASSERT_TRUE(sampler.start(500));
-  sampler.begin(1);
-  burn(200 * kMillion);
-  sampler.stop();
+  double charged = 0;
+  bool measured = with_a_core_for_itself([&] {
+    CpuSampler sampler(2);
+    ASSERT_TRUE(sampler.start(500));
+    sampler.begin(1);
+    burn(200 * kMillion);
+    sampler.stop();
+    charged = static_cast<double>(sampler.nanoseconds(1));
+  });
   EXPECT_EQ(sched_setaffinity(0, sizeof before, &before), 0);
-  EXPECT_NEAR(static_cast<double>(sampler.nanoseconds(1)), 200e6, 40e6);
+  if (!measured) GTEST_SKIP() << kNoCore;
+  EXPECT_NEAR(charged, 200e6, 40e6);
 }
 
 TEST(CpuSampler, it_does_not_start_where_no_timer_can_be_had) {

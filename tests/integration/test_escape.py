@@ -61,7 +61,7 @@ class RedisPy:
     """As other people read it: redis-py with its own parser."""
 
     def __init__(self, port):
-        client = redis.Redis(port=port)
+        client = redis.Redis(host="127.0.0.1", port=port)
         self.call = client.execute_command
 
 
