@@ -283,7 +283,9 @@ void note_acl_change(Module& module, server_api::FilterContext* context, const C
   module.default_is_open.reset();
   int names = api.CommandFilterArgsCount(context);
   if (command.special & CommandEntry::kOfOneUser) names = 3;
-  if (names == 2) {
+  bool many = names - 2 > static_cast<int>(AclReading::kMostChanged);
+  if (names == 2 || many) {
+    names = 2;
     acl.all_wanted = true;
     acl.all_queued |= queued;
   }

@@ -120,41 +120,46 @@ TEST(CpuSampler, rests_are_nobodys) {
 }
 
 TEST(CpuSampler, own_work_and_rests_are_charged_by_the_clock) {
-  CpuSampler sampler(4);
-  std::uint64_t before = cpu_of_this_thread();
-  ASSERT_TRUE(sampler.start(1000));
-  std::uint64_t least = 0, most = 0;  // CPU time of own work: without the calls that begin and end it, and with them
-  auto timed = [](std::uint64_t& sum, auto what) {
-    std::uint64_t start = cpu_of_this_thread();
-    what();
-    sum += cpu_of_this_thread() - start;
-  };
-  auto work = [&] { timed(least, [] { burn(kMillion / 2); }); };
-  for (int i = 0; i < 100; ++i) {
-    sampler.begin(1);
-    burn(kMillion);
-    timed(most, [&] {
-      sampler.begin_own();
-      work();
-      sampler.end_own(2, false);
-    });
-    EXPECT_EQ(sampler.charged(), 1u);
-    burn(kMillion / 2);
-    timed(most, [&] {
-      sampler.begin_own();
-      sampler.end_own(2, true);
-      work();
-      sampler.begin_own();
-      sampler.end_own(2, true);
-    });
-  }
-  std::uint64_t used = cpu_of_this_thread() - before;
-  sampler.stop();
-  EXPECT_GE(sampler.nanoseconds(2), least);
-  EXPECT_LE(sampler.nanoseconds(2), most);
-  EXPECT_LE(sampler.nanoseconds(1) + sampler.nanoseconds(2), used);
-  EXPECT_NEAR(static_cast<double>(sampler.nanoseconds(1)), static_cast<double>(used - most),
-              0.15 * static_cast<double>(used));
+  double charged = 0, others = 0, all = 0;
+  bool measured = with_a_core_for_itself([&] {
+    CpuSampler sampler(4);
+    std::uint64_t before = cpu_of_this_thread();
+    ASSERT_TRUE(sampler.start(1000));
+    std::uint64_t least = 0, most = 0;  // CPU time of own work: without the calls that begin and end it, and with them
+    auto timed = [](std::uint64_t& sum, auto what) {
+      std::uint64_t start = cpu_of_this_thread();
+      what();
+      sum += cpu_of_this_thread() - start;
+    };
+    auto work = [&] { timed(least, [] { burn(kMillion / 2); }); };
+    for (int i = 0; i < 100; ++i) {
+      sampler.begin(1);
+      burn(kMillion);
+      timed(most, [&] {
+        sampler.begin_own();
+        work();
+        sampler.end_own(2, false);
+      });
+      EXPECT_EQ(sampler.charged(), 1u);
+      burn(kMillion / 2);
+      timed(most, [&] {
+        sampler.begin_own();
+        sampler.end_own(2, true);
+        work();
+        sampler.begin_own();
+        sampler.end_own(2, true);
+      });
+    }
+    std::uint64_t used = cpu_of_this_thread() - before;
+    sampler.stop();
+    EXPECT_GE(sampler.nanoseconds(2), least);
+    EXPECT_LE(sampler.nanoseconds(2), most);
+    EXPECT_LE(sampler.nanoseconds(1) + sampler.nanoseconds(2), used);
+    charged = static_cast<double>(sampler.nanoseconds(1));
+    others = static_cast<double>(used - most), all = static_cast<double>(used);
+  });
+  if (!measured) GTEST_SKIP() << kNoCore;
+  EXPECT_NEAR(charged, others, 0.15 * all);
 }
 
 TEST(CpuSampler, it_sees_a_thread_that_shares_its_core) {
