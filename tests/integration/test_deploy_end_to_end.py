@@ -104,8 +104,10 @@ def test_an_alert_fires_when_a_tenant_takes_too_much_and_resolves_afterwards(fle
 
 
 def test_in_normal_work_no_other_alert_is_even_pending(fleet):
+    """Before the first scrape the module seems to be missing: rules that are evaluated after it must be content."""
     _, storage = fleet
-    assert {labels["alertname"] for labels, _ in storage.query("ALERTS")} <= {"ValkeyTenantPrefixTooLarge"}
+    pending = lambda: {labels["alertname"] for labels, _ in storage.query("ALERTS")} - {"ValkeyTenantPrefixTooLarge"}  # noqa: E731
+    wait_until(lambda: not pending(), 20, lambda: f"no alert to be pending, {pending()}")
 
 
 def test_an_alert_fires_when_a_node_hangs_and_resolves_when_it_goes_on(fleet):
