@@ -83,7 +83,8 @@ def test_every_query_of_a_dashboard_finds_data(fleet, name):
 def test_the_queries_of_the_page_find_data(fleet):
     _, storage = fleet
     queries = re.findall(r"^    (topk.*)$", (REPOSITORY / "docs/monitoring.md").read_text(), re.MULTILINE)
-    assert len(queries) == 2 and all(storage.query(query) for query in queries)
+    assert len(queries) == 2
+    wait_until(lambda: all(storage.query(query) for query in queries), 60, lambda: f"data for each of {queries}")
 
 
 def firing(storage, alert):
