@@ -7,7 +7,7 @@ import time
 import truth
 from info import Info, bytes_by_prefix, keys_by_prefix, read_info
 from ledger import COUNTED
-from tenants import full_pass, settled_info
+from tenants import measured_pass, settled_info
 
 NOTHING = dict.fromkeys(COUNTED, 0)
 
@@ -127,8 +127,5 @@ def wrong_keys(server, separators=b":"):
 
 @timed
 def wrong_bytes(server):
-    """Bytes per prefix against MEMORY USAGE, after two passes: where there were many keys the first one still measures a sample only.
-    Needs `quick_passes`, and `tenants.target-error` 0 or few keys."""
-    full_pass(server.admin)
-    full_pass(server.admin)
-    return _differences(bytes_by_prefix(read_info(server.admin)), truth.bytes_by_prefix(server.admin))
+    """Bytes per prefix against MEMORY USAGE. Needs `quick_passes`."""
+    return _differences(bytes_by_prefix(measured_pass(server.admin)), truth.bytes_by_prefix(server.admin))

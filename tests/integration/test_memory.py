@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 import truth
 from filling import fill
 from info import bytes_by_prefix, read_info, rows_that_do_not_add_up
-from tenants import acl_taken_in, full_pass, quick_passes
+from tenants import acl_taken_in, full_pass, measured_pass, quick_passes
 from waiting import wait_until
 
 KEYS = 100_000
@@ -30,10 +30,8 @@ def server_milliseconds(session):
 def test_bytes_equal_memory_usage_where_every_key_is_measured(shared, seed):
     admin = shared.admin
     quick_passes(admin)
-    admin.call("CONFIG", "SET", "tenants.target-error", 0)
     fill(admin, KEYS, seed)
-    full_pass(admin)
-    info = read_info(admin)
+    info = measured_pass(admin)
     outside = truth.bytes_by_prefix(admin)
     assert sum(outside.values()) > KEYS * 50
     module = bytes_by_prefix(info)
@@ -216,8 +214,7 @@ def test_bytes_follow_changes_from_pass_to_pass(shared):
     admin.pipeline([("SET", f"app1:{number}", "x" * 100) for number in range(1000)])
     for command in [("APPEND", "app1:1", "x" * 100_000), ("DEL", "app1:1"), ("HSET", "app2:h", "f", "v" * 5000), ("FLUSHALL",), ("SET", "app1:x", "1")]:
         admin.call(*command)
-        full_pass(admin)
-        assert bytes_by_prefix(read_info(admin)) == truth.bytes_by_prefix(admin), f"after {command[0]}"
+        assert bytes_by_prefix(measured_pass(admin)) == truth.bytes_by_prefix(admin), f"after {command[0]}"
 
 
 def test_the_first_pass_shows_its_coverage_and_no_bound_yet(launch, seed):
