@@ -14,7 +14,7 @@ class Cluster:
             node.admin.call("CLUSTER", "ADDSLOTSRANGE", number * SLOTS // nodes, (number + 1) * SLOTS // nodes - 1)
             node.admin.call("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             node.admin.call("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port)
-        wait_until(lambda: all(self._knows_all(node) for node in self.nodes), 20, "every node to know all slots")
+        wait_until(lambda: all(self._knows_all(node) for node in self.nodes), "every node to know all slots")
 
     def _knows_all(self, node):
         info = node.admin.call("CLUSTER", "INFO")

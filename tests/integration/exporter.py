@@ -31,7 +31,7 @@ class Exporter:
             self.process = subprocess.Popen(
                 list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **(environment or {})}
             )
-        wait_until(self._listens, 20, lambda: f"the exporter to listen; its log:\n{self.log()}")
+        wait_until(self._listens, lambda: f"the exporter to listen; its log:\n{self.log()}")
 
     def _listens(self):
         assert self.process.poll() is None, f"the exporter ended with {self.process.returncode}:\n{self.log()}"

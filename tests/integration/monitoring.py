@@ -59,7 +59,7 @@ def running(command, log, ready_url):
         return answers(ready_url)
 
     try:
-        wait_until(ready, 30, lambda: f"{command[0]} to answer; it says\n{log.read_text()}")
+        wait_until(ready, lambda: f"{command[0]} to answer; it says\n{log.read_text()}")
         yield process
     finally:
         process.terminate()

@@ -15,7 +15,6 @@ from waiting import patience, wait_until
 
 # What a log must never hold: the server's crash report, its asserts, a sanitizer's report.
 BAD_LOG_LINES = ("=== VALKEY BUG REPORT", "=== REDIS BUG REPORT", "ASSERTION FAILED", "Sanitizer", "runtime error: ", "crashed by signal")
-START_SECONDS = 30
 command_tables = {}
 
 
@@ -76,7 +75,7 @@ class Server:
     def start(self):
         """Starts, and returns when it answers PING."""
         self.launch()
-        wait_until(self._answers, START_SECONDS, lambda: f"the server to answer PING; its log:\n{self.log_tail()}")
+        wait_until(self._answers, lambda: f"the server to answer PING; its log:\n{self.log_tail()}")
         if self.ledger is None:
             self._begin_ledger()
         return self
@@ -119,7 +118,7 @@ class Server:
 
     def plain_session(self):
         """A connection without a ledger, once the server answers; for one that start() can't talk to."""
-        wait_until(self._answers, START_SECONDS, lambda: f"the server to answer PING; its log:\n{self.log_tail()}")
+        wait_until(self._answers, lambda: f"the server to answer PING; its log:\n{self.log_tail()}")
         self._sessions.append(Session(self.port))
         return self._sessions[-1]
 

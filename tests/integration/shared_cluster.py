@@ -20,13 +20,13 @@ class SharedCluster:
             node.admin.call("CONFIG", "SET", "cluster-node-timeout", "2000")
         for replica, primary_id in zip(self.replicas, cluster.ids):
             replica.admin.call("CLUSTER", "MEET", "127.0.0.1", self.primaries[0].port)
-            wait_until(lambda: primary_id in replica.admin.call("CLUSTER", "NODES"), 20, "the replica to meet its primary")
-            wait_until(lambda: replica.admin.outcome("CLUSTER", "REPLICATE", primary_id) == b"OK", 20, "REPLICATE to be accepted")
+            wait_until(lambda: primary_id in replica.admin.call("CLUSTER", "NODES"), "the replica to meet its primary")
+            wait_until(lambda: replica.admin.outcome("CLUSTER", "REPLICATE", primary_id) == b"OK", "REPLICATE to be accepted")
         for replica in self.replicas:
-            wait_until(lambda: b"master_link_status:up" in replica.admin.call("INFO", "replication"), 30, "the replica to be in step")
+            wait_until(lambda: b"master_link_status:up" in replica.admin.call("INFO", "replication"), "the replica to be in step")
         self.nodes = self.primaries + self.replicas
         for node in self.nodes:
-            wait_until(lambda: node.admin.call("CLUSTER", "NODES").count(b"connected") >= len(self.nodes), 30, "all to know all")
+            wait_until(lambda: node.admin.call("CLUSTER", "NODES").count(b"connected") >= len(self.nodes), "all to know all")
         self.tags = [self._tag(number) for number in range(primaries)]
         self.tenants, self.sent = [], 0
         self._sessions = [node.session() for node in self.primaries]
@@ -55,8 +55,8 @@ class SharedCluster:
         """Kills a primary, and returns when its replica has taken over."""
         self.primaries[number].kill()
         replica = self.replicas[number]
-        wait_until(lambda: b"role:master" in replica.admin.call("INFO", "replication"), 40, "the replica to take over")
-        wait_until(lambda: b"cluster_state:ok" in replica.admin.call("CLUSTER", "INFO"), 40, "the cluster to be whole")
+        wait_until(lambda: b"role:master" in replica.admin.call("INFO", "replication"), "the replica to take over")
+        wait_until(lambda: b"cluster_state:ok" in replica.admin.call("CLUSTER", "INFO"), "the cluster to be whole")
         self._sessions[number] = replica.session()
 
     def fill_with_life(self):

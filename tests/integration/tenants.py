@@ -15,8 +15,8 @@ def full_pass(session, deadline_seconds=180):
     # one pass may have been under way; the second one began later
     wait_until(
         lambda: read_info(session).status["sweep_passes"] >= begun + 2,
-        deadline_seconds,
         lambda: f"two more passes than {begun}; status {read_info(session).status}",
+        deadline_seconds,
     )
 
 
@@ -25,7 +25,7 @@ def measured_pass(session):
     of the server grows says so by its error. Needs `quick_passes`."""
     session.call("CONFIG", "SET", "tenants.target-error", 0)
     full_pass(session)
-    return wait_until(lambda: _exact(read_info(session)), 60, lambda: f"bytes without error, {read_info(session).prefixes}")
+    return wait_until(lambda: _exact(read_info(session)), lambda: f"bytes without error, {read_info(session).prefixes}")
 
 
 def _exact(info):
@@ -36,8 +36,8 @@ def acl_taken_in(session, deadline_seconds=90):
     """The INFO of the moment at which the module knows the ACL as it is now, and its counts are by it."""
     return wait_until(
         lambda: _settled(read_info(session)),
-        deadline_seconds,
         lambda: f"the ACL to be taken in; status {read_info(session).status}",
+        deadline_seconds,
     )
 
 

@@ -81,7 +81,7 @@ def test_random_prefixes_fill_no_memory_displace_nobody_and_are_all_counted(laun
     if read_info(admin).status["keys_mode"] == "swept":
         full_pass(admin, 60 + count // 1000)
     size = admin.call("DBSIZE")
-    wait_until(lambda: read_info(admin).status["keys"] == size, 30, "a tally of all rows")  # of more than 1,000 there is one every two seconds
+    wait_until(lambda: read_info(admin).status["keys"] == size, "a tally of all rows")  # of more than 1,000 there is one every two seconds
     info = settled_info(admin)
     print(f"{info.status['keys']:,} keys; module {before:,} → {info.status['memory_bytes']:,} bytes; {info.status['prefixes']} rows, {info.prefixes['(other)']['keys']:,} keys in (other)")
     assert info.status["memory_bytes"] < before + 5_000_000
@@ -134,7 +134,7 @@ def test_hostile_names_of_clients_channels_scripts_and_commands_are_nobodys_numb
             listener.call("SUBSCRIBE", word)
             listener.close()
         session.pipeline([("CLIENT", "SETNAME", name)])
-    wait_until(lambda: not wrong_connections(admin), 10, lambda: f"connections to be right, {wrong_connections(admin)}")
+    wait_until(lambda: not wrong_connections(admin), lambda: f"connections to be right, {wrong_connections(admin)}")
     info = read_info(admin)
     assert set(info.users) == {b"victim", b"app1", b"default", "(internal)", "(other)"}
     assert info.users[b"victim"]["commands"] == 0 and info.users[b"victim"]["connections_total"] == 0
@@ -179,7 +179,7 @@ def test_a_flood_before_the_login_leaves_no_row_no_memory_and_no_wrong_number(sh
     admin.call("CONFIG", "SET", "acllog-max-len", 10)
     app1 = shared.session("app1")
     app1.pipeline([("SET", "app1:k", "v"), ("GET", "app1:k")])
-    wait_until(lambda: not wrong_connections(admin), 10, "quiet")
+    wait_until(lambda: not wrong_connections(admin), "quiet")
     before, memory = observe(shared), read_info(admin).status["memory_bytes"]
     sent = 0
     for _ in range(30):
@@ -195,7 +195,7 @@ def test_a_flood_before_the_login_leaves_no_row_no_memory_and_no_wrong_number(sh
             sent += 1
         app1.pipeline([("SET", "app1:k", "v"), ("GET", "app1:k"), ("MULTI",), ("INCR", "app1:n"), ("EXEC",)])
     assert sent == 390
-    wait_until(lambda: not wrong_connections(admin), 10, lambda: f"connections to be right, {wrong_connections(admin)}")
+    wait_until(lambda: not wrong_connections(admin), lambda: f"connections to be right, {wrong_connections(admin)}")
     after = observe(shared)
     assert set(after.info.users) == set(before.info.users)
     assert set(after.info.prefixes) == set(before.info.prefixes)
@@ -316,7 +316,7 @@ def test_while_the_server_loads_everything_is_answered_and_afterwards_right(laun
     server.admin.call("CONFIG", "REWRITE")
     server.stop()
     server.launch()
-    session = wait_until(lambda: connection(server), 30, "the server to take connections")
+    session = wait_until(lambda: connection(server), "the server to take connections")
     seen, refused, loading = [], [("SET", "app1:x", "1"), ("GET", "app1:x")], ("INFO", "persistence")
     settings = [("CONFIG", "SET", "tenants.separators", ";"), ("CONFIG", "SET", "tenants.separators", ":")]
     while True:
@@ -367,13 +367,13 @@ def test_the_module_comes_and_goes_under_load(launch, request):
     fill(admin, 1000, 1)
     began = time.monotonic()
     with Flood(server, *busy_batches()) as flood:
-        wait_until(lambda: flood.commands > 1000, 30, "traffic")
+        wait_until(lambda: flood.commands > 1000, "traffic")
         for cycle in range(cycles):
             assert server.load_module("sweep-cpu-percent", "20", "sweep-interval", "0") == b"OK", cycle
             assert not wrong_connections(admin)
             if cycle % 10 == 0:
                 reached = flood.commands
-                wait_until(lambda: read_info(admin).status["sweep_passes"] > 0 and flood.commands > reached + 1000, 60, "a pass under traffic")
+                wait_until(lambda: read_info(admin).status["sweep_passes"] > 0 and flood.commands > reached + 1000, "a pass under traffic")
                 assert admin.call("TENANTS.LIST") and admin.call("PING")
             assert admin.outcome("MODULE", "UNLOAD", "tenants") == b"OK", cycle
             assert flood.failure is None, flood.failure
@@ -395,7 +395,7 @@ def test_deleting_the_busiest_user_again_and_again_leaves_the_numbers_right(shar
     with Flood(shared, [batch] * 4, ["busy"] * 4) as flood:
         for turn in range(40):
             reached = flood.commands
-            wait_until(lambda: flood.commands > reached + 500, 30, "traffic of the user")
+            wait_until(lambda: flood.commands > reached + 500, "traffic of the user")
             row = read_info(admin).users[b"busy"]
             assert row["commands"] >= commands, f"turn {turn}: the counter fell"
             commands = row["commands"]
@@ -403,7 +403,7 @@ def test_deleting_the_busiest_user_again_and_again_leaves_the_numbers_right(shar
             create_users(admin, busy)
             assert not wrong_connections(admin), turn
     print(f"{flood.commands:,} commands, {flood.rate:,.0f} in a second")
-    wait_until(lambda: not wrong_connections(admin), 10, lambda: f"connections to be right, {wrong_connections(admin)}")
+    wait_until(lambda: not wrong_connections(admin), lambda: f"connections to be right, {wrong_connections(admin)}")
     counted = counted_between(before, observe(shared))
     assert set(counted) <= {b"busy", b"default", "(internal)"}
     assert counted[b"busy"]["commands"] > 40 * 500

@@ -91,7 +91,7 @@ def test_a_blocked_command_counts_once_when_it_is_served(shared):
     session = shared.session("app1")
     before = observe(shared)
     session.send("BLPOP", "app1:list", 0)
-    wait_until(lambda: b"cmd=blpop" in shared.admin.call("CLIENT", "LIST"), 5, "BLPOP to block")
+    wait_until(lambda: b"cmd=blpop" in shared.admin.call("CLIENT", "LIST"), "BLPOP to block")
     shared.admin.call("RPUSH", "app1:list", "x")
     assert session.read() == [b"app1:list", b"x"]
     assert not wrong_commands(shared, before)
@@ -101,7 +101,7 @@ def test_a_blocked_command_of_a_killed_client_is_counted_as_commandstats_counts_
     session = shared.session("app1")
     before = observe(shared)
     session.send("BLPOP", "app1:list", 0)
-    wait_until(lambda: b"cmd=blpop" in shared.admin.call("CLIENT", "LIST"), 5, "BLPOP to block")
+    wait_until(lambda: b"cmd=blpop" in shared.admin.call("CLIENT", "LIST"), "BLPOP to block")
     shared.admin.call("CLIENT", "KILL", "USER", "app1")
     module, commandstats = sums_of_commands(shared, before)
     assert module == commandstats

@@ -87,7 +87,7 @@ def test_prometheus_stores_what_info_says(launch, tmp_path):
         config = config.replace("127.0.0.1:9121", f"127.0.0.1:{port}").replace("/etc/prometheus/valkey-tenants", str(DEPLOY / "prometheus"))
         with prometheus(tmp_path, config) as storage:
             rested = time.time() + 1.5  # a pass of the tally and of the bytes
-            wait_until(lambda: storage.scraped_since(rested), 20, lambda: storage.targets())
+            wait_until(lambda: storage.scraped_since(rested), lambda: storage.targets())
             info = read_info(server.admin)
             rows = {shown(name): row for name, row in known(info).items()}
             assert set(map(escaped, HOSTILE)) <= set(rows)
@@ -104,7 +104,7 @@ def test_prometheus_stores_what_info_says(launch, tmp_path):
             assert storage.values("valkey_tenant_up", "job") == {"valkey": 1}
             assert not storage.query("redis_script_values")
             assert not storage.query('{__name__=~"valkey_tenant_.+",key!=""}')
-            wait_until(lambda: storage.query("tenant:valkey_tenant_keys:sum > 40"), 20, "a rule to add up what came this way")
+            wait_until(lambda: storage.query("tenant:valkey_tenant_keys:sum > 40"), "a rule to add up what came this way")
     lacks = [entry for entry in server.admin.call("ACL", "LOG") if b"redis_exporter" in entry]
     assert not lacks, "the shipped user lacks a right"
 
@@ -113,7 +113,7 @@ def test_a_replica_says_that_it_is_one(launch, tmp_path):
     primary, replica = launch(), launch()
     replica.admin.call("REPLICAOF", "127.0.0.1", primary.port)
     primary.admin.call("SET", "key", "value")
-    wait_until(lambda: replica.admin.call("DBSIZE") == 1, 20, "the replica to have the key")
+    wait_until(lambda: replica.admin.call("DBSIZE") == 1, "the replica to have the key")
     with redis_exporter(tmp_path, *own_user(replica)) as port:
         keys = [key for key in scrape(port, replica) if key.startswith("valkey_tenant_keys|")]
     assert keys and all(key.startswith("valkey_tenant_keys|role=replica|") for key in keys)
@@ -153,7 +153,7 @@ def test_the_script_tells_a_bounded_number_of_tenants(launch, tmp_path):
     busy.call("EVAL", "local n = 0 for i = 1, 5000000 do n = n + i % 7 end return n", 0)
     with redis_exporter(tmp_path, *own_user(server)) as port:
         server.admin.call("CONFIG", "RESETSTAT")
-        told = wait_until(lambda: _with(scrape(port, server), "app777"), 10, "the busiest tenant to be told")
+        told = wait_until(lambda: _with(scrape(port, server), "app777"), "the busiest tenant to be told")
     assert len([key for key in told if key.startswith("valkey_tenant_commands_total|")]) == 50
     print("with 1,000 tenants:", re.search(rb"cmdstat_eval:.*", server.admin.call("INFO", "commandstats"))[0].decode())
 

@@ -40,7 +40,7 @@ def hostile(launch, seed):
     quick_passes(server.admin)
     acl_taken_in(server.admin, 60)
     settled_info(server.admin)  # where keys are swept, their prefixes are known after a pass
-    wait_until(lambda: len(read_info(server.admin).tenants) == len(users) + 5, 20, "a tally of all rows")
+    wait_until(lambda: len(read_info(server.admin).tenants) == len(users) + 5, "a tally of all rows")
     return server, users, prefixes
 
 

@@ -167,7 +167,7 @@ def test_what_does_not_fit_is_in_other_whose_counters_never_fall(launch, export,
             server.admin.call("ACL", "DELUSER", gone)
             names += add_tenants(server, 1, f"new{step}")
             session = server.session()  # DELUSER closes the connections of that user
-        metrics, info = wait_until(look, 20, "a look between two passes, where keys are swept")
+        metrics, info = wait_until(look, "a look between two passes, where keys are swept")
         shown = metrics.labels("valkey_tenant_keys", "tenant")
         assert len([name for name in shown if not name.startswith("(")]) <= 8
         assert sum(metrics.of("valkey_tenant_keys")) == info.status["keys"]
@@ -337,7 +337,7 @@ def test_clients_that_do_not_read_do_not_keep_others_waiting(launch, export):
             client.connect(("127.0.0.1", exporter.port))
             client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
             deaf.append(client)
-        wait_until(lambda: exporter.request("/-/healthy", timeout=10 * patience())[0] == 200, 20, "an answer")
+        wait_until(lambda: exporter.request("/-/healthy", timeout=10 * patience())[0] == 200, "an answer")
         assert exporter.metrics().one("valkey_tenant_up") == 1
     finally:
         for client in deaf:
@@ -373,7 +373,7 @@ def test_a_thousand_scrapes_at_once_cost_the_server_a_few_readings(server, expor
 def test_a_dead_and_a_stopped_node_are_told_in_time_and_the_others_are_there(launch, export):
     alive, stopped, dead = launch(), launch(), free_port()
     exporter = export(alive.port, stopped.port, dead, connection=["-t", "1"])
-    wait_until(lambda: exporter.metrics().of("valkey_tenant_up").count(1) == 2, 10, "two nodes to be up")
+    wait_until(lambda: exporter.metrics().of("valkey_tenant_up").count(1) == 2, "two nodes to be up")
     os.kill(stopped.process.pid, signal.SIGSTOP)
     try:
         begin = time.monotonic()
@@ -389,7 +389,7 @@ def test_a_dead_and_a_stopped_node_are_told_in_time_and_the_others_are_there(lau
         assert "The sums are incomplete" in page and f"127.0.0.1:{dead}" in page
     finally:
         os.kill(stopped.process.pid, signal.SIGCONT)
-    wait_until(lambda: exporter.metrics().of("valkey_tenant_up").count(1) == 2, 30, "the node to be up again")
+    wait_until(lambda: exporter.metrics().of("valkey_tenant_up").count(1) == 2, "the node to be up again")
 
 
 @pytest.mark.fault(21)

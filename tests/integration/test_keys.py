@@ -136,7 +136,7 @@ def test_expired_keys_are_counted_as_long_as_they_exist(counting, active):
     admin.pipeline([("SET", f"app{number % 3}:{number}", "x", "PX", 1 + number % 50) for number in range(2000)])
     admin.pipeline([("SET", f"app{number % 3}:keep{number}", "x") for number in range(500)])
     names = [f"app{number % 3}:{number}" for number in range(2000)]
-    wait_until(lambda: not any(admin.pipeline([("EXISTS", name) for name in names])), 10, "the keys to expire")
+    wait_until(lambda: not any(admin.pipeline([("EXISTS", name) for name in names])), "the keys to expire")
     assert_right(counting)
 
 
@@ -147,7 +147,7 @@ def test_hashes_that_lose_their_last_field_to_its_expiry_are_gone(counting):
         pytest.skip("no expiring hash fields before 9.0")
     admin.pipeline([("HSETEX", f"app1:{number}", "PX", 1, "FIELDS", 2, "a", "1", "b", "2") for number in range(200)])
     admin.pipeline([("HSET", f"app2:{number}", "a", "1") for number in range(50)])
-    wait_until(lambda: truth.keys_in_total(admin) == 50, 20, "the hashes to empty")
+    wait_until(lambda: truth.keys_in_total(admin) == 50, "the hashes to empty")
     assert_right(counting)
 
 
@@ -194,7 +194,7 @@ def test_counts_are_right_in_cluster_mode(launch):
     server = launch(lines=["cluster-enabled yes"])
     admin = server.admin
     admin.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-    wait_until(lambda: b"cluster_state:ok" in admin.call("CLUSTER", "INFO"), 20, "the cluster to be up")
+    wait_until(lambda: b"cluster_state:ok" in admin.call("CLUSTER", "INFO"), "the cluster to be up")
     create_users(admin, {"app1": "~{app1}:* ~app1:* +@all"})
     quick_passes(admin)
     no_passes(server)
@@ -226,7 +226,7 @@ def test_a_server_that_refuses_what_modules_ask_makes_no_number_wrong(launch):
     server = launch(lines=["cluster-enabled yes"])
     admin = server.admin
     admin.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-    wait_until(lambda: b"cluster_state:ok" in admin.call("CLUSTER", "INFO"), 20, "the cluster to be up")
+    wait_until(lambda: b"cluster_state:ok" in admin.call("CLUSTER", "INFO"), "the cluster to be up")
     create_users(admin)
     quick_passes(admin)
     admin.pipeline([("SET", f"app1:{number}", "x" * 100) for number in range(300)])
@@ -235,10 +235,10 @@ def test_a_server_that_refuses_what_modules_ask_makes_no_number_wrong(launch):
     admin.outcome("EVAL", "return redis.pcall('MSET', '{a}x', 1, '{b}x', 1)", 0)
     if admin.outcome("EVAL", "return redis.call('PING')", 0) == b"PONG":
         pytest.skip("this server goes on answering")
-    wait_until(lambda: read_info(admin).status["sweep_state"] == "paused", 5, lambda: f"the pass to pause, {read_info(admin).status}")
+    wait_until(lambda: read_info(admin).status["sweep_state"] == "paused", lambda: f"the pass to pause, {read_info(admin).status}")
     assert read_info(admin).status["sweep_paused_by"] == "refused"
     admin.call("ACL", "SETUSER", "late", "~late:*")
-    wait_until(lambda: read_info(admin).status["acl"] == "unreadable", 5, lambda: f"it to be told, {read_info(admin).status}")
+    wait_until(lambda: read_info(admin).status["acl"] == "unreadable", lambda: f"it to be told, {read_info(admin).status}")
     admin.pipeline([("SET", f"app2:{number}", "x") for number in range(50)] + [("DEL", f"app1:{number}") for number in range(100)])
     info = read_info(admin)
     assert keys_by_prefix(info) == truth.keys_by_prefix(admin)
@@ -251,7 +251,7 @@ def test_debug_populate_is_noticed(shared):
     quick_passes(shared.admin)
     shared.admin.call("DEBUG", "POPULATE", 5000, "app1")
     full_pass(shared.admin)
-    wait_until(lambda: not wrong_keys(shared), 10, lambda: f"the counts to be right again, {wrong_keys(shared)}")
+    wait_until(lambda: not wrong_keys(shared), lambda: f"the counts to be right again, {wrong_keys(shared)}")
 
 
 class Busy:
@@ -289,8 +289,8 @@ def test_a_module_loaded_into_a_full_and_busy_server_becomes_exact(launch):
     with Busy(server) as busy:
         assert server.load_module("sweep-cpu-percent", "20", "sweep-interval", "0") == b"OK"
         modes = [read_info(server.admin).status["keys_mode"]]
-        wait_until(lambda: modes.append(read_info(server.admin).status["keys_mode"]) or modes[-1] != "seeding", 240, "the seeding to end")
-        wait_until(lambda: busy.rounds > 20, 20, "some traffic")
+        wait_until(lambda: modes.append(read_info(server.admin).status["keys_mode"]) or modes[-1] != "seeding", "the seeding to end", deadline_seconds=240)
+        wait_until(lambda: busy.rounds > 20, "some traffic")
     expected = {"seeding", "exact"} if modes[-1] == "exact" else {"swept"}
     assert set(modes) == expected
     assert_right(server)
@@ -306,14 +306,14 @@ def test_a_pass_that_counts_keys_is_not_confused_by_renaming_onto_names_that_wer
         server.admin.pipeline([("SET", name, "x") for name in names])
         fill(server.admin, 10_000, seed)
         assert server.load_module("sweep-cpu-percent", "1", "sweep-interval", "0") == b"OK"
-        wait_until(lambda: read_info(server.admin).status["sweep_progress"] > 0.3, 60, "the first pass to be in its middle")
+        wait_until(lambda: read_info(server.admin).status["sweep_progress"] > 0.3, "the first pass to be in its middle")
         server.admin.call("CONFIG", "SET", "slowlog-log-slower-than", 0)  # it pauses
-        wait_until(lambda: read_info(server.admin).status["sweep_state"] != "running", 60, "the pass to pause")
+        wait_until(lambda: read_info(server.admin).status["sweep_state"] != "running", "the pass to pause")
         assert read_info(server.admin).status["sweep_state"] == "paused" and read_info(server.admin).status["sweep_passes"] == 0, "the pass was too quick for this test"
         server.admin.pipeline([("DEL", name) for name in names])
         server.admin.pipeline([command for name in names for command in (("SET", name + ":inbox", "x"), ("RENAME", name + ":inbox", name))])
         server.admin.call("CONFIG", "SET", "slowlog-log-slower-than", 10_000)
-        info = wait_until(lambda: (info := read_info(server.admin)).status["sweep_passes"] and info, 60, "the pass to end")
+        info = wait_until(lambda: (info := read_info(server.admin)).status["sweep_passes"] and info, "the pass to end")
         assert_right(server)
         if info.status["keys_mode"] != "seeding":
             return
@@ -326,7 +326,7 @@ def test_a_change_of_the_acl_is_not_lost_while_the_first_pass_counts(launch, see
     create_users(server.admin)
     server.admin.pipeline([("SET", f"app1:later:{number}", "x") for number in range(5000)])
     assert server.load_module("sweep-cpu-percent", "1", "sweep-interval", "0") == b"OK"
-    wait_until(lambda: read_info(server.admin).status["sweep_progress"] > 0.3, 60, "the first pass to be in its middle")
+    wait_until(lambda: read_info(server.admin).status["sweep_progress"] > 0.3, "the first pass to be in its middle")
     server.admin.call("ACL", "SETUSER", "later", "on", ">secret", "~app1:later:*", "+@all")
     acl_taken_in(server.admin)
     assert_right(server)

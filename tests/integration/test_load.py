@@ -173,7 +173,7 @@ def test_an_acl_that_cannot_be_read_is_said_so_and_all_keys_are_orphans(launch):
     server = launch(loading=None, lines=['rename-command ACL ""'])
     server.admin.pipeline([("SET", f"app1:{number}", "x") for number in range(100)])
     assert server.load_module() == b"OK"
-    wait_until(lambda: read_info(server.admin).prefixes.get(b"app1:", {}).get("keys") == 100, 20, "a pass")
+    wait_until(lambda: read_info(server.admin).prefixes.get(b"app1:", {}).get("keys") == 100, "a pass")
     info = read_info(server.admin)
     assert info.status["acl"] == "unreadable"
     assert "owner" not in info.prefixes[b"app1:"] and info.status["orphan_keys"] == 100
@@ -296,7 +296,7 @@ def test_unloading_and_loading_under_traffic_leaks_nothing(launch, seed):
     with Threads(server, seed):
         for _ in range(20):
             assert server.load_module("sweep-cpu-percent", "20", "sweep-interval", "0") == b"OK"
-            wait_until(lambda: read_info(server.admin).status["sweep_passes"] > 0, 20, "a pass under traffic")
+            wait_until(lambda: read_info(server.admin).status["sweep_passes"] > 0, "a pass under traffic")
             assert not wrong_connections(server.admin)
             assert server.admin.outcome("MODULE", "UNLOAD", "tenants") == b"OK"
     assert not loaded(server.admin)
@@ -311,7 +311,7 @@ def test_memory_does_not_grow_from_unloading_and_loading(launch):
     def cycles(number):
         for _ in range(number):
             assert server.load_module("sweep-cpu-percent", "50", "sweep-interval", "0") == b"OK"
-            wait_until(lambda: read_info(server.admin).status["sweep_passes"] > 0, 20, "a pass")
+            wait_until(lambda: read_info(server.admin).status["sweep_passes"] > 0, "a pass")
             assert server.admin.outcome("MODULE", "UNLOAD", "tenants") == b"OK"
         return used_memory(server.admin)
 

@@ -27,7 +27,7 @@ def waiting_session(server, user):
     session = server.session()
     line = ("CLIENT", "LIST", "ID", session.id)
     session.send("AUTH", "anybody", f"later:{user}")
-    wait_until(lambda: b"cmd=auth" in server.admin.call(*line), 5, "AUTH to block")
+    wait_until(lambda: b"cmd=auth" in server.admin.call(*line), "AUTH to block")
     return session
 
 
@@ -116,7 +116,7 @@ def test_clients_that_a_module_logged_in_go_with_it(server, transaction):
     else:
         reply = server.admin.call(*unload)
     assert reply == b"OK"
-    wait_until(lambda: len(server.admin.call("CLIENT", "LIST").splitlines()) == 2, 5, "the two clients to be closed")
+    wait_until(lambda: len(server.admin.call("CLIENT", "LIST").splitlines()) == 2, "the two clients to be closed")
     assert not wrong_connections(server.admin)
     assert users(server)[b"app1"]["connections"] == 1
 
@@ -137,14 +137,14 @@ def test_clients_whose_last_command_went_with_its_module_are_left_alone(server):
     for _ in range(2):  # at least one round has read all clients
         start = bytes_in()
         busy.pipeline([("GET", "app1:k")] * 2)
-        wait_until(lambda: bytes_in() > start, 10, "the bytes to be read")
+        wait_until(lambda: bytes_in() > start, "the bytes to be read")
     leaving.close()
     queuing.pipeline([("DISCARD",), ("PING",)])
     watching.pipeline([("MULTI",), ("GET", "app1:k"), ("EXEC",)])
     start = bytes_in()
     watching.call("SET", "app1:k", "x" * 10_000)
-    wait_until(lambda: bytes_in() > start + 10_000, 10, "the bytes of who has sent other commands since")
-    wait_until(lambda: users(server)[b"app1"]["connections"] == 3, 5, "the client that left to be gone")
+    wait_until(lambda: bytes_in() > start + 10_000, "the bytes of who has sent other commands since")
+    wait_until(lambda: users(server)[b"app1"]["connections"] == 3, "the client that left to be gone")
     queuing.call("PING")
     assert not wrong_connections(server.admin)
 

@@ -36,7 +36,7 @@ def migrate(source, target, during=lambda: None):
         assert newest[b"state"] != b"failed", newest
         return newest[b"state"] == b"success"
 
-    wait_until(ended, 30, "the slot to be moved")
+    wait_until(ended, "the slot to be moved")
 
 
 @pytest.mark.fault(6)
@@ -67,7 +67,7 @@ def test_keys_of_a_migrated_slot_are_counted_where_they_are(nodes):
     migrate(source, target)
     assert target.admin.call("DBSIZE") == KEYS and source.admin.call("DBSIZE") == 0
     assert not wrong_keys(target), "target, prefix: (module, SCAN)"
-    wait_until(lambda: not wrong_keys(source), 10, lambda: f"source, prefix: (module, SCAN) {wrong_keys(source)}")
+    wait_until(lambda: not wrong_keys(source), lambda: f"source, prefix: (module, SCAN) {wrong_keys(source)}")
     assert [read_info(node.admin).status["drift"] for node in nodes] == [0, 0]
     migrate(target, source)
     assert not wrong_keys(source), "and back, prefix: (module, SCAN)"

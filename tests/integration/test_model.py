@@ -77,7 +77,7 @@ def assert_counts_are_right(server, why):
     """At once; but for fields of hashes from 9.0 on, whose expiry may take a key with it at any moment."""
     differences = wrong_keys(server)
     if differences and server.version >= (9, 0):
-        wait_until(lambda: not wrong_keys(server), 2, lambda: f"{why}, prefix: (module, SCAN) {wrong_keys(server)}")
+        wait_until(lambda: not wrong_keys(server), lambda: f"{why}, prefix: (module, SCAN) {wrong_keys(server)}")
     else:
         assert not differences, f"{why}, prefix: (module, SCAN) {differences}, {read_info(server.admin).status}"
     info = read_info(server.admin)
@@ -114,7 +114,7 @@ def run(servers, seed, steps, groups, checked=(), between=lambda number: None, w
             for sender in senders:
                 sender.send(batches)
         for server in servers:
-            wait_until(lambda: not short_lived(server), 20, "the short-lived keys to expire")
+            wait_until(lambda: not short_lived(server), "the short-lived keys to expire")
         between(number)
         for server in (*servers, *checked):
             assert_counts_are_right(server, f"seed {seed}, after {changes} changes")

@@ -33,7 +33,7 @@ def send_into_a_pause(server, session, case):
     server.admin.call("CLIENT", "PAUSE", LONG, "WRITE")
     for command in then:
         session.send(*command)
-    wait_until(lambda: blocked_clients(server), 5, "the command to wait")
+    wait_until(lambda: blocked_clients(server), "the command to wait")
 
 
 def end_the_pause(server, session, case):

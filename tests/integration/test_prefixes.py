@@ -196,7 +196,7 @@ def test_heavy_prefixes_displace_light_ones(launch):
     heavy = [f"heavy{number}:{key}" for number in range(5) for key in range(100 + number)]
     create(admin, *heavy)
     names = [b"heavy%d:" % number for number in range(5)]
-    info = wait_until(lambda: _has(admin, *names), 20, lambda: f"rows for the heavy ones, {read_info(admin).prefixes}")
+    info = wait_until(lambda: _has(admin, *names), lambda: f"rows for the heavy ones, {read_info(admin).prefixes}")
     assert [info.prefixes[name]["keys"] for name in names] == [100 + number for number in range(5)]
     assert info.status["keys"] == 120 + len(heavy) == truth.keys_in_total(admin)
     assert info.status["drift"] == 0
@@ -238,7 +238,7 @@ def test_rows_of_prefixes_that_emptied_are_free_for_new_ones(launch):
         create(admin, *[f"r{round_number}p{number}:x" for number in range(100)])
         admin.call("FLUSHALL")
     create(admin, "new:1", "new:2")
-    info = wait_until(lambda: _has(admin, b"new:"), 10, lambda: f"a row for new:, {read_info(admin).prefixes}")
+    info = wait_until(lambda: _has(admin, b"new:"), lambda: f"a row for new:, {read_info(admin).prefixes}")
     assert info.prefixes[b"new:"]["keys"] == 2
     assert info.status["keys"] == 2
 

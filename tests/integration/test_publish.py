@@ -127,7 +127,7 @@ def documented_columns(section):
 @pytest.mark.parametrize("command, first, section", [("LIST", ["name", "kind"], "list"), ("USERS", ["name", "kind", "tenant"], "users"), ("PREFIXES", ["name", "kind", "owner"], "prefixes")])
 def test_rows_are_maps_in_resp3_and_flat_arrays_in_resp2_with_the_documented_columns(busy, command, first, section):
     busy.admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", 0)  # a pass may free rows of orphans
-    wait_until(lambda: read_info(busy.admin).status["sweep_state"] == "off", 20, "the passes to be off")
+    wait_until(lambda: read_info(busy.admin).status["sweep_state"] == "off", "the passes to be off")
     _, flat = busy.admin.call("TENANTS." + command, 0, "COUNT", 1000)
     busy.admin.call("HELLO", 3)
     _, maps = busy.admin.call("TENANTS." + command, 0, "COUNT", 1000)
@@ -206,7 +206,7 @@ def test_commands_describe_themselves(server, name):
 def test_commands_work_while_loading_and_on_replicas_and_are_not_propagated(launch):
     primary, replica = launch(), launch()
     replica.admin.call("REPLICAOF", "127.0.0.1", primary.port)
-    wait_until(lambda: b"master_link_status:up" in replica.admin.call("INFO", "replication"), 20, "the replica to be in step")
+    wait_until(lambda: b"master_link_status:up" in replica.admin.call("INFO", "replication"), "the replica to be in step")
     offset = lambda: int(re.search(rb"master_repl_offset:(\d+)", primary.admin.call("INFO", "replication"))[1])  # noqa: E731
     primary.admin.call("CONFIG", "SET", "repl-ping-replica-period", 3600)
     before = offset()
@@ -219,7 +219,7 @@ def test_commands_work_while_loading_and_on_replicas_and_are_not_propagated(laun
     replica.admin.call("CONFIG", "SET", "key-load-delay", 20, "loading-process-events-interval-bytes", 1024)
     reloading = replica.session()
     reloading.send("DEBUG", "RELOAD")
-    wait_until(lambda: "LOADING" in str(replica.admin.outcome("GET", "x")), 20, "the replica to be loading")
+    wait_until(lambda: "LOADING" in str(replica.admin.outcome("GET", "x")), "the replica to be loading")
     for name in ["LIST", "USERS", "PREFIXES", "TOP", "BIGKEYS", "STATUS", "HELP", "ME"]:
         assert not isinstance(replica.admin.outcome("TENANTS." + name), ResponseError), name
     assert "LOADING" in str(replica.admin.outcome("GET", "x")), "it was loading all the time"

@@ -65,7 +65,7 @@ def test_writes_to_a_replica_are_refused(launch):
 
     def follow():
         replica.admin.call("REPLICAOF", "127.0.0.1", primary.port)
-        wait_until(lambda: b"master_link_status:up" in replica.admin.call("INFO", "replication"), 20, "the link to be up")
+        wait_until(lambda: b"master_link_status:up" in replica.admin.call("INFO", "replication"), "the link to be up")
 
     Refusal(replica, "READONLY", WRITE, follow, lambda: replica.admin.call("REPLICAOF", "NO", "ONE")).check()
     assert not wrong_connections(replica.admin)
@@ -90,7 +90,7 @@ def test_writes_after_a_failed_snapshot_are_refused(launch, tmp_path):
         server.admin.call("CONFIG", "SET", "dir", tmp_path / "gone")
         (tmp_path / "gone").rmdir()
         server.admin.call("BGSAVE")
-        wait_until(lambda: b"rdb_last_bgsave_status:err" in server.admin.call("INFO", "persistence"), 10, "BGSAVE to fail")
+        wait_until(lambda: b"rdb_last_bgsave_status:err" in server.admin.call("INFO", "persistence"), "BGSAVE to fail")
 
     Refusal(server, "MISCONF", WRITE, refuse, lambda: server.admin.call("CONFIG", "SET", "stop-writes-on-bgsave-error", "no")).check()
 

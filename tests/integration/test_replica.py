@@ -18,9 +18,9 @@ def replication(session, field):
 
 def caught_up(primary, replica):
     """Waits until the replica has everything the primary has written."""
-    wait_until(lambda: replication(replica.admin, "master_link_status") == b"up", 30, "the link to be up")
+    wait_until(lambda: replication(replica.admin, "master_link_status") == b"up", "the link to be up")
     wait_until(
-        lambda: replication(primary.admin, "master_repl_offset") == replication(replica.admin, "slave_repl_offset"), 30, "the replica to catch up"
+        lambda: replication(primary.admin, "master_repl_offset") == replication(replica.admin, "slave_repl_offset"), "the replica to catch up"
     )
 
 
@@ -84,7 +84,7 @@ def test_links_are_counted_on_both_sides_as_client_list_shows_them(pair):
     assert not wrong_connections(primary.admin), "primary, user: (module, CLIENT LIST)"
     assert not wrong_connections(replica.admin), "replica, user: (module, CLIENT LIST)"
     primary.admin.call("CLIENT", "KILL", "TYPE", "replica")
-    wait_until(lambda: b"flags=S" in primary.admin.call("CLIENT", "LIST"), 10, "the replica to come back")
+    wait_until(lambda: b"flags=S" in primary.admin.call("CLIENT", "LIST"), "the replica to come back")
     caught_up(primary, replica)
     assert not wrong_connections(primary.admin), "primary after a partial resync, user: (module, CLIENT LIST)"
     assert not wrong_connections(replica.admin), "replica after a partial resync, user: (module, CLIENT LIST)"

@@ -22,7 +22,7 @@ def churn_the_acl(server, number):
     session = server.session(name)
     session.pipeline([("SET", f"{name}:k", "1"), ("GET", f"{name}:k"), ("DEL", f"{name}:k")])
     server.admin.call("ACL", "DELUSER", name)
-    wait_until(lambda: name.encode() not in server.admin.call("CLIENT", "LIST"), 5, "the guest's connection to be closed")
+    wait_until(lambda: name.encode() not in server.admin.call("CLIENT", "LIST"), "the guest's connection to be closed")
 
 
 @pytest.mark.fault(26)

@@ -298,10 +298,10 @@ def test_a_replica_holds_copies_and_alone_speaks_for_its_primary(launch):
     primary.admin.pipeline([("SET", f"app1:{key}", "x") for key in range(10)])
     replica.admin.call("REPLICAOF", "127.0.0.1", primary.port)
     create_users(replica.admin)
-    wait_until(lambda: b"master_link_status:up" in replica.admin.call("INFO", "replication"), 20, "the replica to be in sync")
+    wait_until(lambda: b"master_link_status:up" in replica.admin.call("INFO", "replication"), "the replica to be in sync")
     settled_info_of(replica)
     settled_info_of(primary)
     both = listed("-p", primary.port, "-p", replica.port)
     assert [node["role"] for node in both["nodes"]] == ["primary", "replica"]
     assert both["rows"]["app1"]["keys"] == 10, "a replica holds copies"
-    wait_until(lambda: listed("-p", replica.port)["rows"]["app1"]["keys"] == 10, 20, "a replica alone to speak for its primary")
+    wait_until(lambda: listed("-p", replica.port)["rows"]["app1"]["keys"] == 10, "a replica alone to speak for its primary")

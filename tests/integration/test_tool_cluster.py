@@ -93,13 +93,13 @@ def test_a_dead_primary_is_marked_until_its_replica_has_taken_over(cluster):
     def taken_over():
         return roles(listed(*in_cluster(cluster.nodes[1]), code=1)) == ["down", "primary", "primary", "primary", "replica", "replica"]
 
-    wait_until(taken_over, 30, "the replica to take over")
+    wait_until(taken_over, "the replica to take over")
     seen = listed(*in_cluster(cluster.nodes[1]), code=1)
     assert seen["rows"]["app1"]["keys"] == 600 and not seen["complete"]
     gone.start_again()
     gone.admin.call("ACL", "SETUSER", "app1", *RULES)
-    wait_until(lambda: roles(listed(*in_cluster(cluster.nodes[1]))) == ["primary"] * 3 + ["replica"] * 3, 30, "the old primary to be a replica")
-    wait_until(lambda: listed(*in_cluster(gone))["rows"]["app1"]["keys"] == 600, 30, "all keys once")
+    wait_until(lambda: roles(listed(*in_cluster(cluster.nodes[1]))) == ["primary"] * 3 + ["replica"] * 3, "the old primary to be a replica")
+    wait_until(lambda: listed(*in_cluster(gone))["rows"]["app1"]["keys"] == 600, "all keys once")
 
 
 def rates_of(text, column):
@@ -161,7 +161,7 @@ def test_a_stopped_node_costs_its_timeout_once_and_a_node_that_is_forgotten_is_g
         assert 0.5 <= took < 3, took
         for node in cluster.all[:5]:
             node.admin.call("CLUSTER", "FORGET", cluster.ids[5])
-        wait_until(lambda: len(listed(*in_cluster(cluster.nodes[0]))["nodes"]) == 5, 10, "the node to be forgotten")
+        wait_until(lambda: len(listed(*in_cluster(cluster.nodes[0]))["nodes"]) == 5, "the node to be forgotten")
     finally:
         os.kill(stopped.process.pid, signal.SIGCONT)
 
@@ -191,12 +191,12 @@ def test_a_cluster_that_speaks_only_tls(launch, tmp_path):
     for node in nodes:
         Server.launch(node)
         node.expected_to_exit = True  # the fixture's polite way to end it needs plain TCP
-        wait_until(lambda: "Ready to accept connections" in node.log(), 20, "the node to start")
+        wait_until(lambda: "Ready to accept connections" in node.log(), "the node to start")
         sessions.append(node_session(node, authority))
     for number, session in enumerate(sessions):
         session.call("CLUSTER", "ADDSLOTSRANGE", number * 8192, number * 8192 + 8191)
     sessions[0].call("CLUSTER", "MEET", "127.0.0.1", nodes[1].port)
-    wait_until(lambda: all(b"cluster_known_nodes:2" in session.call("CLUSTER", "INFO") for session in sessions), 20, "the nodes to meet")
+    wait_until(lambda: all(b"cluster_known_nodes:2" in session.call("CLUSTER", "INFO") for session in sessions), "the nodes to meet")
     seen = json.loads(ok("-c", "-p", nodes[0].port, "--tls", "--cacert", authority.certificate, "list", "-o", "json"))
     assert roles(seen) == ["primary", "primary"]
     for session in sessions:

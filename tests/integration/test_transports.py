@@ -30,7 +30,7 @@ def test_clients_of_a_unix_socket_are_counted_as_any_other(launch):
     assert not wrong_connections(server.admin)
     assert not wrong_commands(server, before)
     sessions[1].close()
-    wait_until(lambda: users(server)[b"app1"]["connections"] == 1, 5, "the disconnect to be noticed")
+    wait_until(lambda: users(server)[b"app1"]["connections"] == 1, "the disconnect to be noticed")
     assert not wrong_connections(server.admin)
 
 
@@ -90,9 +90,9 @@ def test_a_connection_counts_when_its_tls_handshake_is_done_and_leaves_no_trace_
     tls = TlsServer(launch, tmp_path)
     admin = tls.server.admin
     with socket.create_connection(("127.0.0.1", tls.port)):
-        wait_until(lambda: wrong_connections(admin), 5, "the connection to be accepted")
+        wait_until(lambda: wrong_connections(admin), "the connection to be accepted")
         assert wrong_connections(admin) == {b"default": (1, 2), "status": (1, 2)}
-    wait_until(lambda: not wrong_connections(admin), 5, "the server to notice the disconnect")
+    wait_until(lambda: not wrong_connections(admin), "the server to notice the disconnect")
     assert users(tls.server)[b"default"]["connections"] == 1
     tls.session("app1")
     assert not wrong_connections(admin)

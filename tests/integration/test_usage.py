@@ -96,7 +96,7 @@ def test_an_idle_servers_cpu_is_internal(shared):
     shared.admin.call("CONFIG", "SET", "hz", 300)  # more work of its own
     session.call("PING")
     before, start = users(shared), main_thread_usec(shared)
-    wait_until(lambda: main_thread_usec(shared) - start > 50_000, 60, "the server to have done some work of its own")
+    wait_until(lambda: main_thread_usec(shared) - start > 50_000, "the server to have done some work of its own")
     after = users(shared)
     assert after["(internal)"]["cpu_usec"] - before["(internal)"]["cpu_usec"] > 45_000
     assert after[b"app1"]["cpu_usec"] - before[b"app1"]["cpu_usec"] < 10_000
@@ -108,7 +108,7 @@ def test_sampling_can_be_switched_off_and_on(launch):
     assert not any("cpu_usec" in row or "slow" in row for row in read_info(server.admin).users.values())
     server.admin.call("CONFIG", "SET", "tenants.cpu-sampling-hz", 1000)
     server.admin.call("EVAL", BUSY % 3_000_000, 0)
-    first = wait_until(lambda: cpu(server), 10, "CPU time")
+    first = wait_until(lambda: cpu(server), "CPU time")
     server.admin.call("CONFIG", "SET", "tenants.cpu-sampling-hz", 0)
     assert cpu(server) >= first
     assert b"tenants-cpu" not in threads(server)
@@ -204,7 +204,7 @@ def test_bytes_are_those_of_client_list_also_when_connections_close_or_change_th
     sessions[0].call("AUTH", "app2", "secret")
     for session in sessions[1:3]:
         session.close()
-    row = wait_until(lambda: at_least(shared, expected[1] - 100), 10, lambda: f"{expected}, {users(shared)[b'app1']}")
+    row = wait_until(lambda: at_least(shared, expected[1] - 100), lambda: f"{expected}, {users(shared)[b'app1']}")
     assert abs(row["bytes_in"] - expected[0]) < 100, (row, expected)
     assert abs(row["bytes_out"] - expected[1]) < 100, (row, expected)
     assert users(shared)[b"app2"]["bytes_in"] < 100
@@ -219,7 +219,7 @@ def test_bytes_of_many_connections_are_all_read(shared):
     sessions = [shared.session("app1") for _ in range(300)]
     for session in sessions:
         session.call("SET", "app1:k", "x" * 1000)
-    wait_until(lambda: users(shared)[b"app1"]["bytes_in"] >= 300 * 1000, 60, lambda: f"{users(shared)[b'app1']}")
+    wait_until(lambda: users(shared)[b"app1"]["bytes_in"] >= 300 * 1000, lambda: f"{users(shared)[b'app1']}")
     assert users(shared)[b"app1"]["bytes_in"] <= 300 * 1200
 
 
@@ -251,13 +251,13 @@ def test_bytes_can_be_switched_off_and_on(shared):
     session = shared.session("app1")
     shared.admin.call("CONFIG", "SET", "tenants.bytes-interval", 0)
     assert not any("bytes_in" in row for row in users(shared).values())
-    wait_until(lambda: read_info(shared.admin).status["sweep_passes"], 20, "the first pass, before which the module calls CLIENT LIST once")
+    wait_until(lambda: read_info(shared.admin).status["sweep_passes"], "the first pass, before which the module calls CLIENT LIST once")
     calls = spent_on_lists(shared)
     session.call("SET", "app1:k", "x" * 50_000)
     shared.session("app1").close()
     assert spent_on_lists(shared) == calls
     shared.admin.call("CONFIG", "SET", "tenants.bytes-interval", 10)
-    wait_until(lambda: users(shared)[b"app1"]["bytes_in"] > 50_000, 10, "the bytes to be read")
+    wait_until(lambda: users(shared)[b"app1"]["bytes_in"] > 50_000, "the bytes to be read")
 
 
 def test_bytes_that_may_be_another_users_are_nobodys(shared):
@@ -266,9 +266,9 @@ def test_bytes_that_may_be_another_users_are_nobodys(shared):
     session.call("SET", "app1:k", "x" * 50_000)
     session.call("AUTH", "app2", "secret")
     shared.admin.call("CONFIG", "SET", "tenants.bytes-interval", 10)
-    wait_until(lambda: users(shared)["(other)"]["bytes_in"] > 50_000, 10, "the bytes to be read")
+    wait_until(lambda: users(shared)["(other)"]["bytes_in"] > 50_000, "the bytes to be read")
     session.call("SET", "app2:k", "x" * 30_000)
-    wait_until(lambda: users(shared)[b"app2"]["bytes_in"] > 30_000, 10, "the bytes to be read")
+    wait_until(lambda: users(shared)[b"app2"]["bytes_in"] > 30_000, "the bytes to be read")
     assert users(shared)[b"app2"]["bytes_in"] < 50_000 > users(shared).get(b"app1", {"bytes_in": 0})["bytes_in"]
 
 
@@ -277,7 +277,7 @@ def test_the_peak_of_connections_stays(shared):
     for session in sessions:
         session.call("PING")
         session.close()
-    wait_until(lambda: users(shared)[b"app1"]["connections"] == 0, 5, "all connections of app1 to be gone")
+    wait_until(lambda: users(shared)[b"app1"]["connections"] == 0, "all connections of app1 to be gone")
     assert users(shared)[b"app1"]["connections_peak"] == 7
 
 
@@ -299,9 +299,9 @@ def test_resetstat_starts_the_counters_anew_and_says_when(shared):
     session.pipeline([("SET", "app1:k", "x" * 10_000), ("GET", "app1:k"), ("LPUSH", "app1:k", "1"), ("GET",), ("EVAL", BUSY % 5_000_000, 0)])
     blocked.send("BLPOP", "app1:nothing", 60)
     gone.close()
-    wait_until(lambda: users(shared)[b"app1"]["bytes_in"] > 10_000, 5, "the bytes to be read")
-    wait_until(lambda: users(shared)[b"app1"]["connections"] == 2, 5, "the connection to be closed")
-    wait_until(lambda: int(shared.admin.call("TIME")[0]) > info.status["start_unix_seconds"], 5, "the next second")
+    wait_until(lambda: users(shared)[b"app1"]["bytes_in"] > 10_000, "the bytes to be read")
+    wait_until(lambda: users(shared)[b"app1"]["connections"] == 2, "the connection to be closed")
+    wait_until(lambda: int(shared.admin.call("TIME")[0]) > info.status["start_unix_seconds"], "the next second")
     shared.admin.call("TENANTS.RESETSTAT")
     info = read_info(shared.admin)
     row = info.users[b"app1"]

@@ -71,7 +71,7 @@ def sizes_in_order(driver):
     return [name for name in names(driver) if name in KEYS]
 
 
-def becomes(look, deadline_seconds, what):
+def becomes(look, what):
     """Waits for `look` to be true, on a page that is renewed while one looks."""
 
     def calm():
@@ -80,7 +80,7 @@ def becomes(look, deadline_seconds, what):
         except StaleElementReferenceException:
             return False
 
-    return wait_until(calm, deadline_seconds, what)
+    return wait_until(calm, what)
 
 
 def errors(driver):
@@ -138,14 +138,14 @@ def test_the_page_renews_itself_and_draws_a_trend(site):
         driver.get(exporter.address + "/tenants?sort=keys")
         Select(driver.find_element(By.ID, "refresh")).select_by_value("2")
         server.admin.pipeline([("SET", f"small:{number}", "x") for number in range(1000)])
-        becomes(lambda: cell(driver, "small", "Keys") == "1,000", 20, "the new number")
-        becomes(lambda: sizes_in_order(driver)[0] == "small", 10, "the same order as before")
-        becomes(lambda: driver.find_elements(By.CSS_SELECTOR, "tbody .spark"), 20, "a trend")
-        becomes(lambda: head(driver, "Trend").is_displayed(), 10, "a head for it")
+        becomes(lambda: cell(driver, "small", "Keys") == "1,000", "the new number")
+        becomes(lambda: sizes_in_order(driver)[0] == "small", "the same order as before")
+        becomes(lambda: driver.find_elements(By.CSS_SELECTOR, "tbody .spark"), "a trend")
+        becomes(lambda: head(driver, "Trend").is_displayed(), "a head for it")
         assert not errors(driver)
         exporter.process.kill()
         exporter.process.wait(10)
-        wait_until(lambda: driver.find_element(By.ID, "lost").is_displayed(), 20, "the page to say that the exporter is gone")
+        wait_until(lambda: driver.find_element(By.ID, "lost").is_displayed(), "the page to say that the exporter is gone")
     exporter.stop = lambda: 0
 
 
@@ -172,14 +172,14 @@ def test_without_scripts_links_sort_and_the_form_searches(site):
         assert not driver.find_element(By.CSS_SELECTOR, ".refresh").is_displayed()
         for order in (["large", "middle", "small"], ["small", "middle", "large"]):
             head(driver, "Keys").find_element(By.TAG_NAME, "a").click()
-            becomes(lambda order=order: sizes_in_order(driver) == order, 10, "a page in this order")
+            becomes(lambda order=order: sizes_in_order(driver) == order, "a page in this order")
             assert "sort=keys" in driver.current_url
         driver.find_element(By.NAME, "q").send_keys("mid")
         driver.find_element(By.CSS_SELECTOR, "form button").click()
-        becomes(lambda: names(driver) == ["middle"], 10, "what matches")
+        becomes(lambda: names(driver) == ["middle"], "what matches")
         assert driver.find_element(By.CSS_SELECTOR, "tfoot th").text == "Total of what matches"
         driver.find_element(By.LINK_TEXT, "Prefixes").click()
-        becomes(lambda: "large:" in names(driver), 10, "the prefixes")
+        becomes(lambda: "large:" in names(driver), "the prefixes")
         assert head(driver, "Memory").get_attribute("aria-sort") == "descending"
 
 
@@ -192,7 +192,7 @@ def test_what_does_not_fit_is_summed_and_the_server_sorts_and_searches_all(site)
         assert rest[0].text.endswith(" more")
         assert rest[column(driver, "Keys")].text == str(server.admin.call("DBSIZE") - KEYS["large"])
         driver.find_element(By.NAME, "q").send_keys("small")
-        becomes(lambda: names(driver) == ["small"], 10, "the server to search")
+        becomes(lambda: names(driver) == ["small"], "the server to search")
         assert not errors(driver)
 
 

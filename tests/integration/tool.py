@@ -89,18 +89,18 @@ class Terminal:
     def screen(self):
         return "\n".join(line.rstrip() for line in self._screen.display)
 
-    def wait_for(self, pattern, seconds=20):
+    def wait_for(self, pattern):
         """Until the screen matches; returns the match."""
 
         def seen():
             self.read()
             return re.search(pattern, self.screen(), re.MULTILINE)
 
-        return wait_until(seen, seconds, lambda: f"{pattern!r} on the screen:\n{self.screen()}")
+        return wait_until(seen, lambda: f"{pattern!r} on the screen:\n{self.screen()}")
 
     def rest(self):
         """All until it ends; its exit code."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60 * patience()
         while self.read() and time.monotonic() < deadline:
             pass
         return self.process.wait(20)
@@ -123,11 +123,11 @@ class ReplicatedCluster(Cluster):
         self.ids += [replica.admin.call("CLUSTER", "MYID") for replica in self.replicas]
         self.all = [*self.nodes, *self.replicas]
         known = lambda node: all(node_id in node.admin.call("CLUSTER", "NODES") for node_id in self.ids)  # noqa: E731
-        wait_until(lambda: all(known(node) for node in self.all), 30, "every node to know every other")
+        wait_until(lambda: all(known(node) for node in self.all), "every node to know every other")
         for primary_id, replica in zip(self.ids, self.replicas):
             replica.admin.call("CLUSTER", "REPLICATE", primary_id)
-        wait_until(lambda: all(b"master_link_status:up" in replica.admin.call("INFO", "replication") for replica in self.replicas), 30, "the replicas to be in sync")
-        wait_until(lambda: all(self._sees_replicas(node) for node in self.all), 30, "all nodes to know the replicas")
+        wait_until(lambda: all(b"master_link_status:up" in replica.admin.call("INFO", "replication") for replica in self.replicas), "the replicas to be in sync")
+        wait_until(lambda: all(self._sees_replicas(node) for node in self.all), "all nodes to know the replicas")
 
     def _sees_replicas(self, node):
         return node.admin.call("CLUSTER", "NODES").count(b"slave") == 3

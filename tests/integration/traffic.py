@@ -55,7 +55,7 @@ class Traffic:
     def settle(self):
         """Makes the moment quiet: until every short-lived key has expired and been removed."""
         session = self.server.admin
-        wait_until(lambda: not self._volatile(session), 20, "the short-lived keys to expire")
+        wait_until(lambda: not self._volatile(session), "the short-lived keys to expire")
 
     def _volatile(self, session):
         """Keys with less than a minute to live. Asking for their names removes the expired ones."""
@@ -148,7 +148,7 @@ class Traffic:
             session.outcome("BLPOP", key, "0.001")
             return
         session.send("BLPOP", key, 5)
-        wait_until(lambda: session.has_input() or self._blocked_clients() > 0, 5, "BLPOP to block or be refused")
+        wait_until(lambda: session.has_input() or self._blocked_clients() > 0, "BLPOP to block or be refused")
         other.call("RPUSH", key, "served")
         session.read()
         other.call("DEL", key)

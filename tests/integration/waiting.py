@@ -11,15 +11,15 @@ def patience():
     return min(MOST_PATIENCE, max(1, os.getloadavg()[0] / os.cpu_count()))
 
 
-def wait_until(condition, deadline_seconds, what):
+def wait_until(condition, what, deadline_seconds=60):
     """Calls `condition` until it is true and returns its value; fails with `what` (text, or a function that gives it) after the
     deadline. A busy machine gets more time, see `patience`."""
-    seconds = deadline_seconds * patience()
-    deadline = time.monotonic() + seconds
+    begin = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds:.0f} s: {what() if callable(what) else what}")
+        waited = time.monotonic() - begin
+        if waited > deadline_seconds * patience():
+            raise AssertionError(f"not within {waited:.0f} s: {what() if callable(what) else what}")
         time.sleep(0.005)
