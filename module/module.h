@@ -25,12 +25,6 @@ namespace tenants {
 inline constexpr int kVersion = 100;  // 0.1.0
 inline constexpr const char* kVersionText = "0.1.0";
 
-// The command that the filter counted last: a rejection that follows at once takes it back.
-struct Charge {
-  enum State : std::uint8_t { kNone, kCounted, kExec } state = kNone;
-  bool other_databases = false;  // kExec: it may change keys of other databases than the client's
-};
-
 // The reading of the bytes of connections. From 8.1 on the server finds one client by looking at all of them.
 struct Bytes {
   bool known = true;  // CLIENT LIST has tot-net-in and tot-net-out
@@ -65,6 +59,7 @@ struct AclReading {
   bool all_running = false;
   bool all_queued = false;  // wanted as soon as any EXEC runs, which does not say what
   bool readable = true;
+  std::uint64_t next_usec = 0;       // where it is not: when to ask again
   std::uint64_t wanted_usec = 0;     // since when, as far as seen; 0: it is not
   std::vector<std::string> changed;  // users to be read again
   std::vector<std::string> queued;   // likewise
@@ -121,10 +116,10 @@ struct Module {
   Client* last_client = nullptr;
   const CommandEntry* last_command = nullptr;
   std::vector<std::uint64_t> pending;  // clients whose user may have changed
-  Charge charge;
   bool lost_queued = false;          // memory ran out at a command that the server may have queued: nobody knows which
   bool may_nest = false;             // the command that runs is a module's: it may call others
   bool called_with_last_id = false;  // a call inside the command that runs came with the id of its client
+  bool exec_elsewhere = false;       // EXEC runs, and may change keys of other databases than its client's
   bool in_call = false;              // the filter was last called for a call by a module, or a script
   bool tells_refusals;               // the server tells of refused commands: 9.1+
   CommandTable commands;

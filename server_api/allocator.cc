@@ -25,22 +25,8 @@ void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   return memory;
 }
 
-void* operator new(std::size_t size) {
-  if (void* memory = operator new(size, std::nothrow)) return memory;
-  throw std::bad_alloc();
-}
-
-void* operator new[](std::size_t size) { return operator new(size); }
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return operator new(size, std::nothrow); }
-
 void operator delete(void* memory) noexcept {
   if (!memory) return;
   server_api::allocated_bytes_total -= server_api::api.MallocSize(memory);
   server_api::api.Free(memory);
 }
-
-void operator delete[](void* memory) noexcept { operator delete(memory); }
-void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { operator delete(memory); }
-void operator delete(void* memory, const std::nothrow_t&) noexcept { operator delete(memory); }
-void operator delete[](void* memory, const std::nothrow_t&) noexcept { operator delete(memory); }

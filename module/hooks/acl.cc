@@ -11,6 +11,8 @@ using server_api::CallReply;
 
 namespace {
 
+constexpr std::uint64_t kRefusedUsec = 1'000'000;  // before the server is asked again
+
 // A flat array of names and values, as RESP2 has it.
 void read_rules(UserKeys& user, CallReply* rules) {
   if (!server_api::is(rules, server_api::kReplyArray)) return;
@@ -66,7 +68,6 @@ void read_user(Module& module, const std::string& name) {
 
 void begin_all(Module& module) {
   AclReading& acl = module.acl;
-  acl.all_wanted = false;
   acl.next = 0;
   acl.names.clear();
   server_api::Reply reply(api.Call(module.context.get(), "ACL", "c", "USERS"));
@@ -76,6 +77,7 @@ void begin_all(Module& module) {
     acl.names.emplace_back(server_api::text(api.CallReplyArrayElement(reply.get(), i)));
   ++acl.number;
   module.owners.begin_all();
+  acl.all_wanted = false;
   acl.all_running = true;
 }
 
@@ -123,7 +125,11 @@ void AclReading::change(std::vector<std::string>& list, std::string_view name) {
 
 void AclReading::exec_runs() {
   all_wanted |= std::exchange(all_queued, false);
-  for (const std::string& name : queued) change(changed, name);
+  try {
+    for (const std::string& name : queued) change(changed, name);
+  } catch (...) {  // out of memory: which user it is was lost
+    all_wanted = true;
+  }
   queued.clear();
 }
 
@@ -133,7 +139,9 @@ bool read_acl(Module& module, std::uint64_t usec) {
   try {
     while (acl.wanted()) {
       step(module);
-      if (!acl.readable || monotonic_usec() - start >= usec) break;
+      std::uint64_t now = monotonic_usec();
+      if (!acl.readable) acl.next_usec = now + kRefusedUsec;
+      if (!acl.readable || now - start >= usec) break;
     }
   } catch (...) {  // out of memory: a user was taken in by half, and is read again. Keys may belong elsewhere by now
     module.keyspace.request_seeding(false);

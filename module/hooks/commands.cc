@@ -254,9 +254,7 @@ void count_part_of_exec(Module& module, Client& client) {
 // known.
 void exec(Module& module, Client& client) {
   if (client.is(Client::kWillFail)) return;
-  Charge& charge = module.charge;
-  charge.state = Charge::kExec;
-  charge.other_databases = client.is(Client::kQueuedOtherDatabase) && module.server.valkey_at_least(9, 0);
+  module.exec_elsewhere = client.is(Client::kQueuedOtherDatabase) && module.server.valkey_at_least(9, 0);
   client.set(Client::kRanQueued);
   client.uncounted = 0;
   count_part_of_exec(module, client);
@@ -317,7 +315,6 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
     queue(client, command, arguments);
     return false;
   }
-  module.charge.state = Charge::kCounted;
   if (special & CommandEntry::kScript && !(api.GetContextFlags(nullptr) & server_api::kFlagLua)) {
     module.script_client = &client;
     module.script_user = client.user;
@@ -425,7 +422,6 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
   if (command->special & CommandEntry::kNoTouch) note_no_touch(module, client);
   client.last = module.commands.number_of(*command);
   if (client.is(Client::kInMulti) || command->special) return take_special(module, client, *command, arguments);
-  module.charge.state = Charge::kCounted;
   return true;
 }
 
@@ -442,7 +438,6 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
                                       server_api::String* name, const CommandEntry* command) {
   client.clear(Client::kCounted | Client::kRanQueued);
   if (client.is(Client::kImport)) module.cpu.charge_to(UserTable::kInternal);
-  module.charge.state = Charge::kNone;
   bool counts = take_closer_look(module, client, context, name, command);
   module.last_command = command;
   if ((counts || (command && client.is(Client::kInMulti))) && module.lookups.due())
@@ -465,7 +460,7 @@ void filter(Module& module, server_api::FilterContext* context, bool in_call) {
   module.last_id = id;
   module.last_client = client;
   module.cpu.begin(client->user);
-  module.may_nest = module.in_call = module.called_with_last_id = false;
+  module.may_nest = module.in_call = module.called_with_last_id = module.exec_elsewhere = false;
 
   server_api::String* name = api.CommandFilterArgGet(context, 0);
   const CommandEntry* command = module.commands.find(view(name));
@@ -473,8 +468,7 @@ void filter(Module& module, server_api::FilterContext* context, bool in_call) {
       !(module.tells_refusals || command->accepts(api.CommandFilterArgsCount(context))))
     return filter_special(module, *client, context, name, command);
   module.last_command = command;
-  module.charge.state = Charge::kCounted;  // should it be refused, on_rejected takes it back
-  client->last = command->number;
+  client->last = command->number;  // should it be refused, on_rejected takes it back
   client->clear(Client::kRanQueued);
   client->set(Client::kCounted);
   module.users[client->user].count(command->number, command->kind);
@@ -588,7 +582,7 @@ void on_rejected(server_api::Context*, server_api::Event event, std::uint64_t su
   take_back_last(module, *client);
   if (id != module.last_id) return;
   module.lookups.refused(module.cpu.sequence());
-  module.charge.state = Charge::kNone;
+  module.exec_elsewhere = false;
 }
 
 }  // namespace tenants

@@ -13,7 +13,7 @@ namespace {
 // Valkey 9 names the wrong database for what MOVE and COPY … DB do inside MULTI (GetSelectedDb, module.c); the client's
 // own record is right, but costs a system call.
 int database_of(Module& module, server_api::Context* context) {
-  if (module.charge.state == Charge::kExec && module.charge.other_databases) {
+  if (module.exec_elsewhere) {
     // Not for the client of a script or of a module's call, which may have the same id: it has no connection, and
     // asking for it kills 9.1.2.
     server_api::ClientInfo info{.version = 1};

@@ -271,6 +271,7 @@ bool acl_is_due(Module& module, std::uint64_t now) {
     return false;
   }
   if (acl.wanted_usec == 0) acl.wanted_usec = now;
+  if (!acl.readable && now < acl.next_usec) return false;
   return !module.slow_log.has_ours() || now - acl.wanted_usec >= kWait;
 }
 
@@ -331,7 +332,6 @@ void step(Module& module) {
   if (!running && now - sweep.checked_usec >= kSecond) {
     sweep.checked_usec = now;
     sweep.refused = !database_sizes(module);
-    if (!module.acl.readable) module.acl.all_wanted = true;
     outgrown = keys_now(module) > 2 * sweep.keys_seen;
     check_sums(module, module.imports == 0);
   }

@@ -10,7 +10,7 @@ import ssl
 import subprocess
 
 from server import free_port
-from waiting import patience, wait_until
+from waiting import exit_code, wait_until
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SAMPLE = re.compile(r'(\w+)(?:\{(.*)\})? ([^ ]+)')
@@ -43,7 +43,7 @@ class Exporter:
     def stop(self):
         """Returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15 * patience())
+        return exit_code(self.process)
 
     def connection(self, timeout=60):
         if not self.authority:

@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 
 from server import free_port
-from waiting import wait_until
+from waiting import exit_code, wait_until
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = REPOSITORY / "deploy"
@@ -36,7 +36,7 @@ def deployed(path, replacements):
     return text
 
 
-def fetch(url, timeout_seconds=10):
+def fetch(url, timeout_seconds=60):
     with urllib.request.urlopen(url, timeout=timeout_seconds) as answer:
         return answer.read().decode()
 
@@ -64,10 +64,10 @@ def running(command, log, ready_url):
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            exit_code(process)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            exit_code(process)
 
 
 @contextlib.contextmanager

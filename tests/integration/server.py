@@ -11,7 +11,7 @@ import subprocess
 from ledger import CommandTable, Ledger
 from session import Session
 from redis.exceptions import ConnectionError, ResponseError
-from waiting import patience, wait_until
+from waiting import exit_code, wait_until
 
 # What a log must never hold: the server's crash report, its asserts, a sanitizer's report.
 BAD_LOG_LINES = ("=== VALKEY BUG REPORT", "=== REDIS BUG REPORT", "ASSERTION FAILED", "Sanitizer", "runtime error: ", "crashed by signal")
@@ -133,17 +133,17 @@ class Server:
         if self.process.poll() is None:
             self._ask_to_shut_down()
         try:
-            return self.process.wait(10 * patience())
+            return exit_code(self.process)
         except subprocess.TimeoutExpired:
             os.kill(self.process.pid, signal.SIGKILL)
-            self.process.wait(10)
+            exit_code(self.process)
             return None
 
     def kill(self):
         """Ends the process with SIGKILL, as a crash or the kernel would."""
         self.expected_to_exit = True
         self.process.kill()
-        self.process.wait(10)
+        exit_code(self.process)
         for session in self._sessions:
             session.close()
         self._sessions.clear()

@@ -20,7 +20,7 @@ from info import Info, read_info, rows_that_do_not_add_up
 from session import Session
 from tenants import acl_taken_in, full_pass, quick_passes, settled_info
 from traffic import create_users
-from waiting import wait_until
+from waiting import patience, wait_until
 
 # Ten million prefixes
 
@@ -184,7 +184,7 @@ def test_a_flood_before_the_login_leaves_no_row_no_memory_and_no_wrong_number(sh
     sent = 0
     for _ in range(30):
         for batch in pre_auth_batches(rng):
-            wire = Wire(shared.port, timeout=10)
+            wire = Wire(shared.port)
             try:
                 wire.send(batch)
                 wire.socket.shutdown(socket.SHUT_WR)
@@ -238,7 +238,7 @@ def test_numbers_at_the_ends_of_their_range_and_beyond_are_refused_or_mean_what_
     for command in numeric_calls(number):
         began = time.monotonic()
         reply = admin.outcome(*command)
-        assert time.monotonic() - began < 2, command
+        assert time.monotonic() - began < 2 * patience(), command
         if command[0] == "CONFIG":
             allowed = number == "0" and command[2].split(".")[1] not in ("max-users", "max-prefixes", "slice-usec")
             assert (reply == b"OK") == allowed, (command, reply)

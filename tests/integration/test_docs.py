@@ -70,7 +70,7 @@ def example(launch):
 def test_every_example_prints_what_the_document_says(example, path):
     client = pathlib.Path(server_binary("9")).with_name("valkey-cli")
     for command, expected in [step for block in blocks(path, "console") for step in steps(block)]:
-        run = subprocess.run([client, "-p", str(example.port), "-3", "--no-raw", *shlex.split(command)], capture_output=True, text=True, timeout=20)
+        run = subprocess.run([client, "-p", str(example.port), "-3", "--no-raw", *shlex.split(command)], capture_output=True, text=True, timeout=120)
         output = run.stdout.replace("\r", "")
         assert re.fullmatch(form(expected), output.rstrip("\n") + "\n"), f"{command}\n\n{output}"
 

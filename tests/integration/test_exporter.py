@@ -215,7 +215,7 @@ def test_only_get_and_head_of_known_paths_are_answered_and_nothing_connects_else
 
 def test_a_body_is_never_taken_for_the_next_request(server, export):
     exporter = export(server.port)
-    with socket.create_connection(("127.0.0.1", exporter.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", exporter.port), timeout=60) as client:
         hidden = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
         client.sendall(b"GET /-/ready HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(hidden), hidden))
         answer = b"".join(iter(lambda: client.recv(65536), b""))
@@ -224,7 +224,7 @@ def test_a_body_is_never_taken_for_the_next_request(server, export):
 
 def test_requests_one_after_the_other_share_a_connection(server, export):
     exporter = export(server.port)
-    with socket.create_connection(("127.0.0.1", exporter.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", exporter.port), timeout=60) as client:
         client.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
         answer = b""
         while answer.count(b"healthy\n") < 3:
@@ -235,7 +235,7 @@ def test_requests_one_after_the_other_share_a_connection(server, export):
 @pytest.mark.parametrize("head", [b"GET / HTTP/1.1\r\nX: " + b"a" * 20000, b"GET /" + b"a" * 20000, b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 4000])
 def test_a_request_that_is_none_gets_an_error_or_the_door(server, export, head):
     exporter = export(server.port)
-    with socket.create_connection(("127.0.0.1", exporter.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", exporter.port), timeout=60) as client:
         try:
             client.sendall(head)
             answer = client.recv(100)
@@ -299,7 +299,7 @@ def test_tls_with_and_without_client_certificates(server, export, tmp_path):
     ],
 )
 def test_a_wrong_configuration_is_refused_with_what_is_wrong(module, options, complaint):
-    done = subprocess.run([module.parent / "valkey-tenants", "exporter", *options], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([module.parent / "valkey-tenants", "exporter", *options], capture_output=True, text=True, timeout=120)
     assert done.returncode == 2 and complaint in done.stderr, done.stderr
 
 
@@ -312,11 +312,11 @@ def test_clients_that_send_a_byte_at_a_time_do_not_keep_others_waiting(server, e
         for _ in range(20):
             begin = time.monotonic()
             assert exporter.request("/metrics")[0] == 200
-            assert time.monotonic() - begin < 3
+            assert time.monotonic() - begin < 3 * patience()
             for client in slow[::30]:
                 client.sendall(b"T")
         # and at last they are shown the door
-        slow[0].settimeout(15)
+        slow[0].settimeout(60)
         assert slow[0].recv(1000) == b""
     except ConnectionError:
         pass  # closed already: so much the better
@@ -337,7 +337,7 @@ def test_clients_that_do_not_read_do_not_keep_others_waiting(launch, export):
             client.connect(("127.0.0.1", exporter.port))
             client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
             deaf.append(client)
-        wait_until(lambda: exporter.request("/-/healthy", timeout=10 * patience())[0] == 200, "an answer")
+        wait_until(lambda: exporter.request("/-/healthy", timeout=60)[0] == 200, "an answer")
         assert exporter.metrics().one("valkey_tenant_up") == 1
     finally:
         for client in deaf:
@@ -378,7 +378,7 @@ def test_a_dead_and_a_stopped_node_are_told_in_time_and_the_others_are_there(lau
     try:
         begin = time.monotonic()
         metrics = exporter.metrics()
-        assert time.monotonic() - begin < 3
+        assert time.monotonic() - begin < 3 * patience()
         assert metrics.one("valkey_tenant_up", node=f"127.0.0.1:{alive.port}") == 1
         for port in (stopped.port, dead):
             node = f"127.0.0.1:{port}"
@@ -401,7 +401,7 @@ def test_a_scrape_is_answered_before_prometheus_loses_patience(launch, export):
     try:
         begin = time.monotonic()
         text = exporter.text("/metrics", headers={"X-Prometheus-Scrape-Timeout-Seconds": "2"})
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 2 * patience()  # and not 30
         assert "valkey_tenant_up" in text
     finally:
         os.kill(server.process.pid, signal.SIGCONT)
@@ -458,4 +458,4 @@ def test_ten_thousand_tenants_are_scraped_quickly(launch, export):
     text = gzip.decompress(body).decode()
     print(f"10,000 tenants and prefixes: {text.count(chr(10))} lines, {len(text)} bytes, {len(body)} compressed; seconds {sorted(times)}")
     assert text.count("valkey_tenant_commands_total{") >= 10000
-    assert min(times) < 2  # docs/exporter.md has the figure of a quiet machine
+    assert min(times) < 2 * patience()  # docs/exporter.md has the figure of a quiet machine

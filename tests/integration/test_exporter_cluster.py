@@ -10,7 +10,7 @@ import pytest
 
 from server import free_port
 from shared_cluster import SharedCluster
-from waiting import wait_until
+from waiting import exit_code, wait_until
 
 pytestmark = pytest.mark.newest_server("it is the same exporter for all")
 
@@ -50,7 +50,7 @@ def prometheus(tmp_path):
     yield start
     for process in processes:
         process.terminate()
-        process.wait(20)
+        exit_code(process)
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ from server import free_port
 from tenants import acl_taken_in
 from test_exporter import bcrypt
 from test_tool import OPERATOR
-from waiting import wait_until
+from waiting import patience, wait_until
 
 pytestmark = pytest.mark.newest_server("what the exporter does with its clients does not depend on the server")
 
 SECURE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
-def raw(port, data, timeout=15):
+def raw(port, data, timeout=60):
     """All that is answered to these bytes."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as client:
         try:
@@ -180,7 +180,7 @@ def test_idle_slow_and_greedy_clients_by_the_thousand_leave_a_scrape_its_answer(
 
     try:
         for number in range(4000):
-            client = socket.create_connection(("127.0.0.1", exporter.port), timeout=10)
+            client = socket.create_connection(("127.0.0.1", exporter.port), timeout=60)
             clients.append(client)
             try:
                 client.send(kinds[number % 4])
@@ -206,7 +206,7 @@ def test_idle_slow_and_greedy_clients_by_the_thousand_leave_a_scrape_its_answer(
     times.sort()
     grown = memory(exporter.process.pid) - before
     print(f"{len(times)} scrapes beside 4,000 hostile connections: median {times[len(times) // 2] * 1000:.0f} ms, p99 {times[int(len(times) * 0.99)] * 1000:.0f} ms, longest {times[-1] * 1000:.0f} ms; grew by {grown >> 10} KiB")
-    assert times[-1] < 5 and grown < 200 << 20
+    assert times[-1] < 5 * patience() and grown < 200 << 20
     wait_until(lambda: len(os.listdir(f"/proc/{exporter.process.pid}/fd")) < 100, "the places to be free again")
 
 
@@ -239,7 +239,7 @@ def test_who_guesses_passwords_gets_none_and_keeps_nobody_waiting(server, export
             thread.join()
     print(f"{len(statuses)} guesses; a right password waits {max(times) * 1000:.0f} ms at most")
     assert set(statuses) <= {401, 503} and statuses.count(401) > 50
-    assert max(times) < 5
+    assert max(times) < 5 * patience()
 
 
 def test_without_tls_a_tls_client_and_with_tls_a_plain_one_get_nothing(server, export):
@@ -247,7 +247,7 @@ def test_without_tls_a_tls_client_and_with_tls_a_plain_one_get_nothing(server, e
     with pytest.raises((ssl.SSLError, OSError)):
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        context.wrap_socket(socket.create_connection(("127.0.0.1", exporter.port), timeout=10))
+        context.wrap_socket(socket.create_connection(("127.0.0.1", exporter.port), timeout=60))
     assert exporter.text("/-/healthy") == "healthy\n"
 
 

@@ -17,7 +17,7 @@ from ledger import in_lua
 from server import Server
 from tenants import acl_taken_in
 from traffic import Traffic, create_users
-from waiting import wait_until
+from waiting import exit_code, wait_until
 
 CONFIGURATION = (pathlib.Path(__file__).resolve().parents[2] / "docs/configuration.md").read_text()
 
@@ -114,7 +114,7 @@ def test_a_server_does_not_start_with_bad_arguments_and_its_log_says_why(launch,
     server = launch(start=False, loading=loading, module_arguments=arguments)
     server.expected_to_exit = True
     server.launch()
-    assert server.process.wait(10) != 0
+    assert exit_code(server.process) != 0
     assert [line for line in server.log().splitlines() if "tenants" in line and named in line], server.log_tail()
 
 
@@ -160,7 +160,7 @@ def test_the_servers_crash_report_has_a_number_of_ours_and_no_name(version, modu
         server.admin.call("ACL", "SETUSER", "some-user", "on", "~some-user:*")
         with pytest.raises(ConnectionError):
             server.admin.call("DEBUG", "SEGFAULT")
-        assert server.process.wait(30) == -signal.SIGSEGV
+        assert exit_code(server.process) == -signal.SIGSEGV
     finally:
         server.process.kill()
     log = server.log()
@@ -188,7 +188,7 @@ def test_a_server_that_is_too_old_does_not_start_and_its_log_says_why(module, tm
     server = Server(server_binary("redis-7"), module, tmp_path)
     server.launch()
     try:
-        assert server.process.wait(10) == 1
+        assert exit_code(server.process) == 1
     finally:
         server.process.kill()
     assert re.search(r"tenants: not loaded: this server .*; Valkey 8\.0 or Redis 7\.2 is needed", server.log()), server.log()

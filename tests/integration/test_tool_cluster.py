@@ -14,7 +14,7 @@ from test_transports import Authority
 from tenants import acl_taken_in, full_pass, quick_passes
 from tool import ReplicatedCluster, Terminal, listed, ok, tool
 from truth import connections_by_user
-from waiting import wait_until
+from waiting import exit_code, wait_until
 
 pytestmark = pytest.mark.newest_server("one version of the cluster's protocol is enough; the module's own tests have the others")
 
@@ -126,7 +126,7 @@ def test_top_follows_a_failover_without_a_negative_rate_or_a_spike(cluster):
         for client in clients:
             client.call("PING")
     frames = terminal.raw.decode().replace("\r", "")
-    assert terminal.process.wait(10) == 0
+    assert exit_code(terminal.process) == 0
     terminal.close()
     assert "1 DOWN" in frames and "3 primaries, 2 replicas" in frames
     rates = rates_of(frames, "CMD/S")

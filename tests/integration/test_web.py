@@ -17,7 +17,7 @@ from exporter import Exporter
 from info import read_info
 from shared_cluster import SharedCluster
 from tenants import acl_taken_in, full_pass, quick_passes
-from waiting import wait_until
+from waiting import exit_code, wait_until
 
 pytestmark = pytest.mark.newest_server("the page does not depend on the server")
 
@@ -144,7 +144,7 @@ def test_the_page_renews_itself_and_draws_a_trend(site):
         becomes(lambda: head(driver, "Trend").is_displayed(), "a head for it")
         assert not errors(driver)
         exporter.process.kill()
-        exporter.process.wait(10)
+        exit_code(exporter.process)
         wait_until(lambda: driver.find_element(By.ID, "lost").is_displayed(), "the page to say that the exporter is gone")
     exporter.stop = lambda: 0
 

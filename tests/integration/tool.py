@@ -17,7 +17,7 @@ import time
 import pyte
 
 from cluster import Cluster
-from waiting import patience, wait_until
+from waiting import exit_code, patience, wait_until
 
 TOOL = os.environ.get("TENANTS_TOOL") or str(pathlib.Path(__file__).resolve().parents[2] / "build/release/valkey-tenants")
 Result = collections.namedtuple("Result", "code out err")
@@ -103,12 +103,12 @@ class Terminal:
         deadline = time.monotonic() + 60 * patience()
         while self.read() and time.monotonic() < deadline:
             pass
-        return self.process.wait(20)
+        return exit_code(self.process)
 
     def close(self):
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            exit_code(self.process)
         os.close(self.leader)
 
 

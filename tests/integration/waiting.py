@@ -23,3 +23,8 @@ def wait_until(condition, what, deadline_seconds=60):
         if waited > deadline_seconds * patience():
             raise AssertionError(f"not within {waited:.0f} s: {what() if callable(what) else what}")
         time.sleep(0.005)
+
+
+def exit_code(process):
+    """Waits a minute, or more on a busy machine, for its end. Raises subprocess.TimeoutExpired."""
+    return process.wait(60 * patience())
