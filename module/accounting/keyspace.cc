@@ -76,61 +76,6 @@ bool BloomFilter::maybe(std::uint64_t fingerprint) const {
   return true;
 }
 
-Counts::Database& Counts::database_at(int db) {
-  if (db >= databases()) databases_.resize(db + 1);
-  Database& database = databases_[db];
-  if (database.by_row.empty()) database.by_row.resize(1);
-  return database;
-}
-
-std::int64_t& Counts::Database::at(std::uint32_t row) {
-  if (row >= by_row.size()) by_row.resize(row + 1);
-  return by_row[row];
-}
-
-void Counts::add(int db, std::uint32_t row, std::int64_t keys) {
-  Database& database = database_at(db);
-  database.at(row) += keys;
-  database.total += keys;
-  by_row_[row] += keys;
-}
-
-void Counts::clear(int db) {
-  if (db >= databases()) return;
-  Database& database = databases_[db];
-  for (std::size_t row = 0; row < database.by_row.size(); ++row) by_row_[row] -= database.by_row[row];
-  std::fill(database.by_row.begin(), database.by_row.end(), 0);
-  database.total = 0;
-}
-
-void Counts::clear() {
-  for (int db = 0; db < databases(); ++db) clear(db);
-}
-
-void Counts::swap(int a, int b) {
-  database_at(std::max(a, b));
-  std::swap(databases_[a], databases_[b]);
-}
-
-void Counts::move(std::uint32_t from, std::uint32_t to) {
-  for (Database& database : databases_)
-    if (from < database.by_row.size()) database.at(to) += std::exchange(database.by_row[from], 0);
-  by_row_[to] += std::exchange(by_row_[from], 0);
-}
-
-std::int64_t Counts::total() const {
-  std::int64_t total = 0;
-  for (const Database& database : databases_) total += database.total;
-  return total;
-}
-
-std::uint64_t Counts::distance(const Counts& other) const {
-  std::uint64_t distance = 0;
-  for (std::size_t row = 0; row < by_row_.size(); ++row)
-    distance += static_cast<std::uint64_t>(std::abs(by_row_[row] - other.by_row_[row]));
-  return distance;
-}
-
 Keyspace::Keyspace(PrefixTable& prefixes, bool live, std::uint64_t seed)
     : prefixes_(prefixes), counts_(PrefixTable::kFirst + prefixes.capacity()), live_(live), seed_(seed) {}
 
@@ -185,15 +130,17 @@ void Keyspace::replaced(int db, std::string_view key, std::uint64_t db_size) {
 }
 
 void Keyspace::flushed(int db) {
+  bool known = true;
   for (Counts* counts : {&counts_, pass_ ? &pass_->counts : nullptr}) {
     if (!counts) continue;
     if (db < 0)
       counts->clear();
     else
-      counts->clear(db);
+      known &= counts->clear(db);
   }
   // Fingerprints of the flushed keys are still there; a pass that lived through it can't be trusted.
   if (pass_ && live_) pass_->valid = false;
+  if (!known) request_seeding(false);
 }
 
 void Keyspace::swapped(int a, int b) {

@@ -10,12 +10,12 @@
 
 #include <cstdint>
 #include <cstdlib>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
 
+#include "module/accounting/counts.h"
 #include "module/accounting/heavy.h"
 #include "module/accounting/prefixes.h"
 
@@ -61,33 +61,6 @@ class BloomFilter {
 
  private:
   Words bits_;
-};
-
-// Counts by database and prefix row, with both sums.
-class Counts {
- public:
-  explicit Counts(std::size_t rows) : by_row_(rows) {}
-  void add(int db, std::uint32_t row, std::int64_t keys);
-  void clear(int db);
-  void clear();
-  void swap(int a, int b);
-  void move(std::uint32_t from, std::uint32_t to);  // rows
-  std::int64_t row(std::uint32_t row) const { return by_row_[row]; }
-  std::int64_t database(int db) const { return db < databases() ? databases_[db].total : 0; }
-  int databases() const { return static_cast<int>(databases_.size()); }
-  bool used(int db) const { return db < databases() && !databases_[db].by_row.empty(); }
-  std::int64_t total() const;
-  std::uint64_t distance(const Counts& other) const;  // Σ |this − other| over the rows
-
- private:
-  struct Database {
-    std::int64_t total = 0;
-    std::deque<std::int64_t> by_row;  // as far as rows have been used; grows by half a kB at a time
-    std::int64_t& at(std::uint32_t row);
-  };
-  Database& database_at(int db);
-  std::vector<std::int64_t> by_row_;
-  std::vector<Database> databases_;
 };
 
 class Keyspace {

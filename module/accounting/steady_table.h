@@ -53,6 +53,7 @@ class SteadyTable {
   }
 
   std::size_t size() const { return size_; }
+  std::size_t places() const { return entries_.size() * kChunk; }  // for entries, that are there or not
 
   // The next `count` places from `place` on; visits the entries that are there. Returns the place to go on from, 0 at
   // the end. An entry that stays is met once in each round.

@@ -91,6 +91,49 @@ def test_random_prefixes_fill_no_memory_displace_nobody_and_are_all_counted(laun
     assert attacked.at(0.99) < 5 * without.at(0.99) + 20
 
 
+def in_databases(numbers, name):
+    """SETs of a key in each of these databases, whose name has the number of the database in place of {}."""
+    return [command for number in numbers for command in (("SELECT", number), ("SET", name.format(number), "x"))]
+
+
+def test_keys_in_thousands_of_databases_take_no_memory_from_the_others(launch):
+    server = launch(lines=["databases 5000", "maxmemory 64mb", "maxmemory-policy allkeys-lru"], module_arguments=["info-rows", 10000])
+    admin = server.admin
+    quick_passes(admin)
+    admin.pipeline([("SET", f"p{number}:k", "x") for number in range(4000)])  # rows of high numbers come to be
+    full_pass(admin)
+    before = read_info(admin).status["memory_bytes"]
+    session = server.session()
+    session.pipeline(in_databases(range(1, 4001), "p{}:k"))
+    full_pass(admin)
+    memory = read_info(admin).status["memory_bytes"]
+    print(f"module {before:,} → {memory:,} bytes")
+    assert memory < before + 1_000_000
+    assert all_keys(admin) == 8000 and b"\nevicted_keys:0\r" in admin.call("INFO", "stats")
+    assert not wrong_keys(server)
+    admin.call("FLUSHALL")
+    assert all_keys(admin) == 0
+    assert admin.call("SET", "after:k", "x") == b"OK"
+
+
+def test_more_pairs_of_database_and_prefix_than_are_kept_come_right_again_after_a_flush(launch):
+    """65,536 are. 20 databases x 4,000 prefixes are more: a flush of one asks for a new count."""
+    server = launch(lines=["databases 32"], module_arguments=["info-rows", 10000])
+    admin = server.admin
+    quick_passes(admin)
+    session = server.session()
+    for number in range(20):
+        session.call("SELECT", number)
+        session.pipeline([("SET", f"p{name}:k", "x") for name in range(4000)])
+    assert not wrong_keys(server)
+    session.pipeline([("FLUSHDB",), ("SWAPDB", 3, 31), ("SELECT", 31), ("SET", "p1:new", "x")])
+    assert not wrong_keys(server)
+    assert all_keys(admin) == 19 * 4000 + 1 and read_info(admin).status["drift"] == 0
+    admin.call("FLUSHALL")
+    session.pipeline([("SET", "p1:x", "x"), ("SELECT", 1), ("SET", "p1:x", "x"), ("FLUSHDB",)])
+    assert read_info(admin).status["keys_mode"] != "seeding" and not wrong_keys(server)
+
+
 def all_keys(admin):
     """Sum over the rows of TENANTS.PREFIXES, all pages."""
     cursor, keys = b"0", 0

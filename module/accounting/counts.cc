@@ -1,0 +1,122 @@
+#include "module/accounting/counts.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+namespace tenants {
+namespace {
+
+constexpr std::size_t kKeptPlaces = 4096;  // of an empty table
+
+}  // namespace
+
+Counts::Database& Counts::database_at(int db) {
+  auto index = static_cast<std::size_t>(db);
+  while (databases_.size() <= index)
+    databases_.push_back({.identity = static_cast<std::uint32_t>(databases_.size()) + 1});
+  return databases_[index];
+}
+
+template <typename Visit>
+void Counts::for_each_record(Visit visit) {
+  constexpr std::uint32_t kAtATime = 1024;
+  if (!records_) return;
+  std::uint32_t place = 0;
+  do place = records_->visit_some(place, kAtATime, visit);
+  while (place != 0);
+}
+
+void Counts::forget_records() {
+  records_.reset();
+  recorded_ = false;
+}
+
+void Counts::erase(std::uint64_t id) {
+  records_->erase(id);
+  if (records_->size() == 0 && records_->places() > kKeptPlaces) records_.reset();
+}
+
+void Counts::record(std::uint32_t identity, std::uint32_t row, std::int64_t keys) noexcept {
+  std::uint64_t id = id_of(identity, row);
+  Record* record = records_ ? records_->find(id) : nullptr;
+  if (record) {
+    record->keys += keys;
+    if (record->keys == 0) erase(id);
+    return;
+  }
+  if (records() == kMostRecords) return forget_records();
+  try {
+    if (!records_) records_.emplace();
+    records_->insert(id).keys = keys;
+  } catch (...) {  // out of memory
+    forget_records();
+  }
+}
+
+void Counts::add(int db, std::uint32_t row, std::int64_t keys) {
+  Database& database = database_at(db);
+  database.used = true;
+  database.total += keys;
+  total_ += keys;
+  by_row_[row] += keys;
+  if (home_ == 0) home_ = database.identity;
+  if (database.identity != home_ && recorded_) record(database.identity, row, keys);
+}
+
+bool Counts::clear(int db) {
+  if (db >= databases()) return true;
+  Database& database = databases_[static_cast<std::size_t>(db)];
+  total_ -= std::exchange(database.total, 0);
+  if (total_ == 0 && std::ranges::all_of(databases_, [](const Database& other) { return other.total == 0; })) {
+    clear();
+    return true;
+  }
+  if (!recorded_) return false;
+  if (database.identity == home_) {
+    std::ranges::fill(by_row_, 0);
+    for_each_record([&](Record& record) { by_row_[static_cast<std::uint32_t>(record.id)] += record.keys; });
+    return true;
+  }
+  for_each_record([&](Record& record) {
+    if (record.id >> 32 != database.identity) return;
+    by_row_[static_cast<std::uint32_t>(record.id)] -= record.keys;
+    records_->erase(record.id);
+  });
+  if (records_ && records_->size() == 0) records_.reset();
+  return true;
+}
+
+void Counts::clear() {
+  std::ranges::fill(by_row_, 0);
+  for (Database& database : databases_) database.total = 0;
+  total_ = 0;
+  home_ = 0;
+  records_.reset();
+  recorded_ = true;
+}
+
+void Counts::swap(int a, int b) {
+  database_at(std::max(a, b));
+  std::swap(databases_[static_cast<std::size_t>(a)], databases_[static_cast<std::size_t>(b)]);
+}
+
+void Counts::move(std::uint32_t from, std::uint32_t to) {
+  by_row_[to] += std::exchange(by_row_[from], 0);
+  for_each_record([&](Record& moved) {
+    if (static_cast<std::uint32_t>(moved.id) != from) return;
+    auto identity = static_cast<std::uint32_t>(moved.id >> 32);
+    std::int64_t keys = moved.keys;
+    records_->erase(moved.id);  // its place is free for the other one: that needs no memory
+    record(identity, to, keys);
+  });
+}
+
+std::uint64_t Counts::distance(const Counts& other) const {
+  std::uint64_t distance = 0;
+  for (std::size_t row = 0; row < by_row_.size(); ++row)
+    distance += static_cast<std::uint64_t>(std::abs(by_row_[row] - other.by_row_[row]));
+  return distance;
+}
+
+}  // namespace tenants

@@ -1,0 +1,69 @@
+// How many keys there are, by prefix row and by database.
+//
+// Both sums are always known. Which keys of a row lie in which database is needed when one database is flushed alone.
+// The first database that gets a key, `home`, has no record of its own: its are the keys that no other one has. The
+// others have a record for each row of which they hold keys. There are kMostRecords at most: beyond that all are
+// forgotten, and the keys have to be counted anew when one database is flushed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "module/accounting/steady_table.h"
+
+namespace tenants {
+
+class Counts {
+ public:
+  static constexpr std::size_t kMostRecords = std::size_t{1} << 16;  // 2 MB
+
+  explicit Counts(std::size_t rows) : by_row_(rows) {}
+
+  // O(1). No memory for the database: throws, and nothing has changed.
+  void add(int db, std::uint32_t row, std::int64_t keys);
+  // False where nobody knows how many keys of each row that takes away: then the rows are as before. O(rows) for
+  // `home`, O(records) for others: 0.1 ms for all of them.
+  [[nodiscard]] bool clear(int db);
+  void clear();                                     // O(rows + databases)
+  void swap(int a, int b);                          // O(1)
+  void move(std::uint32_t from, std::uint32_t to);  // rows. O(records)
+
+  std::int64_t row(std::uint32_t row) const { return by_row_[row]; }
+  std::int64_t database(int db) const { return db < databases() ? databases_[db].total : 0; }
+  int databases() const { return static_cast<int>(databases_.size()); }
+  bool used(int db) const { return db < databases() && databases_[db].used; }
+  std::int64_t total() const { return total_; }
+  std::uint64_t distance(const Counts& other) const;  // Σ |this − other| over the rows
+  std::size_t records() const { return records_ ? records_->size() : 0; }
+
+ private:
+  struct Database {
+    std::int64_t total = 0;
+    std::uint32_t identity = 0;  // stays its own when SWAPDB gives it another number
+    bool used = false;
+  };
+  struct Record {
+    std::uint64_t id = 0;  // identity and row
+    std::int64_t keys = 0;
+    std::uint32_t next = 0;
+  };
+  static std::uint64_t id_of(std::uint32_t identity, std::uint32_t row) { return std::uint64_t{identity} << 32 | row; }
+
+  Database& database_at(int db);
+  void record(std::uint32_t identity, std::uint32_t row, std::int64_t keys) noexcept;
+  void erase(std::uint64_t id);
+  void forget_records();
+  template <typename Visit>
+  void for_each_record(Visit visit);
+
+  std::vector<std::int64_t> by_row_;
+  std::vector<Database> databases_;
+  std::int64_t total_ = 0;
+  std::uint32_t home_ = 0;  // an identity; 0: no database has had a key
+  std::optional<SteadyTable<Record>> records_;
+  bool recorded_ = true;  // all that should be
+};
+
+}  // namespace tenants
