@@ -59,7 +59,8 @@ def test_writes_beyond_maxmemory_are_refused(shared):
 
 
 def test_writes_to_a_replica_are_refused(launch):
-    primary, replica = launch(), launch(lines=["repl-diskless-load swapdb"])
+    primary = launch(lines=["repl-ping-replica-period 3600"])  # a PING of its own would be in commandstats
+    replica = launch(lines=["repl-diskless-load swapdb"])
     create_users(primary.admin)
     create_users(replica.admin)
 
