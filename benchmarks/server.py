@@ -91,7 +91,7 @@ class Server:
             raise
 
     def _wait_for_start(self, log):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while True:
             try:
                 info = self.admin.info("server")

@@ -72,6 +72,12 @@ struct AclReading {
   void exec_runs();
 };
 
+// Of the data set: equal at two moments, if nobody has changed it between them, as far as the server tells.
+struct DataState {
+  std::uint64_t key_events = 0, changes = 0, saved = 0;  // the latter two as INFO persistence has them
+  bool operator==(const DataState&) const = default;
+};
+
 struct Sweep {
   enum class State { kWaiting, kRunning, kPaused, kOff };
   State state = State::kWaiting;
@@ -89,9 +95,13 @@ struct Sweep {
   bool refused = false;                       // the server refused INFO: nothing can be asked for now
   bool called = false;                        // each of the commands that are called for a pass
   bool preparing = false;                     // the next one begins when the keyspace is ready
+  bool scarce = false;                        // it gets little memory, for the server has little
   std::optional<HeavyNames> heavy;            // what falls under "(other)" in this pass; made when something does
   std::vector<HeavyNames::Counted> to_adopt;  // orphans that get a row when the next one begins
   std::uint64_t keys_measured = 0;
+  std::optional<DataState> as_of;  // when the pass that runs, or ran last, began; nothing: another one is needed anyway
+  bool met_ttl = false;            // of a key, in that pass
+  std::uint64_t measured_usec = 0;  // when the last one ended
   std::uint64_t cpu_usec = 0;
   std::uint64_t longest_slice_usec = 0, longest_slice_cpu_usec = 0;
   std::uint64_t slices = 0, long_slices = 0;  // these took more than twice tenants.slice-usec of CPU time
@@ -161,9 +171,10 @@ struct Module {
 
   // hooks/keyspace.cc
   bool loading_aside = false;
-  int imports = 0;          // slot migrations to this node that are under way
-  bool loaded = false;      // a data set was loaded: look whether the counts add up
-  bool names_are_measured;  // MEMORY USAGE counts the key's name; on 8.1 only of short strings
+  int imports = 0;               // slot migrations to this node that are under way
+  std::uint64_t key_events = 0;  // keys that came or went, flushes
+  bool loaded = false;           // a data set was loaded: look whether the counts add up
+  bool names_are_measured;       // MEMORY USAGE counts the key's name; on 8.1 only of short strings
 
   AclReading acl;
   Sweep sweep;
@@ -186,6 +197,7 @@ inline bool is_ours(std::string_view command) { return command.starts_with("tena
 inline Module* module_state = nullptr;
 
 std::uint64_t monotonic_usec();
+std::uint64_t thread_cpu_usec();  // of this thread so far
 // A number of INFO stats, like rejected_connections (by maxclients, by protected mode); nothing where the server
 // refuses INFO, or has none of this name. Some 20 µs.
 std::optional<std::uint64_t> server_statistic(Module& module, const std::string& field);

@@ -6,6 +6,9 @@
 
 namespace server_api {
 
+// Has the server taken more than nine tenths of its maxmemory? O(1), some 0.1 µs.
+bool is_close_to_maxmemory();
+
 // How much more the module may take in one go. A server some kB below its maxmemory, with nothing that it may evict,
 // refuses the next write when something else grows by more: from nine tenths of it on we grow by 1 kB at a time, so
 // that clients feel it as if another one had written. O(1).

@@ -197,14 +197,29 @@ void Keyspace::request_seeding(bool drift) {
   if (pass_) pass_->valid = false;
 }
 
-bool Keyspace::prepare_pass(std::uint64_t keys) {
+bool Keyspace::prepare_pass(std::uint64_t keys, bool scarce) {
+  if (!reclaimed_) {
+    constexpr std::uint32_t kAtATime = 1024;
+    auto empty = [this](std::uint32_t row) { return counts_.row(row) == 0 && !(aside_ && aside_->row(row)); };
+    reclaim_next_ = prefixes_.reclaim(reclaim_next_, kAtATime, empty);
+    if (reclaim_next_ != 0) return false;
+    reclaimed_ = true;
+    // A key of "(other)" may have a row of its own now, but which keys these are only a new count can tell.
+    if (prefixes_.full() && prefixes_.has_room() && is_crowded()) request_seeding(false);
+  }
   if (!live_ || mode_ == Mode::kExact) return true;
   if (!next_fresh_) {
     fresh_capacity_ = std::clamp<std::size_t>(keys / 4, fresh_capacity_, kFreshCapacity);
-    next_fresh_.emplace(fresh_capacity_);
+    next_fresh_.emplace(scarce ? std::min(fresh_capacity_, kFreshWhereScarce) : fresh_capacity_);
   }
-  if (!next_visited_) next_visited_.emplace(keys);  // there may have been memory for the first only
+  if (!next_visited_)  // there may have been memory for the first only
+    next_visited_.emplace(scarce ? std::min<std::uint64_t>(keys, kVisitedWhereScarce) : keys);
   return next_fresh_->clear_some() && next_visited_->clear_some();
+}
+
+void Keyspace::forget_prepared() {
+  next_fresh_.reset();
+  next_visited_.reset();
 }
 
 bool Keyspace::displaces(const std::vector<HeavyNames::Counted>& heavy) const {
@@ -217,15 +232,11 @@ void Keyspace::begin_pass(const std::vector<std::uint64_t>& sizes, const std::ve
   std::uint64_t keys = std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0});
   while (!prepare_pass(keys)) {
   }
+  reclaimed_ = false;
   pass_.reset();
-  prefixes_.reclaim([this](std::uint32_t row) { return counts_.row(row) == 0 && !(aside_ && aside_->row(row)); });
-  // A key of "(other)" may have a row of its own now, but which keys these are only a new count can tell.
-  bool crowded = counts_.row(PrefixTable::kOther) != 0;
-  if (prefixes_.full() && prefixes_.has_room() && crowded) request_seeding(false);
   if (live_ && mode_ == Mode::kExact) {
-    if (!crowded) prefixes_.reopen();
-    next_fresh_.reset();
-    next_visited_.reset();
+    if (!is_crowded()) prefixes_.reopen();
+    forget_prepared();
     return;
   }
   std::vector<std::uint32_t> lightest = heavy.empty() ? std::vector<std::uint32_t>() : lightest_orphans(heavy.size());
@@ -240,8 +251,6 @@ void Keyspace::begin_pass(const std::vector<std::uint64_t>& sizes, const std::ve
   prefixes_.reopen();
   pass_.emplace(PrefixTable::kFirst + prefixes_.capacity());
   if (!live_) return;
-  while (!prepare_pass(keys)) {
-  }
   pass_->fresh = std::exchange(next_fresh_, std::nullopt);
   pass_->visited = std::exchange(next_visited_, std::nullopt);
   for (std::size_t db = 0; db < sizes.size(); ++db)

@@ -88,8 +88,11 @@ class Keyspace {
   // none.
   bool vacate_orphan();
 
-  // What the pass that begins next needs; to be called until it returns true. O(1).
-  bool prepare_pass(std::uint64_t keys);
+  // What the pass that begins next needs; to be called until it returns true. O(1). Takes up to 20 MB; `scarce`: less
+  // than 1 MiB, with which a pass over more than a million keys fails where many of them vanish meanwhile.
+  bool prepare_pass(std::uint64_t keys, bool scarce = false);
+  // Gives back what was taken for it.
+  void forget_prepared();
   // A pass over the whole keyspace. `sizes`: DBSIZE of each database now. A live keyspace that is exact is only looked
   // at. `heavy`: orphans in "(other)" that get a row now, the first ones first, where there is room or another orphan
   // has fewer than half as many keys.
@@ -125,7 +128,9 @@ class Keyspace {
   std::uint64_t drift() const { return drift_; }
 
  private:
-  static constexpr std::size_t kFreshCapacity = 1 << 18;  // 4 MiB
+  static constexpr std::size_t kFreshCapacity = 1 << 18;       // 4 MiB
+  static constexpr std::size_t kFreshWhereScarce = 1 << 14;    // 256 KiB
+  static constexpr std::size_t kVisitedWhereScarce = 1 << 18;  // 512 KiB
 
   struct Pass {
     explicit Pass(std::size_t rows) : counts(rows) {}
@@ -137,6 +142,7 @@ class Keyspace {
     bool valid = true;
   };
 
+  bool is_crowded() const { return counts_.row(PrefixTable::kOther) != 0; }
   std::uint64_t fingerprint(int db, std::string_view key) const;
   // Those with the fewest keys first. O(rows).
   std::vector<std::uint32_t> lightest_orphans(std::size_t most) const;
@@ -147,6 +153,8 @@ class Keyspace {
   std::optional<FingerprintSet> next_fresh_;  // of the pass to come
   std::size_t fresh_capacity_ = 1 << 12;      // 64 KiB; more where there are many keys, or many came during a pass
   std::optional<BloomFilter> next_visited_;
+  std::uint32_t reclaim_next_ = 0;  // for the pass to come: rows before it were looked at
+  bool reclaimed_ = false;
   std::optional<Pass> pass_;
   std::optional<Counts> aside_;
   bool live_;

@@ -6,6 +6,7 @@
 // gets its row.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -87,11 +88,14 @@ class PrefixTable {
   void set_separators(std::string separators) { separators_ = std::move(separators); }
   const std::string& separators() const { return separators_; }
 
-  // Frees the rows for which `is_empty(row)` holds, orphans only. Their keys must be none, or be counted in "(other)".
+  // Frees those of the next `count` rows from `row` on for which `is_empty(row)` holds, orphans only. Their keys must
+  // be none, or be counted in "(other)". Returns the row to go on from, 0 at the end.
   template <typename IsEmpty>
-  void reclaim(IsEmpty is_empty) {
-    for (std::uint32_t row = kFirst; row < end_; ++row)
+  std::uint32_t reclaim(std::uint32_t row, std::uint32_t count, IsEmpty is_empty) {
+    row = std::max(row, kFirst);
+    for (; count > 0 && row < end_; --count, ++row)
       if (!rows_[row].name.empty() && !rows_[row].in_acl && is_empty(row)) release(row);
+    return row < end_ ? row : 0;
   }
   // What its cache counted goes to "(other)".
   void release(std::uint32_t row);

@@ -124,7 +124,7 @@ TEST(Prefixes, what_does_not_fit_falls_under_other_until_rows_are_reclaimed) {
   EXPECT_EQ(name_of(table, "b:1"), "b:");
   EXPECT_EQ(name_of(table, "c:1"), "(other)");
   EXPECT_EQ(table.dropped(), 1u);
-  table.reclaim([&](std::uint32_t row) { return table[row].name == "a:"; });
+  table.reclaim(0, 100, [&](std::uint32_t row) { return table[row].name == "a:"; });
   EXPECT_EQ(name_of(table, "c:1"), "(other)");  // where its keys have been counted
   table.reopen();
   EXPECT_EQ(name_of(table, "c:1"), "c:");

@@ -211,17 +211,17 @@ void take_last_bytes(Module& module, Client& client) {
 }
 
 void read_some_bytes(Module& module) {
-  constexpr std::uint64_t kRest = 400;  // times as long as it took
+  constexpr std::uint64_t kRest = 400;  // times the CPU time it took
   Bytes& bytes = module.bytes;
   if (!bytes.known || module.settings.bytes_interval == 0 || module.slow_log.has_ours()) return;
-  std::uint64_t start = monotonic_usec();
+  std::uint64_t start = monotonic_usec(), cpu = thread_cpu_usec();
   if (start < bytes.next_usec || (bytes.place == 0 && start - bytes.round_usec < 1'000'000)) return;
   if (bytes.place == 0) bytes.round_usec = start;
   auto count = static_cast<std::uint32_t>(std::max<std::size_t>(25, module.clients.size() / 100));
   bytes.place = list_some(module, bytes.place, count,
                           [&](Client& client, std::string_view line) { take_bytes(module, client, line); });
   auto interval = static_cast<std::uint64_t>(module.settings.bytes_interval) * 1000;
-  bytes.next_usec = start + std::max(interval, (monotonic_usec() - start) * kRest);
+  bytes.next_usec = start + std::max(interval, (thread_cpu_usec() - cpu) * kRest);
 }
 
 bool any_ran_ours_last(Module& module) {

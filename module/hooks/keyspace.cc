@@ -28,6 +28,7 @@ int database_of(Module& module, server_api::Context* context) {
 
 int on_key(server_api::Context* context, int type, const char* event_name, server_api::String* key) noexcept {
   Module& module = *module_state;
+  ++module.key_events;
   try {
     int db = database_of(module, context);
     if (type & server_api::kNotifyNew) {
@@ -57,12 +58,14 @@ int on_key(server_api::Context* context, int type, const char* event_name, serve
 }
 
 void on_flush(server_api::Context*, server_api::Event, std::uint64_t subevent, void* data) noexcept {
-  if (subevent == server_api::kFlushDbStart)
-    module_state->keyspace.flushed(static_cast<server_api::FlushInfo*>(data)->dbnum);
+  if (subevent != server_api::kFlushDbStart) return;
+  ++module_state->key_events;
+  module_state->keyspace.flushed(static_cast<server_api::FlushInfo*>(data)->dbnum);
 }
 
 void on_swap(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept {
   auto* info = static_cast<server_api::SwapDbInfo*>(data);
+  ++module_state->key_events;
   try {
     module_state->keyspace.swapped(info->dbnum_first, info->dbnum_second);
   } catch (...) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <numeric>
 #include <utility>
 
 #include "module/hooks/hooks.h"
@@ -127,6 +128,7 @@ void on_scanned(server_api::Context* context, server_api::String* name, server_a
     ++sweep.keys_seen;
     ++pass.seen;
     if (long long ttl = api.GetExpire(key); ttl >= 0) {
+      sweep.met_ttl = true;
       ++pass.with_ttl;
       pass.ttl_msec += static_cast<double>(ttl);
     }
@@ -142,6 +144,33 @@ void on_scanned(server_api::Context* context, server_api::String* name, server_a
   }
 }
 
+std::optional<std::uint64_t> number_in(std::string_view info, const std::string& field) {
+  std::size_t at = info.find("\n" + field + ":");
+  if (at == std::string_view::npos) return std::nullopt;
+  std::uint64_t value = 0;
+  std::from_chars(info.data() + at + field.size() + 2, info.data() + info.size(), value);
+  return value;
+}
+
+// Nothing where the server does not tell of every key that comes or goes.
+std::optional<DataState> data_state(Module& module) {
+  if (!module.keyspace.live()) return std::nullopt;
+  server_api::Reply reply(api.Call(module.context.get(), "INFO", "c", "persistence"));
+  std::string_view info = server_api::text(reply.get());
+  std::optional<std::uint64_t> changes = number_in(info, "rdb_changes_since_last_save");
+  std::optional<std::uint64_t> saved = number_in(info, "rdb_last_save_time");
+  if (!changes || !saved) return std::nullopt;
+  return DataState{module.key_events, *changes, *saved};
+}
+
+// Would a pass find what the last one found? Not for longer than an hour: a large hash may end its growth when it is
+// read, and keys with a TTL come closer to their end.
+bool is_unchanged(Module& module, std::uint64_t now) {
+  constexpr std::uint64_t kLongest = 3600 * kSecond;
+  const Sweep& sweep = module.sweep;
+  return sweep.as_of && !sweep.met_ttl && now - sweep.measured_usec < kLongest && sweep.as_of == data_state(module);
+}
+
 void begin_pass(Module& module, std::uint64_t now) {
   Sweep& sweep = module.sweep;
   sweep.db_sizes = database_sizes(module).value_or(std::vector<std::uint64_t>());
@@ -153,6 +182,8 @@ void begin_pass(Module& module, std::uint64_t now) {
   sweep.largest_in_all = 0;
   ++sweep.number;
   sweep.heavy.reset();
+  sweep.as_of = data_state(module);
+  sweep.met_ttl = false;
   module.keyspace.begin_pass(sweep.db_sizes, std::exchange(sweep.to_adopt, {}));
   if (module.owners.lacks_room() && module.prefixes.has_room()) module.acl.all_wanted = true;
   api.ScanCursorRestart(sweep.cursor);
@@ -162,7 +193,7 @@ void begin_pass(Module& module, std::uint64_t now) {
 void end_pass(Module& module, std::uint64_t now) {
   Sweep& sweep = module.sweep;
   sweep.state = Sweep::State::kWaiting;
-  sweep.ended_usec = now;
+  sweep.ended_usec = sweep.measured_usec = now;
   std::optional<std::vector<std::uint64_t>> sizes = database_sizes(module);
   sweep.refused = !sizes;
   if (sweep.refused) return module.keyspace.abandon_pass();
@@ -173,6 +204,7 @@ void end_pass(Module& module, std::uint64_t now) {
     if (sweep.to_adopt.size() > kAdopted) sweep.to_adopt.resize(kAdopted);
     if (module.keyspace.displaces(sweep.to_adopt)) module.keyspace.request_seeding(false);
   }
+  if (!good || !sweep.to_adopt.empty()) sweep.as_of.reset();
   sweep.complete = sweep.number;
   ++sweep.passes;
   sweep.failed_in_a_row = good ? 0 : sweep.failed_in_a_row + 1;
@@ -188,17 +220,13 @@ void check_sums(Module& module, bool drift) {
   if (!good) module.keyspace.request_seeding(drift);
 }
 
+// Asks the server only where its own counts don't tell.
 std::uint64_t keys_now(Module& module) {
-  if (module.keyspace.mode() == Keyspace::Mode::kExact) return module.keyspace.total();
-  std::uint64_t keys = 0;
-  for (std::uint64_t size : database_sizes(module).value_or(std::vector<std::uint64_t>())) keys += size;
-  return keys;
-}
-
-std::uint64_t thread_cpu_usec() {
-  timespec clock;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &clock);
-  return static_cast<std::uint64_t>(clock.tv_sec) * kSecond + static_cast<std::uint64_t>(clock.tv_nsec) / 1000;
+  if (module.keyspace.mode() == Keyspace::Mode::kExact && !module.sweep.refused) return module.keyspace.total();
+  std::optional<std::vector<std::uint64_t>> sizes = database_sizes(module);
+  module.sweep.refused = !sizes;
+  if (!sizes) return 0;
+  return std::accumulate(sizes->begin(), sizes->end(), std::uint64_t{0});
 }
 
 // A pass that counts remembers the keys that appear meanwhile, and fails where there are too many. At this pace it
@@ -217,9 +245,14 @@ std::uint64_t slice(Module& module) {
   std::uint64_t start = monotonic_usec(), start_cpu = thread_cpu_usec(), now = start, longest_step = 0;
   auto limit = static_cast<std::uint64_t>(module.settings.slice_usec);
   server_api::Growth growth;
+  std::uint64_t keys = sweep.preparing ? keys_now(module) : 0;
   while (sweep.preparing && now - start < limit) {
-    if (module.keyspace.prepare_pass(keys_now(module))) {
-      sweep.preparing = false;
+    bool ready = module.keyspace.prepare_pass(keys, sweep.scarce);
+    if (!sweep.scarce && server_api::is_close_to_maxmemory()) {  // before the server evicts keys for it
+      sweep.scarce = true;
+      module.keyspace.forget_prepared();
+    } else if (ready) {
+      sweep.preparing = sweep.scarce = false;
       begin_pass(module, now);
     }
     now = monotonic_usec();
@@ -331,7 +364,6 @@ void step(Module& module) {
   bool outgrown = false;  // most keys came after the last pass: it tells little, don't wait for the interval
   if (!running && now - sweep.checked_usec >= kSecond) {
     sweep.checked_usec = now;
-    sweep.refused = !database_sizes(module);
     outgrown = keys_now(module) > 2 * sweep.keys_seen;
     check_sums(module, module.imports == 0);
   }
@@ -341,9 +373,14 @@ void step(Module& module) {
     return arm(sweep, tick);
   }
   bool seed_now = module.keyspace.wants_seeding() && sweep.failed_in_a_row < kMaxFailedPasses;
-  if (!running && (seed_now || outgrown || sweep.began_usec == 0 ||
-                   now - sweep.began_usec >= static_cast<std::uint64_t>(settings.sweep_interval) * kSecond))
-    sweep.preparing = true;
+  auto interval = static_cast<std::uint64_t>(settings.sweep_interval) * kSecond;
+  if (!running && !sweep.preparing) {
+    bool due = sweep.began_usec == 0 || now - sweep.began_usec >= interval;
+    if (due && !seed_now && !outgrown && interval > 0 && is_unchanged(module, now))
+      sweep.began_usec = sweep.ended_usec = now;  // what the last one found holds now, too
+    else
+      sweep.preparing = due || seed_now || outgrown;
+  }
   if (sweep.state != Sweep::State::kRunning && !sweep.preparing) return arm(sweep, tick);
   if (now < sweep.rests_until_usec)  // the tick came for the ACL
     return arm(sweep, std::min(tick, static_cast<long long>(sweep.rests_until_usec - now)));
@@ -377,14 +414,15 @@ std::uint64_t monotonic_usec() {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
+std::uint64_t thread_cpu_usec() {
+  timespec clock;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &clock);
+  return static_cast<std::uint64_t>(clock.tv_sec) * kSecond + static_cast<std::uint64_t>(clock.tv_nsec) / 1000;
+}
+
 std::optional<std::uint64_t> server_statistic(Module& module, const std::string& field) {
   server_api::Reply reply(api.Call(module.context.get(), "INFO", "c", "stats"));
-  std::string_view info = server_api::text(reply.get());
-  std::size_t at = info.find("\n" + field + ":");
-  if (at == std::string_view::npos) return std::nullopt;
-  std::uint64_t value = 0;
-  std::from_chars(info.data() + at + field.size() + 2, info.data() + info.size(), value);
-  return value;
+  return number_in(server_api::text(reply.get()), field);
 }
 
 std::optional<std::vector<std::uint64_t>> database_sizes(Module& module) {

@@ -7,7 +7,7 @@ SLOTS = 16384
 
 class Cluster:
     def __init__(self, launch, nodes, *lines):
-        lines = ["cluster-enabled yes", "cluster-node-timeout 5000", "cluster-require-full-coverage no", *lines]
+        lines = ["cluster-enabled yes", "cluster-node-timeout 15000", "cluster-require-full-coverage no", *lines]
         self.nodes = [launch(lines=lines) for _ in range(nodes)]
         self.ids = [node.admin.call("CLUSTER", "MYID") for node in self.nodes]
         for number, node in enumerate(self.nodes):

@@ -31,11 +31,12 @@ class Exporter:
             self.process = subprocess.Popen(
                 list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **(environment or {})}
             )
-        wait_until(self._listens, lambda: f"the exporter to listen; its log:\n{self.log()}")
+        wait_until(self._has_read, lambda: f"the exporter to listen, and to have asked the servers; its log:\n{self.log()}")
 
-    def _listens(self):
+    def _has_read(self):
+        """Whoever comes while it asks for the first time would get what was so before."""
         assert self.process.poll() is None, f"the exporter ended with {self.process.returncode}:\n{self.log()}"
-        return "msg=started" in self.log()
+        return "msg=started" in self.log() and re.search(r'msg="(node is|cannot read)', self.log())
 
     def log(self):
         return self.log_path.read_text(errors="replace")

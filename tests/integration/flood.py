@@ -16,7 +16,7 @@ def packed(commands):
 class Wire:
     """A bare socket; what it sends is in no ledger."""
 
-    def __init__(self, port, timeout=60):
+    def __init__(self, port, timeout=600):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 

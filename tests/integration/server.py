@@ -1,5 +1,6 @@
 """One real server process in its own directory: started, waited for, ended by its own pid."""
 
+import collections
 import os
 import pathlib
 import random
@@ -7,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 
 from ledger import CommandTable, Ledger
 from session import Session
@@ -16,21 +18,27 @@ from waiting import exit_code, wait_until
 # What a log must never hold: the server's crash report, its asserts, a sanitizer's report.
 BAD_LOG_LINES = ("=== VALKEY BUG REPORT", "=== REDIS BUG REPORT", "ASSERTION FAILED", "Sanitizer", "runtime error: ", "crashed by signal")
 command_tables = {}
+MOST_RESERVATIONS = 30
+reservations = collections.deque()  # sockets with a name for the port, oldest first
 
 
 def free_port():
-    """Below the ports that outgoing connections get, and free together with its cluster bus, 10,000 above. Workers of pytest-xdist never
-    choose the same."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    step = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    """Below the ports that outgoing connections get, and free together with its cluster bus, 10,000 above. It stays reserved, for all
+    who ask here, until this process has asked for some more: long enough to be bound."""
     while True:
-        port = random.SystemRandom().randrange(12000 + worker, 22000, step)
+        port = random.SystemRandom().randrange(12000, 22000)
+        reservation = socket.socket(socket.AF_UNIX)
         try:
+            reservation.bind(f"\0valkey-tenants-port-{port}")
             for number in (port, port + 10000):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", number))
         except OSError:
+            reservation.close()
             continue
+        reservations.append(reservation)
+        if len(reservations) > MOST_RESERVATIONS:
+            reservations.popleft().close()
         return port
 
 
@@ -61,6 +69,10 @@ class Server:
         if self.loading == "conf":
             lines.append(" ".join(["loadmodule", self.module, *self.module_arguments]))
         return lines
+
+    def cpu_seconds(self):
+        """CPU time of the process so far, all threads: what others on the machine do is not in it."""
+        return time.clock_gettime(~self.process.pid << 3 | 2)
 
     def launch(self):
         """Starts the process only."""
@@ -123,7 +135,10 @@ class Server:
         return self._sessions[-1]
 
     def load_module(self, *arguments):
-        return self.admin.outcome("MODULE", "LOAD", self.module, *arguments)
+        return self.admin.outcome(*self.loading_command(*arguments))
+
+    def loading_command(self, *arguments):
+        return ("MODULE", "LOAD", self.module, *arguments)
 
     def stop(self):
         """Ends the process by its own pid, politely first. Returns its exit code, None if it had to be killed."""
@@ -138,6 +153,11 @@ class Server:
             os.kill(self.process.pid, signal.SIGKILL)
             exit_code(self.process)
             return None
+
+    def pause(self):
+        """SIGSTOP; returns when no thread of it runs any more. SIGCONT ends that."""
+        self.process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: " T " in pathlib.Path(f"/proc/{self.process.pid}/stat").read_text(), "the process to stop")
 
     def kill(self):
         """Ends the process with SIGKILL, as a crash or the kernel would."""

@@ -44,7 +44,7 @@ def _hashable(value):
     return tuple(value) if isinstance(value, list) else value
 
 
-OPTIONS = {"parser_class": Parser, "socket_timeout": 60}
+OPTIONS = {"parser_class": Parser, "socket_timeout": 600}
 
 
 def over_tcp(port):

@@ -20,23 +20,23 @@ from info import Info, read_info, rows_that_do_not_add_up
 from session import Session
 from tenants import acl_taken_in, full_pass, quick_passes, settled_info
 from traffic import create_users
-from waiting import patience, wait_until
+from waiting import wait_until
 
 # Ten million prefixes
 
 
 class Pings:
-    """Milliseconds that PING took, one after the other, until the block ends."""
+    """Milliseconds of CPU time that the server spent while it was asked PING, one after the other, until the block ends."""
 
     def __init__(self, server):
-        self.times, self._session, self._stop = [], Session(server.port), threading.Event()
+        self.times, self._server, self._session, self._stop = [], server, Session(server.port), threading.Event()
         self._thread = threading.Thread(target=self._run)
 
     def _run(self):
         while not self._stop.is_set():
-            began = time.perf_counter()
+            began = self._server.cpu_seconds()
             self._session.call("PING")
-            self.times.append((time.perf_counter() - began) * 1000)
+            self.times.append((self._server.cpu_seconds() - began) * 1000)
             self._stop.wait(0.001)
 
     def __enter__(self):
@@ -91,6 +91,16 @@ def test_random_prefixes_fill_no_memory_displace_nobody_and_are_all_counted(laun
     assert attacked.at(0.99) < 5 * without.at(0.99) + 20
 
 
+def memory_at_rest(admin):
+    """Bytes of the module after two whole passes, whose findings it keeps, and without a third."""
+    full_pass(admin)
+    full_pass(admin)
+    admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", 0)
+    info = wait_until(lambda: (info := read_info(admin)).status["sweep_state"] == "off" and info, "the passes to be off")
+    quick_passes(admin)
+    return info.status["memory_bytes"]
+
+
 def in_databases(numbers, name):
     """SETs of a key in each of these databases, whose name has the number of the database in place of {}."""
     return [command for number in numbers for command in (("SELECT", number), ("SET", name.format(number), "x"))]
@@ -101,12 +111,10 @@ def test_keys_in_thousands_of_databases_take_no_memory_from_the_others(launch):
     admin = server.admin
     quick_passes(admin)
     admin.pipeline([("SET", f"p{number}:k", "x") for number in range(4000)])  # rows of high numbers come to be
-    full_pass(admin)
-    before = read_info(admin).status["memory_bytes"]
+    before = memory_at_rest(admin)
     session = server.session()
     session.pipeline(in_databases(range(1, 4001), "p{}:k"))
-    full_pass(admin)
-    memory = read_info(admin).status["memory_bytes"]
+    memory = memory_at_rest(admin)
     print(f"module {before:,} → {memory:,} bytes")
     assert memory < before + 1_000_000
     assert all_keys(admin) == 8000 and b"\nevicted_keys:0\r" in admin.call("INFO", "stats")
@@ -279,9 +287,9 @@ def test_numbers_at_the_ends_of_their_range_and_beyond_are_refused_or_mean_what_
     fill(admin, 200, 1)
     settings = admin.call("CONFIG", "GET", "tenants.*")
     for command in numeric_calls(number):
-        began = time.monotonic()
+        began = shared.cpu_seconds()
         reply = admin.outcome(*command)
-        assert time.monotonic() - began < 2 * patience(), command
+        assert shared.cpu_seconds() - began < 2, command
         if command[0] == "CONFIG":
             allowed = number == "0" and command[2].split(".")[1] not in ("max-users", "max-prefixes", "slice-usec")
             assert (reply == b"OK") == allowed, (command, reply)
@@ -475,7 +483,7 @@ def test_loading_and_saving_the_acl_all_the_time_under_traffic_ends_right(launch
                 admin.call("ACL", "SETUSER", f"mine{rng.randrange(5)}", f"~app1:{rng.randrange(9)}*")
                 assert admin.call("ACL", "SAVE") == b"OK"
             assert not wrong_connections(admin), turn
-    assert flood.commands > 1000
+        wait_until(lambda: flood.commands > 1000, "some traffic")
     print(f"{flood.commands:,} commands, {flood.rate:,.0f} in a second")
     assert not wrong_keys(server), "prefix: (module, SCAN)"
     assert not rows_that_do_not_add_up(read_info(admin))

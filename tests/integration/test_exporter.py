@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from exporter import REPOSITORY, promtool_says
+from exporter import REPOSITORY, Metrics, promtool_says
 from info import read_info
 from server import free_port
 from tenants import acl_taken_in, full_pass, quick_passes
@@ -93,8 +93,8 @@ def test_every_sample_is_what_the_module_says_and_unknown_is_absent(launch, expo
             found = metrics.of(metric, prefix=name + "%3A", tenant=name, node=node)
             assert found == ([] if truth is None else [truth]), metric
     for name in names:
-        low, high = (info.tenants[name.encode()]["cpu_usec"] / 1e6 for info in (before, after))
-        assert low <= metrics.one("valkey_tenant_cpu_seconds_total", tenant=name) <= high
+        low, high = (info.tenants[name.encode()]["cpu_usec"] for info in (before, after))
+        assert low <= round(metrics.one("valkey_tenant_cpu_seconds_total", tenant=name) * 1e6) <= high
     assert sum(metrics.of("valkey_tenant_keys", role="primary")) == server.admin.call("DBSIZE")
     assert metrics.one("valkey_tenant_up", node=node) == 1
     assert metrics.one("valkey_tenant_start_time_seconds") == before.status["start_unix_seconds"]
@@ -156,7 +156,8 @@ def test_what_does_not_fit_is_in_other_whose_counters_never_fall(launch, export,
     def look():
         before = read_info(server.admin)
         metrics, info = exporter.metrics(), read_info(server.admin)
-        return (metrics, info) if before.status["keys"] == info.status["keys"] else None
+        same = all(before.status[what] == info.status[what] for what in ("keys", "connections"))
+        return (metrics, info) if same else None
 
     for step in range(25):
         for name in chance.sample(names, 5):  # each step another one becomes heavy, and tenants come and go
@@ -345,17 +346,21 @@ def test_clients_that_do_not_read_do_not_keep_others_waiting(launch, export):
 
 
 def test_a_thousand_scrapes_at_once_cost_the_server_a_few_readings(server, export):
-    exporter = export(server.port)
-    exporter.metrics()
+    exporter = export(server.port, connection=["-t", "60"])
 
     def readings():
         stats = server.admin.call("INFO", "commandstats").decode()
         return int(re.search(r"cmdstat_tenants\.status:calls=(\d+)", stats)[1])
 
     before = readings()
-    clients = [socket.create_connection(("127.0.0.1", exporter.port), timeout=60) for _ in range(1000)]
-    for client in clients:
-        client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    os.kill(server.process.pid, signal.SIGSTOP)  # so that they are there at once, however slow we are
+    try:
+        clients = []
+        for _ in range(1000):
+            clients.append(socket.create_connection(("127.0.0.1", exporter.port), timeout=120))
+            clients[-1].sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
 
     def status(client):
         with client:
@@ -372,13 +377,13 @@ def test_a_thousand_scrapes_at_once_cost_the_server_a_few_readings(server, expor
 @pytest.mark.fault(21)
 def test_a_dead_and_a_stopped_node_are_told_in_time_and_the_others_are_there(launch, export):
     alive, stopped, dead = launch(), launch(), free_port()
-    exporter = export(alive.port, stopped.port, dead, connection=["-t", "1"])
+    exporter = export(alive.port, stopped.port, dead, connection=["-t", "3"])
     wait_until(lambda: exporter.metrics().of("valkey_tenant_up").count(1) == 2, "two nodes to be up")
     os.kill(stopped.process.pid, signal.SIGSTOP)
     try:
         begin = time.monotonic()
         metrics = exporter.metrics()
-        assert time.monotonic() - begin < 3 * patience()
+        assert time.monotonic() - begin < 6 * patience(), "the time-out twice"
         assert metrics.one("valkey_tenant_up", node=f"127.0.0.1:{alive.port}") == 1
         for port in (stopped.port, dead):
             node = f"127.0.0.1:{port}"
@@ -401,8 +406,8 @@ def test_a_scrape_is_answered_before_prometheus_loses_patience(launch, export):
     try:
         begin = time.monotonic()
         text = exporter.text("/metrics", headers={"X-Prometheus-Scrape-Timeout-Seconds": "2"})
-        assert time.monotonic() - begin < 2 * patience()  # and not 30
-        assert "valkey_tenant_up" in text
+        assert time.monotonic() - begin < 20, "the time-out of a node"
+        assert Metrics(text).one("valkey_tenant_scrape_duration_seconds") < 2
     finally:
         os.kill(server.process.pid, signal.SIGCONT)
 

@@ -83,7 +83,7 @@ def test_a_primary_that_dies_in_the_middle_of_a_full_synchronization(launch):
     primary.admin.pipeline([("SET", f"app2:{n}", "old") for n in range(300)])
     follow(primary, replica)
     primary.admin.call("CONFIG", "SET", "rdb-key-save-delay", 1000)
-    replica.process.send_signal(signal.SIGSTOP)  # it misses more than the backlog holds
+    replica.pause()  # it misses more than the backlog holds
     primary.admin.call("CLIENT", "KILL", "TYPE", "replica")
     primary.admin.pipeline([("SET", f"app1:{n}", "x" * 5000) for n in range(3000)])
     replica.process.send_signal(signal.SIGCONT)
@@ -131,7 +131,7 @@ def test_full_synchronizations_by_disk_and_by_socket_loaded_in_every_way(launch)
         full = number(primary.admin, "stats", "sync_full")
         if not same_history:
             primary.admin.call("DEBUG", "CHANGE-REPL-ID")
-        replica.process.send_signal(signal.SIGSTOP)  # it misses more than the backlog holds
+        replica.pause()  # it misses more than the backlog holds
         primary.admin.call("CLIENT", "KILL", "TYPE", "replica")
         primary.admin.pipeline([("SET", f"app{n % 3}:{by_socket}{load}:{n}", "x" * 1000) for n in range(300)] + [("DEL", f"app1:nodisabled:{n}") for n in range(99)])
         replica.process.send_signal(signal.SIGCONT)
@@ -200,7 +200,7 @@ def test_keys_that_migrate_one_by_one_are_counted_on_one_side(launch):
     target.admin.call("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
     source.admin.call("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
     before = [observe(node) for node in nodes]
-    source.admin.call("MIGRATE", "127.0.0.1", target.port, "", 0, 10000, "KEYS", *keys[:150])
+    source.admin.call("MIGRATE", "127.0.0.1", target.port, "", 0, 60000, "KEYS", *keys[:150])
     moved = keys[0]
     assert str(source.admin.outcome("GET", moved)).startswith("ASK")
     session = target.session("app1")
@@ -209,7 +209,7 @@ def test_keys_that_migrate_one_by_one_are_counted_on_one_side(launch):
         assert not wrong_keys(node), "half of them moved"
     assert sum(sum(truth.keys_by_prefix(node.admin).values()) for node in nodes) == 301
     assert counted_between(before[1], observe(target))[b"app1"]["writes"] == 1, "what was asked for counts once"
-    source.admin.call("MIGRATE", "127.0.0.1", target.port, "", 0, 10000, "KEYS", *keys[150:])
+    source.admin.call("MIGRATE", "127.0.0.1", target.port, "", 0, 60000, "KEYS", *keys[150:])
     for node in reversed(nodes):
         node.admin.call("CLUSTER", "SETSLOT", slot, "NODE", ids[1])
     for node in nodes:
@@ -222,6 +222,8 @@ def _importing(launch):
         pytest.skip("CLUSTER MIGRATESLOTS came with 9.0")
     nodes = Cluster(launch, 2).nodes
     prepare(*nodes)
+    for node in nodes:
+        node.admin.call("CONFIG", "SET", "cluster-manual-failover-timeout", 60_000)  # twice as long may the pause be
     nodes[0].admin.pipeline([("SET", f"app{n % 3}:{{06S}}:{n}", "x" * 100) for n in range(5000)])
     nodes[0].admin.call("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1)
     nodes[0].admin.call("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", 0, 0, "NODE", nodes[1].admin.call("CLUSTER", "MYID"))
@@ -244,6 +246,7 @@ def test_a_migration_that_is_cancelled_leaves_nothing_behind(launch):
 @pytest.mark.fault(6)
 def test_a_source_that_dies_in_the_middle_of_a_migration_leaves_nothing_at_the_target(launch):
     source, target = _importing(launch)
+    target.admin.call("CONFIG", "SET", "cluster-node-timeout", 600_000)  # the half that is left is to go on
     source.kill()
     wait_until(lambda: not wrong_keys(target) and read_info(target.admin).status["keys"] == 0, lambda: f"the target to be empty, {read_info(target.admin).prefixes}")
     target.admin.call("SET", "app1:{0}", "x")  # of a slot of its own

@@ -19,7 +19,7 @@ from info import read_info, rows_that_do_not_add_up
 from tenants import quick_passes, resp3
 from test_usage import main_thread_usec
 from traffic import create_users
-from waiting import wait_until
+from waiting import patience, wait_until
 
 WORK = [("SET", "app1:k", "1"), ("GET", "app1:k"), ("MULTI",), ("INCR", "app1:n"), ("EXEC",), ("EVAL", "return 1", 0)]
 
@@ -50,7 +50,7 @@ def grown(session):
 def assert_no_counter_ran_backwards(session, most):
     """`most`: commands that can have run in ten seconds."""
     rows, seconds = grown(session)
-    assert 0 <= seconds <= 13, seconds
+    assert 0 <= seconds <= 13 * patience(), seconds
     for row in rows.values():
         assert all(value >= 0 for name, value in row.items() if isinstance(value, int) and not name.endswith("_change")), row
         assert row["commands"] <= most, row
@@ -98,8 +98,9 @@ def test_a_stall_loses_no_command_and_makes_no_counter_run_backwards(shared, sta
         assert_no_counter_ran_backwards(shared.admin, 10_000)
     differences = wrong_commands(shared, before)
     assert not differences, f"user: (module, ledger) {differences}"
-    cpu, kernel = read_info(shared.admin).status["cpu_usec"] - cpu, main_thread_usec(shared) - kernel
-    assert abs(cpu - kernel) <= 0.02 * kernel + 30_000, f"CPU: module {cpu} us, kernel {kernel} us"
+    used = lambda: (read_info(shared.admin).status["cpu_usec"] - cpu, main_thread_usec(shared) - kernel)  # noqa: E731
+    # the thread that looks may have to wait for a core, too: nothing is lost
+    wait_until(lambda: abs((now := used())[0] - now[1]) <= 0.02 * now[1] + 30_000, lambda: f"CPU time to agree, module and kernel: {used()} us")
     assert_right(shared)
 
 
@@ -143,13 +144,13 @@ def test_the_clock_of_the_machine_may_jump(launch, tmp_path, request):
     server = launch(environment={"LD_PRELOAD": str(library), "CLOCK": str(clock), "ASAN_OPTIONS": sanitizer})
     prepare(server)
     admin, session = server.admin, server.session("app1")
-    real = int(admin.call("TIME")[0])
+    began = time.monotonic()
     for hours in (1, -1, 0, 24, -24, 0):
         before = observe(server)
         session.pipeline([("SET", f"app1:{hours}:{n}", "x", "EX", 1800) for n in range(100)] + [("SET", f"app1:{hours}:stays", "x")])
         with open(clock, "r+b") as file:
             file.write(struct.pack("=q", hours * 3600))
-        wait_until(lambda: abs(int(admin.call("TIME")[0]) - real - hours * 3600) < 600, lambda: f"the clock to jump, {admin.call('TIME')}")
+        wait_until(lambda: abs(int(admin.call("TIME")[0]) - time.time() - hours * 3600) < 600, lambda: f"the clock to jump, {admin.call('TIME')}")
         session.pipeline(WORK * 20)
         differences = wrong_commands(server, before)
         assert not differences, f"after {hours} h, user: (module, ledger) {differences}"
@@ -157,7 +158,8 @@ def test_the_clock_of_the_machine_may_jump(launch, tmp_path, request):
         assert_right(server, f"after {hours} h:")
         assert_no_counter_ran_backwards(admin, 10_000)
         status = read_info(admin).status
-        assert 0 <= status["uptime_seconds"] < 300 and 0 <= status["sweep_age_seconds"] < 60, f"after {hours} h: {status}"
+        most = time.monotonic() - began + 10
+        assert 0 <= status["uptime_seconds"] <= most and 0 <= status["sweep_age_seconds"] <= most, f"after {hours} h: {status}"
 
 
 # 23: memory

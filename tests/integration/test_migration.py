@@ -23,6 +23,7 @@ def nodes(launch):
     for node in nodes:
         create_users(node.admin)
         quick_passes(node.admin)
+        node.admin.call("CONFIG", "SET", "cluster-manual-failover-timeout", 60_000)  # twice as long may the pause be
     return nodes
 
 
@@ -80,11 +81,13 @@ def test_keys_on_the_way_count_when_they_have_arrived(nodes):
     source, target = nodes
     source.admin.pipeline([("SET", f"app1:{TAG}:{number}", "x") for number in range(KEYS)])
     source.admin.call("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1)
-    start = read_info(target.admin).status["uptime_seconds"]
-    arrived = []
+    start, arrived = [], []
 
     def let_go_after_a_check_of_the_sums():
-        if not arrived and read_info(target.admin).status["uptime_seconds"] > start + 2:
+        uptime = read_info(target.admin).status["uptime_seconds"]
+        if not start and truth.pairs(source.admin.call("CLUSTER", "GETSLOTMIGRATIONS")[0])[b"state"] == b"waiting-to-pause":
+            start.append(uptime)  # all have arrived
+        if start and not arrived and uptime > start[0] + 2:
             arrived.append(not wrong_keys(target))
             source.admin.call("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 0)
 

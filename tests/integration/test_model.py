@@ -31,7 +31,7 @@ class Sender:
     """Connections over which batches go out at once; replies are only waited for."""
 
     def __init__(self, server, connections=3):
-        self.sockets = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(connections)]
+        self.sockets = [socket.create_connection(("127.0.0.1", server.port), timeout=600) for _ in range(connections)]
 
     def send(self, batches):
         """One batch to each connection, at the same time."""

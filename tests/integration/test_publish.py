@@ -47,10 +47,12 @@ def field_names(text):
 def busy(shared, seed):
     """A server that has seen traffic, odd names, and whole passes."""
     quick_passes(shared.admin)
-    Traffic(shared, seed).run(60)
+    traffic = Traffic(shared, seed)
+    traffic.run(60)
     shared.admin.call("ACL", "SETUSER", b"o:d=d,#%\xff", "on", "nopass", "~odd:*", "+@all")
     shared.session(b"o:d=d,#%\xff", "x").call("SET", b"odd:\r\n", "1")
     shared.admin.call("SET", b"a\r\n=,%#\x00(:1", "x")
+    traffic.settle()
     full_pass(shared.admin)
     return shared
 

@@ -41,7 +41,7 @@ def ops(launch, tmp_path):
     quick_passes(server.admin)
     full_pass(server.admin)
     (tmp_path / "secret").write_text("secret\n")
-    return server, ["-p", server.port, "--user", "ops", "--password-file", tmp_path / "secret"]
+    return server, ["-p", server.port, "-t", "60", "--user", "ops", "--password-file", tmp_path / "secret"]
 
 
 @pytest.mark.parametrize("command", NEEDS, ids=" ".join)

@@ -10,7 +10,7 @@ import truth
 from info import read_info, rows_that_do_not_add_up, total
 from tenants import acl_taken_in, full_pass, measured_pass, pages, quick_passes, resp3, settled_info
 from traffic import Traffic
-from waiting import wait_until
+from waiting import patience, wait_until
 
 @pytest.fixture
 def admin(server):
@@ -261,8 +261,8 @@ def test_top_tells_what_was_used_over_the_window_and_forgets_what_came_before(sh
     app1.pipeline([("SET", f"app1:{n}", "x") for n in range(300)])
     settled_info(admin)
     reply = top(admin, "commands")
-    assert reply["by"] == b"commands" and 0 <= reply["seconds"] < 10
-    first = reply["tenants"][0]
+    assert reply["by"] == b"commands" and 0 <= reply["seconds"] <= 13
+    first = next(row for row in reply["tenants"] if row["name"] == b"app1")
     assert (first["name"], first["writes"], first["keys"], first["keys_change"]) == (b"app1", 300, 300, 300)
     grown = top(admin, "keys_change")
     assert grown["by"] == b"keys_change"
@@ -276,7 +276,7 @@ def test_top_tells_what_was_used_over_the_window_and_forgets_what_came_before(sh
     app2.pipeline([("GET", "app2:k")] * 50)
     short, long = top(admin, "reads", "WINDOW", 10), top(admin, "writes", "WINDOW", 60)
     assert [row["reads"] for row in short["tenants"] if row["name"] == b"app2"] == [50]
-    assert 9.9 <= short["seconds"] <= 13
+    assert 9.9 <= short["seconds"] <= 13 * patience()
     assert long["tenants"][0]["name"] == b"app1" and long["tenants"][0]["writes"] == 300
     assert b"app1" in [row["name"] for row in top(admin, "keys")["tenants"]], "a gauge is as it is now"
 
@@ -296,9 +296,14 @@ def test_top_does_not_know_how_much_grew_while_bytes_were_not_read(shared):
 
 def test_top_is_sorted_and_cut_and_its_sums_are_those_of_info(shared, seed):
     before = read_info(shared.admin)
-    top(shared.admin)
+    resp3(shared.admin, "TENANTS.TOP")
     shared.admin.call("TENANTS.RESETSTAT")
-    Traffic(shared, seed).run(80)
+    traffic = Traffic(shared, seed)
+    traffic.run(80)
+    traffic.settle()
+    shared.admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", 0)  # a pass may find other counts, where they are swept
+    wait_until(lambda: read_info(shared.admin).status["sweep_state"] == "off", "the passes to be off")
+    top = lambda session, *words: resp3(session, "TENANTS.TOP", *words, "WINDOW", 300)  # noqa: E731
     for column in ("commands", "reads", "writes", "connections", "keys"):
         values = [row[column] for row in top(shared.admin, column, "COUNT", 100)["tenants"]]
         assert values == sorted(values, reverse=True) and 0 not in values, column

@@ -88,13 +88,13 @@ def test_a_stopped_server_costs_its_timeout_and_no_more(ready, launch):
     os.kill(stopped.process.pid, signal.SIGSTOP)
     try:
         begun = time.monotonic()
-        result = tool("-t", "0.5", "-p", ready.port, "-p", stopped.port, "list")
+        result = tool("-t", "5", "-p", ready.port, "-p", stopped.port, "list")
         took = time.monotonic() - begun
     finally:
         os.kill(stopped.process.pid, signal.SIGCONT)
     assert result.code == 1 and "no answer within the time-out" in result.err
     assert "app1" in result.out
-    assert 0.5 <= took < 3 * patience(), took
+    assert 5 <= took < 10 * patience(), took
 
 
 def test_exit_codes_tell_what_is_wrong_and_messages_what_to_do(ready, launch):

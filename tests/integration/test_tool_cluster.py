@@ -14,7 +14,7 @@ from test_transports import Authority
 from tenants import acl_taken_in, full_pass, quick_passes
 from tool import ReplicatedCluster, Terminal, listed, ok, tool
 from truth import connections_by_user
-from waiting import exit_code, wait_until
+from waiting import exit_code, patience, wait_until
 
 pytestmark = pytest.mark.newest_server("one version of the cluster's protocol is enough; the module's own tests have the others")
 
@@ -57,6 +57,12 @@ def roles(reply):
     return sorted(node.get("role", "down") for node in reply["nodes"])
 
 
+def roles_if(code, seed):
+    """The roles that `list` tells of, as long as its exit code is this one; on a busy machine any node may miss its time-out once."""
+    result = tool(*in_cluster(seed), "list", "-o", "json")
+    return roles(json.loads(result.out)) if result.code == code else []
+
+
 def test_the_sums_over_a_cluster_are_the_truth_from_whichever_node_it_is_found(cluster):
     held = [node.session("app1") for node in cluster.all for _ in range(2)]
     for node in cluster.nodes:
@@ -82,7 +88,7 @@ def test_the_sums_over_a_cluster_are_the_truth_from_whichever_node_it_is_found(c
 def test_a_dead_primary_is_marked_until_its_replica_has_taken_over(cluster):
     gone = cluster.nodes[0]
     lost = dbsize([gone])
-    gone.kill()
+    cluster.lose(gone)
     result = tool(*in_cluster(cluster.nodes[1]), "list", "-o", "json")
     assert result.code == 1 and f"incomplete, without 127.0.0.1:{gone.port}" in result.err
     seen = json.loads(result.out)
@@ -91,15 +97,16 @@ def test_a_dead_primary_is_marked_until_its_replica_has_taken_over(cluster):
     assert before in (600 - lost, 600), "600 where the failover was quicker"
 
     def taken_over():
-        return roles(listed(*in_cluster(cluster.nodes[1]), code=1)) == ["down", "primary", "primary", "primary", "replica", "replica"]
+        return roles_if(1, cluster.nodes[1]) == ["down", "primary", "primary", "primary", "replica", "replica"]
 
     wait_until(taken_over, "the replica to take over")
     seen = listed(*in_cluster(cluster.nodes[1]), code=1)
     assert seen["rows"]["app1"]["keys"] == 600 and not seen["complete"]
     gone.start_again()
     gone.admin.call("ACL", "SETUSER", "app1", *RULES)
-    wait_until(lambda: roles(listed(*in_cluster(cluster.nodes[1]))) == ["primary"] * 3 + ["replica"] * 3, "the old primary to be a replica")
-    wait_until(lambda: listed(*in_cluster(gone))["rows"]["app1"]["keys"] == 600, "all keys once")
+    wait_until(lambda: roles_if(0, cluster.nodes[1]) == ["primary"] * 3 + ["replica"] * 3, "the old primary to be a replica")
+    wait_until(lambda: tool(*in_cluster(gone), "list", "-o", "json").code == 0, "all nodes to answer")
+    assert listed(*in_cluster(gone))["rows"]["app1"]["keys"] == 600
 
 
 def rates_of(text, column):
@@ -116,23 +123,27 @@ def rates_of(text, column):
 
 
 def test_top_follows_a_failover_without_a_negative_rate_or_a_spike(cluster):
-    terminal = Terminal(*in_cluster(cluster.nodes[1]), "top", "-b", "-d", "0.5", "-n", "30", columns=160)
+    for node in cluster.nodes:  # more than what is sent while we look, so that a sum that jumps is a rate that nobody could reach
+        session = node.session("app1")
+        for _ in range(10):
+            session.call("EVAL", "for _ = 1, 20000 do redis.call('PING') end", 0)
+        session.close()
+    terminal = Terminal(*in_cluster(cluster.nodes[1]), "top", "-b", "-d", "0.5", "-n", "60", columns=160)
     terminal.wait_for("3 primaries, 3 replicas")
     clients = [node.session("app1") for node in cluster.nodes[1:]]
-    cluster.nodes[0].kill()
-    deadline = time.monotonic() + 40
-    terminal.raw = b""
+    cluster.lose(cluster.nodes[0])
+    deadline, begin = time.monotonic() + 120 * patience(), len(terminal.raw)
     while terminal.read(0.02) and time.monotonic() < deadline:
         for client in clients:
             client.call("PING")
-    frames = terminal.raw.decode().replace("\r", "")
+    frames = terminal.raw[begin:].decode().replace("\r", "").split("\n\n", 1)[1]  # whole ones
     assert exit_code(terminal.process) == 0
     terminal.close()
     assert "1 DOWN" in frames and "3 primaries, 2 replicas" in frames
     rates = rates_of(frames, "CMD/S")
-    assert len(rates) > 20 and all(re.fullmatch(r"<?[\d.]+k?", rate) for rate in rates), rates
-    plain = [float(rate.strip("<k")) * (1000 if rate.endswith("k") else 1) for rate in rates]
-    assert max(plain) < 2000, f"{plain}: some fifty PINGs a second per client were sent"
+    assert len(rates) > 20 and all(re.fullmatch(r"<?[\d.]+[kM]?", rate) for rate in rates), rates
+    plain = [float(rate.strip("<kM")) * {"k": 1e3, "M": 1e6}.get(rate[-1], 1) for rate in rates]
+    assert max(plain) < 50_000, f"{plain}: the counters are at 200,000 each"
 
 
 def test_moving_slots_moves_no_sum(cluster):
@@ -142,10 +153,10 @@ def test_moving_slots_moves_no_sum(cluster):
         keys = source.admin.call("CLUSTER", "GETKEYSINSLOT", slot, 100)
         target.admin.call("CLUSTER", "SETSLOT", slot, "IMPORTING", cluster.ids[0])
         source.admin.call("CLUSTER", "SETSLOT", slot, "MIGRATING", cluster.ids[1])
-        source.admin.call("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+        source.admin.call("MIGRATE", "127.0.0.1", target.port, "", 0, 60000, "KEYS", *keys)
         cluster_nodes = cluster.nodes
         for node in (target, source, cluster_nodes[2]):
-            node.admin.call("CLUSTER", "SETSLOT", slot, "NODE", cluster.ids[1])
+            node.admin.call("CLUSTER", "SETSLOT", slot, "NODE", cluster.ids[1], "TIMEOUT", 60000)
         assert listed(*in_cluster(source))["rows"]["app1"]["keys"] == 600
     assert slots and dbsize(cluster.nodes) == 600
 
@@ -155,13 +166,13 @@ def test_a_stopped_node_costs_its_timeout_once_and_a_node_that_is_forgotten_is_g
     os.kill(stopped.process.pid, signal.SIGSTOP)
     try:
         begun = time.monotonic()
-        result = tool("-t", "0.5", *in_cluster(cluster.nodes[0]), "list")
+        result = tool("-t", "5", *in_cluster(cluster.nodes[0]), "list")
         took = time.monotonic() - begun
         assert result.code == 1 and f"127.0.0.1:{stopped.port}: no answer within the time-out" in result.err
-        assert 0.5 <= took < 3, took
+        assert 5 <= took < 10 * patience(), took
         for node in cluster.all[:5]:
             node.admin.call("CLUSTER", "FORGET", cluster.ids[5])
-        wait_until(lambda: len(listed(*in_cluster(cluster.nodes[0]))["nodes"]) == 5, "the node to be forgotten")
+        wait_until(lambda: len(roles_if(0, cluster.nodes[0])) == 5, "the node to be forgotten")
     finally:
         os.kill(stopped.process.pid, signal.SIGCONT)
 
@@ -197,6 +208,7 @@ def test_a_cluster_that_speaks_only_tls(launch, tmp_path):
         session.call("CLUSTER", "ADDSLOTSRANGE", number * 8192, number * 8192 + 8191)
     sessions[0].call("CLUSTER", "MEET", "127.0.0.1", nodes[1].port)
     wait_until(lambda: all(b"cluster_known_nodes:2" in session.call("CLUSTER", "INFO") for session in sessions), "the nodes to meet")
+    wait_until(lambda: not any(b"handshake" in session.call("CLUSTER", "NODES") for session in sessions), "the nodes to shake hands")
     seen = json.loads(ok("-c", "-p", nodes[0].port, "--tls", "--cacert", authority.certificate, "list", "-o", "json"))
     assert roles(seen) == ["primary", "primary"]
     for session in sessions:

@@ -7,7 +7,7 @@ import pytest
 
 from tenants import acl_taken_in
 from tool import listed, ok
-from waiting import wait_until
+from waiting import patience, wait_until
 
 pytestmark = pytest.mark.newest_server("a figure of one version is enough")
 
@@ -23,7 +23,7 @@ def test_ten_thousand_tenants_are_listed_in_a_second(launch, version):
         server.admin.pipeline([("SET", f"tenant{n}:k", "x") for n in range(first, first + 1000)])
     acl_taken_in(server.admin, 120)
     # with so many rows the module adds up every two seconds, and lists who was there then
-    wait_until(lambda: len(listed("-p", server.port)["rows"]) > TENANTS, "the module to have added up all tenants")
+    wait_until(lambda: sum(name.startswith("tenant") for name in listed("-p", server.port)["rows"]) == TENANTS, "the module to have added up all tenants")
     took = {}
     for what in (["list"], ["list", "prefixes"], ["list", "-o", "json"], ["show", "tenant77"], ["top", "-b", "-n", "1", "-d", "0.1"], ["check", "--crit-keys", "5"]):
         best = 99
@@ -36,4 +36,4 @@ def test_ten_thousand_tenants_are_listed_in_a_second(launch, version):
             rows = json.loads(out)["rows"]
             assert len({row["name"] for row in rows}) == len(rows) and sum(row["name"].startswith("tenant") for row in rows) == TENANTS
     print(f"{TENANTS} tenants on {version}, best of 3: " + ", ".join(f"{what} {seconds:.2f} s" for what, seconds in took.items()))
-    assert took["list"] <= 1
+    assert took["list"] <= patience()

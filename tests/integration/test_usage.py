@@ -1,5 +1,6 @@
 """What users use beside commands: CPU time, bytes, errors and refusals, and what TENANTS.GET says of them."""
 
+import contextlib
 import pathlib
 import re
 import time
@@ -8,7 +9,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from checks import users
-from info import read_info, total
+from info import Info, read_info, total
 from ledger import foreseeable, refused
 from traffic import Traffic, create_users
 from waiting import wait_until
@@ -35,8 +36,10 @@ def cpu(server):
 
 
 def waited_usec(server):
-    """For how long the main thread has waited for a core."""
-    return int(open(f"/proc/{server.process.pid}/task/{server.process.pid}/schedstat").read().split()[1]) // 1000
+    """For how long the main thread, and the one that looks at its clock, have waited for a core."""
+    tasks = pathlib.Path(f"/proc/{server.process.pid}/task")
+    waiting = [task for task in tasks.iterdir() if task.name == tasks.parent.name or (task / "comm").read_bytes() == b"tenants-cpu\n"]
+    return sum(int((task / "schedstat").read_text().split()[1]) for task in waiting) // 1000
 
 
 def with_a_core_for_itself(server, measure):
@@ -64,9 +67,10 @@ def test_cpu_of_all_users_is_the_main_threads(launch, io_threads, seed):
         session.pipeline([("SET", f"app1:{number}", "x" * 100), ("LRANGE", "app1:list", 0, -1)] * 50 + [("EVAL", BUSY % 200_000, 0)])
         if number % 100 == 0:
             server.admin.outcome("BGSAVE")
-    module, kernel = cpu(server) - module, main_thread_usec(server) - kernel
-    assert kernel > 400_000
-    assert abs(module - kernel) <= 0.01 * kernel + 16_000, f"module {module}, kernel {kernel}"  # a few looks of 4 ms
+    used = lambda: (cpu(server) - module, main_thread_usec(server) - kernel)  # noqa: E731
+    assert used()[1] > 400_000
+    # a few looks of 4 ms; one that comes late makes up for it later
+    wait_until(lambda: abs((now := used())[0] - now[1]) <= 0.01 * now[1] + 16_000, lambda: f"CPU time to agree, module and kernel: {used()} us")
     info = read_info(server.admin)
     assert abs(total(info.users, "cpu_usec") - info.status["cpu_usec"]) <= len(info.users)
 
@@ -111,11 +115,15 @@ def test_sampling_can_be_switched_off_and_on(launch):
     first = wait_until(lambda: cpu(server), "CPU time")
     server.admin.call("CONFIG", "SET", "tenants.cpu-sampling-hz", 0)
     assert cpu(server) >= first
-    assert b"tenants-cpu" not in threads(server)
+    wait_until(lambda: b"tenants-cpu" not in threads(server), "the thread to be gone")
 
 
 def threads(server):
-    return b" ".join(path.read_bytes() for path in pathlib.Path(f"/proc/{server.process.pid}/task").glob("*/comm"))
+    names = b""
+    for path in pathlib.Path(f"/proc/{server.process.pid}/task").glob("*/comm"):
+        with contextlib.suppress(OSError):  # it has just ended
+            names += path.read_bytes()
+    return names
 
 
 @pytest.mark.clocks
@@ -124,13 +132,17 @@ def test_a_command_that_blocks_the_server_is_kept_by_name_without_arguments(shar
     for _ in range(50):
         session.call("GET", "app1:k")
     assert get(shared.admin, "app1")["slow_commands"] == []
-    usec = 0
-    iterations = 1_000_000
-    while usec < 30_000:
-        iterations *= 2
-        start = main_thread_usec(shared)
-        session.call("EVAL", BUSY % iterations, 0)
-        usec = main_thread_usec(shared) - start
+
+    def block():
+        usec, iterations = 0, 1_000_000
+        while usec < 30_000:
+            iterations *= 2
+            start = main_thread_usec(shared)
+            session.call("EVAL", BUSY % iterations, 0)
+            usec = main_thread_usec(shared) - start
+        return usec
+
+    usec = with_a_core_for_itself(shared, block)
     row = get(shared.admin, "app1")
     slow = {key.decode(): value for key, value in row["slow_commands"][0].items()}
     assert row["slow"] >= 1 and set(slow) == {"command", "cpu_usec", "unix_msec"}
@@ -234,13 +246,14 @@ def test_bytes_cost_little_however_many_connections_come_and_go(launch):
     server = launch(lines=["maxclients 3000"])
     create_users(server.admin)
     crowd = [server.session("app1") for _ in range(2000)]
-    before, start = spent_on_lists(server), time.monotonic()
+    before, start, waited = spent_on_lists(server), time.monotonic(), waited_usec(server)
     while time.monotonic() - start < 3:
         batch = [server.session("app1") for _ in range(100)]
         for session in batch:
             session.pipeline([("SET", "app1:k", "x" * 1000), ("AUTH", "app2", "secret"), ("PING",)])
             session.close()
-    spent, elapsed = spent_on_lists(server) - before, time.monotonic() - start
+    elapsed = time.monotonic() - start
+    spent = spent_on_lists(server) - before - (waited_usec(server) - waited)  # a command that has no core goes on by the server's clock
     assert spent < 0.0125 * elapsed * 1e6 + 52_000, f"{spent} µs in {elapsed:.1f} s"
     after = read_info(server.admin)
     assert after.status["bytes_missed"] > 0 or spent < 0.0125 * elapsed * 1e6 + 50_000
@@ -294,7 +307,8 @@ def test_get_tells_the_commands_of_a_user_by_name_the_most_frequent_first(shared
 def test_resetstat_starts_the_counters_anew_and_says_when(shared):
     info = read_info(shared.admin)
     assert info.status["reset_unix_seconds"] == info.status["start_unix_seconds"]
-    assert abs(info.status["start_unix_seconds"] + info.status["uptime_seconds"] - int(shared.admin.call("TIME")[0])) <= 2
+    text, now = shared.admin.transaction(("INFO", "tenants"), ("TIME",))
+    assert abs(Info(text).status["start_unix_seconds"] + Info(text).status["uptime_seconds"] - int(now[0])) <= 2
     session, blocked, gone = (shared.session("app1") for _ in range(3))
     session.pipeline([("SET", "app1:k", "x" * 10_000), ("GET", "app1:k"), ("LPUSH", "app1:k", "1"), ("GET",), ("EVAL", BUSY % 5_000_000, 0)])
     blocked.send("BLPOP", "app1:nothing", 60)
@@ -302,8 +316,7 @@ def test_resetstat_starts_the_counters_anew_and_says_when(shared):
     wait_until(lambda: users(shared)[b"app1"]["bytes_in"] > 10_000, "the bytes to be read")
     wait_until(lambda: users(shared)[b"app1"]["connections"] == 2, "the connection to be closed")
     wait_until(lambda: int(shared.admin.call("TIME")[0]) > info.status["start_unix_seconds"], "the next second")
-    shared.admin.call("TENANTS.RESETSTAT")
-    info = read_info(shared.admin)
+    info = Info(shared.admin.transaction(("TENANTS.RESETSTAT",), ("INFO", "tenants"))[1])
     row = info.users[b"app1"]
     assert row["connections"] == row["connections_peak"] == 2
     assert {field for field in row if field != "cpu_usec" and row[field]} == {"connections", "connections_peak"}

@@ -13,7 +13,7 @@ from tenants import acl_taken_in, quick_passes, settled_info
 from session import Session
 from test_usage import main_thread_usec
 from traffic import USERS, Traffic, create_users
-from waiting import wait_until
+from waiting import patience, wait_until
 
 
 def test_connections_equal_client_list_after_every_way_a_user_changes(shared):
@@ -407,4 +407,4 @@ def test_a_change_among_ten_thousand_users_is_taken_in_at_once(launch):
         seconds.append(time.monotonic() - begun)
         cpu.append(main_thread_usec(server) - used)
     print(f"taken in after {sorted(seconds)[10] * 1000:.0f} ms (median), {max(seconds) * 1000:.0f} ms at most; main thread {sorted(cpu)[10]} us, INFO included")
-    assert sorted(seconds)[10] < 0.1
+    assert sorted(seconds)[10] < 0.1 * patience() and sorted(cpu)[10] < 20_000

@@ -76,7 +76,9 @@ class Terminal:
 
     def read(self, seconds=0.05):
         """Takes in what there is. Returns False at the end."""
-        if select.select([self.leader], [], [], seconds)[0]:
+        poll = select.poll()  # not select(), which knows descriptors below 1,024 only
+        poll.register(self.leader, select.POLLIN)
+        if poll.poll(seconds * 1000):
             try:
                 got = os.read(self.leader, 65536)
             except OSError:  # EIO: the other end is closed
@@ -116,8 +118,8 @@ class ReplicatedCluster(Cluster):
     """Three primaries, each with a replica: node i + 3 is that of node i."""
 
     def __init__(self, launch, *lines):
-        super().__init__(launch, 3, "cluster-node-timeout 2000", *lines)
-        self.replicas = [launch(lines=["cluster-enabled yes", "cluster-node-timeout 2000", "cluster-require-full-coverage no", *lines]) for _ in range(3)]
+        super().__init__(launch, 3, *lines)
+        self.replicas = [launch(lines=["cluster-enabled yes", "cluster-node-timeout 15000", "cluster-require-full-coverage no", *lines]) for _ in range(3)]
         for primary, replica in zip(self.nodes, self.replicas):
             replica.admin.call("CLUSTER", "MEET", "127.0.0.1", primary.port)
         self.ids += [replica.admin.call("CLUSTER", "MYID") for replica in self.replicas]
@@ -128,6 +130,12 @@ class ReplicatedCluster(Cluster):
             replica.admin.call("CLUSTER", "REPLICATE", primary_id)
         wait_until(lambda: all(b"master_link_status:up" in replica.admin.call("INFO", "replication") for replica in self.replicas), "the replicas to be in sync")
         wait_until(lambda: all(self._sees_replicas(node) for node in self.all), "all nodes to know the replicas")
+
+    def lose(self, node):
+        """It dies, and the others shall notice soon: before, a busy machine must not make them think so."""
+        for other in self.all:
+            other.admin.call("CONFIG", "SET", "cluster-node-timeout", 2000)
+        node.kill()
 
     def _sees_replicas(self, node):
         return node.admin.call("CLUSTER", "NODES").count(b"slave") == 3

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 
-#include <chrono>
+#include <ctime>
 
 namespace tenants::tool {
 namespace {
@@ -52,14 +52,21 @@ TEST(Passwords, a_hash_is_a_bcrypt_hash) {
   EXPECT_FALSE(is_bcrypt(other));
 }
 
+// Of this thread: a busy machine must not decide.
+double cpu_seconds() {
+  timespec clock;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &clock);
+  return static_cast<double>(clock.tv_sec) + static_cast<double>(clock.tv_nsec) * 1e-9;
+}
+
 TEST(Passwords, an_unknown_user_costs_as_much_time_as_a_wrong_password) {
   Passwords passwords({{"ops", bcrypt("secret", 10)}});
   auto seconds = [&](const std::string& text) {
     double best = 1e9;
     for (int i = 0; i < 3; ++i) {
-      auto begin = std::chrono::steady_clock::now();
+      double begin = cpu_seconds();
       passwords.accept(header(text));
-      best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+      best = std::min(best, cpu_seconds() - begin);
     }
     return best;
   };

@@ -1,6 +1,7 @@
 #include "tool/exporter/web_config.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -14,7 +15,7 @@ constexpr const char* kHash = "$2y$04$abcdefghijklmnopqrstuuFcQhiEt3VfHZn9aC0ZBV
 
 // What is wrong with this file; empty: nothing.
 std::string complaint(const std::string& text) {
-  std::string path = testing::TempDir() + "/web_config_test.yml";
+  std::string path = testing::TempDir() + "/web_config_test." + std::to_string(getpid()) + ".yml";
   std::ofstream(path) << text;
   try {
     read_web_config(path);
@@ -53,7 +54,7 @@ TEST(WebConfig, what_is_wrong_is_told_with_its_line_and_key) {
 }
 
 TEST(WebConfig, users_are_read_with_their_hashes) {
-  std::string path = testing::TempDir() + "/web_config_test.yml";
+  std::string path = testing::TempDir() + "/web_config_test." + std::to_string(getpid()) + ".yml";
   std::ofstream(path) << "basic_auth_users:\n  ops: " << kHash << "\nhttp_server_config:\n  http2: false\n";
   WebConfig config = read_web_config(path);
   EXPECT_EQ(config.users, (std::map<std::string, std::string>{{"ops", kHash}}));
