@@ -57,19 +57,25 @@ struct AclReading {
 
   bool all_wanted = true;
   bool all_running = false;
-  bool all_queued = false;  // wanted as soon as any EXEC runs, which does not say what
   bool readable = true;
   std::uint64_t next_usec = 0;       // where it is not: when to ask again
   std::uint64_t wanted_usec = 0;     // since when, as far as seen; 0: it is not
   std::vector<std::string> changed;  // users to be read again
-  std::vector<std::string> queued;   // likewise
-  std::vector<std::string> names;    // while all are read
+  struct Queued {
+    std::uint64_t client = 0;
+    std::string user;  // empty: all users
+  };
+  std::vector<Queued> queued;      // to be read again when EXEC of that client runs
+  std::uint64_t all_queued = 0;    // the client that queued a change for which there was no memory
+  std::vector<std::string> names;  // while all are read
   std::size_t next = 0;
   std::uint32_t number = 0;  // of the reading of all users, which each user's row keeps
 
   bool wanted() const { return all_wanted || all_running || !changed.empty(); }
-  void change(std::vector<std::string>& list, std::string_view name);
-  void exec_runs();
+  void change(std::string_view user);
+  void queue(std::uint64_t client, std::string_view user);
+  bool exec_runs(std::uint64_t client);  // false: it changes nothing of the ACL
+  void forget(std::uint64_t client);     // its transaction
 };
 
 // Of the data set: equal at two moments, if nobody has changed it between them, as far as the server tells.

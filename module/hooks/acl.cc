@@ -114,24 +114,43 @@ void step(Module& module) {
 
 }  // namespace
 
-void AclReading::change(std::vector<std::string>& list, std::string_view name) {
-  if (std::ranges::find(list, name) != list.end()) return;
-  if (list.size() < kMostChanged) {
-    list.emplace_back(name);
+void AclReading::change(std::string_view user) {
+  if (std::ranges::find(changed, user) != changed.end()) return;
+  if (changed.size() < kMostChanged) {
+    changed.emplace_back(user);
     return;
   }
-  list.clear();
+  changed.clear();
   all_wanted = true;
 }
 
-void AclReading::exec_runs() {
-  all_wanted |= std::exchange(all_queued, false);
-  try {
-    for (const std::string& name : queued) change(changed, name);
-  } catch (...) {  // out of memory: which user it is was lost
-    all_wanted = true;
+void AclReading::queue(std::uint64_t client, std::string_view user) {
+  if (queued.size() >= kMostChanged) user = {};
+  for (const Queued& other : queued)
+    if (other.client == client && (other.user == user || other.user.empty())) return;
+  queued.push_back({client, std::string(user)});
+}
+
+bool AclReading::exec_runs(std::uint64_t client) {
+  bool any = client == all_queued;
+  all_wanted |= any;
+  for (const Queued& each : queued) {
+    if (each.client != client) continue;
+    any = true;
+    try {
+      if (!each.user.empty()) change(each.user);
+    } catch (...) {  // out of memory: which user it is was lost
+      all_wanted = true;
+    }
+    all_wanted |= each.user.empty();
   }
-  queued.clear();
+  forget(client);
+  return any;
+}
+
+void AclReading::forget(std::uint64_t client) {
+  if (all_queued == client) all_queued = 0;
+  std::erase_if(queued, [&](const Queued& each) { return each.client == client; });
 }
 
 bool read_acl(Module& module, std::uint64_t usec) {

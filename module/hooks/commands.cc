@@ -269,33 +269,33 @@ void exec(Module& module, Client& client) {
     mark_pending(module, client);
     module.may_nest = true;
     module.nesting_id = client.id;
-    module.acl.exec_runs();
-    module.default_is_open.reset();
-    module.all_pending = true;
+    if (module.acl.exec_runs(client.id)) {
+      module.default_is_open.reset();
+      module.all_pending = true;
+    }
   }
 }
 
-// ACL SETUSER name …, ACL DELUSER name …, or ACL LOAD. `queued`: it runs when EXEC does, if it does not run now.
-void note_acl_change(Module& module, server_api::FilterContext* context, const CommandEntry& command, bool queued) {
+// ACL SETUSER name …, ACL DELUSER name …, or ACL LOAD. `queued`: the client whose EXEC runs it, if it does not run now.
+void note_acl_change(Module& module, server_api::FilterContext* context, const CommandEntry& command,
+                     const Client* queued) {
   AclReading& acl = module.acl;
   module.default_is_open.reset();
   int names = api.CommandFilterArgsCount(context);
   if (command.special & CommandEntry::kOfOneUser) names = 3;
-  bool many = names - 2 > static_cast<int>(AclReading::kMostChanged);
-  if (names == 2 || many) {
-    names = 2;
-    acl.all_wanted = true;
-    acl.all_queued |= queued;
-  }
+  bool all = names == 2 || names - 2 > static_cast<int>(AclReading::kMostChanged);
   try {
-    for (int i = 2; i < names; ++i) {
+    if (all && queued) acl.queue(queued->id, {});
+    for (int i = 2; i < names && !all; ++i) {
       std::string_view name = view(api.CommandFilterArgGet(context, i));
-      acl.change(acl.changed, name);
-      if (queued) acl.change(acl.queued, name);
+      acl.change(name);
+      if (queued) acl.queue(queued->id, name);
     }
   } catch (...) {  // out of memory: which user it is was lost
-    acl.all_wanted = true;
+    all = true;
+    if (queued) acl.all_queued = queued->id;
   }
+  acl.all_wanted |= all;
 }
 
 void note_config_set(Module& module, server_api::FilterContext* context) {
@@ -328,6 +328,7 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
   if (special & CommandEntry::kMulti) {
     client.set(Client::kInMulti);
     client.queued.clear();
+    if (!module.acl.queued.empty()) module.acl.forget(client.id);
     client.uncounted = Client::kNothing;
   }
   if (special & CommandEntry::kWatch) client.set(Client::kWatching);
@@ -394,7 +395,7 @@ std::uint32_t user_behind(Module& module, std::uint64_t id) {
     command = module.commands.find(view(name), view(api.CommandFilterArgGet(context, 1)));
   if (!command || !command->accepts(arguments)) return;
   if (command->special & CommandEntry::kConfigSet) note_config_set(module, context);
-  if (command->special & CommandEntry::kAcl) note_acl_change(module, context, *command, false);
+  if (command->special & CommandEntry::kAcl) note_acl_change(module, context, *command, nullptr);
   count_nested(module, *command);
   if (!module.lookups.due()) return;
   bool script = api.GetContextFlags(nullptr) & server_api::kFlagLua;
@@ -418,7 +419,8 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
   if (command->special & (CommandEntry::kAuth | CommandEntry::kReset) && client.last && !client.is(Client::kInMulti))
     take_last_bytes(module, client);
   if (command->special & CommandEntry::kConfigSet) note_config_set(module, context);
-  if (command->special & CommandEntry::kAcl) note_acl_change(module, context, *command, client.is(Client::kInMulti));
+  if (command->special & CommandEntry::kAcl)
+    note_acl_change(module, context, *command, client.is(Client::kInMulti) ? &client : nullptr);
   if (command->special & CommandEntry::kNoTouch) note_no_touch(module, client);
   client.last = module.commands.number_of(*command);
   if (client.is(Client::kInMulti) || command->special) return take_special(module, client, *command, arguments);
@@ -427,7 +429,7 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
 
 // What the command before this one left to do.
 [[gnu::noinline]] void catch_up(Module& module, Client& client) {
-  if (!module.pending.empty()) settle_users(module, true);
+  if (!module.pending.empty()) settle_users(module, true, &client);
   if (client.is(Client::kRecheck | Client::kUnlisted)) recheck(module, client);
   if (!std::exchange(module.nesting_confirmed, true)) server_api::confirm_nesting();
   if (module.cpu.maybe_slow()) note_if_slow(module);
@@ -538,6 +540,7 @@ void settle_watched_exec(Module& module) {
 
 void forget_transaction(Module& module, Client& client) {
   leave_transaction(client);
+  module.acl.forget(client.id);
   settle_queued_lookups(module, client, false);
   if (module.script_client == &client) module.script_client = nullptr;
 }

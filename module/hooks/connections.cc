@@ -157,7 +157,7 @@ void mark_pending(Module& module, Client& client) {
   module.pending.push_back(client.id);
 }
 
-void settle_users(Module& module, bool done) {
+void settle_users(Module& module, bool done, const Client* next) {
   settle_watched_exec(module);
   for (std::uint64_t id : module.pending) {
     Client* client = module.clients.find(id);
@@ -166,7 +166,10 @@ void settle_users(Module& module, bool done) {
     if (!done) continue;
     count_rest_of_exec(module, *client, true);
     client->clear(Client::kPending);
-    client->set(Client::kRecheck);
+    if (client == next)
+      client->clear(Client::kRecheck);
+    else
+      client->set(Client::kRecheck);
     if (client->is(Client::kMonitor) && !has_mark(module, *client, 'O', true)) forget_monitor(module, *client);
     if (client->is(Client::kImport) && !has_mark(module, *client, 'i', true)) client->clear(Client::kImport);
   }

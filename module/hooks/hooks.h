@@ -33,8 +33,9 @@ void on_authentication(server_api::Context*, server_api::Event, std::uint64_t, v
 // The entry of a client that the table does not know yet; null for clients that are none: scripts, calls by modules.
 Client* adopt_client(Module& module, std::uint64_t id);
 void mark_pending(Module& module, Client& client);
-// Asks the server for the user of every client marked; `done`: the command that may have changed it has run.
-void settle_users(Module& module, bool done);
+// Asks the server for the user of every client marked; `done`: the command that may have changed it has run. `next`:
+// who runs its next command now; the others are asked for once more when they do.
+void settle_users(Module& module, bool done, const Client* next = nullptr);
 // Once more, at the client's next command.
 void recheck(Module& module, Client& client);
 // Whether the server lets clients in that have not logged in. O(1); some 10 µs after the ACL may have changed.

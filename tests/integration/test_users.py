@@ -408,3 +408,41 @@ def test_a_change_among_ten_thousand_users_is_taken_in_at_once(launch):
         cpu.append(main_thread_usec(server) - used)
     print(f"taken in after {sorted(seconds)[10] * 1000:.0f} ms (median), {max(seconds) * 1000:.0f} ms at most; main thread {sorted(cpu)[10]} us, INFO included")
     assert sorted(seconds)[10] < 0.1 * patience() and sorted(cpu)[10] < 20_000
+
+
+@pytest.mark.parametrize("change", [("ACL", "SETUSER", "queued", "on", ">secret", "~mine:*", "+@all"), ("ACL", "LOAD")])
+def test_a_queued_change_of_the_acl_is_taken_in_when_it_runs_whoever_ran_a_transaction_meanwhile(launch, tmp_path, change):
+    acl = tmp_path / "users.acl"
+    acl.write_text("user default on nopass ~* &* +@all\nuser app1 on >secret ~app1:* &* +@all\n")
+    server = launch(lines=[f"aclfile {acl}"])
+    admin, other, waiting = server.admin, server.session("app1"), server.session()
+    acl_taken_in(admin)
+    waiting.pipeline([("MULTI",), change])
+    acl_taken_in(admin)
+    acl.write_text(acl.read_text() + "user queued on >secret ~mine:* &* +@all\n")
+    other.pipeline([("MULTI",), ("AUTH", "app1", "secret"), ("EXEC",)])
+    acl_taken_in(admin)
+    assert b"queued" not in users(server)
+    waiting.call("EXEC")
+    info = acl_taken_in(admin)
+    assert info.prefixes[b"mine:"]["owner"] == b"queued"
+
+
+@pytest.mark.clocks
+def test_a_transaction_with_a_login_costs_no_more_with_many_connections(launch):
+    """Of CPU time of the main thread."""
+    server = launch(lines=["maxclients 6000"])
+    create_users(server.admin)
+    session, crowd = server.session("app1"), []
+
+    def used():
+        before = main_thread_usec(server)
+        for _ in range(100):
+            session.pipeline([("MULTI",), ("AUTH", "app1", "secret"), ("EXEC",), ("TENANTS.ME",)])  # its answer is of now
+        return main_thread_usec(server) - before
+
+    alone = min(used() for _ in range(5))
+    crowd = [server.session("app2") for _ in range(3000)]
+    beside = min(used() for _ in range(5))
+    print(f"{server.version}: {alone / 100:.1f} us alone, {beside / 100:.1f} us with {len(crowd):,} connections")
+    assert beside < 3 * alone
