@@ -305,7 +305,7 @@ def test_a_pass_that_counts_keys_is_not_confused_by_renaming_onto_names_that_wer
         create_users(server.admin)
         names = [f"app1:work{number}" for number in range(200)]
         server.admin.pipeline([("SET", name, "x") for name in names])
-        fill(server.admin, 30_000, seed)
+        fill(server.admin, 15_000, seed)
         assert server.load_module("sweep-cpu-percent", "1", "sweep-interval", "0") == b"OK"
         wait_until(lambda: read_info(server.admin).status["sweep_progress"] > 0.3, "the first pass to be in its middle")
         server.admin.call("CONFIG", "SET", "slowlog-log-slower-than", 0)  # it pauses

@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import math
 import re
 import time
 from random import Random
@@ -15,7 +16,7 @@ from info import Info, bytes_by_prefix, read_info, rows_that_do_not_add_up
 from tenants import acl_taken_in, full_pass, measured_pass, quick_passes
 from waiting import wait_until
 
-KEYS = 100_000
+KEYS = 50_000
 
 
 def stat(session, name, section="stats"):
@@ -74,8 +75,6 @@ def test_memory_usage_of_a_string_lies_within_the_bounds_that_the_estimate_relie
     assert 0.15 < ratios[0][0] and ratios[-1][0] < 2.6, f"seed {seed}: {ratios[0]} {ratios[-1]}"
 
 
-# Of 200 intervals that hold with probability 0.95, 24 or more miss once in 10,000 times.
-SEEDS, ALLOWED_MISSES = 200, 23
 FILL_STRINGS = """math.randomseed(tonumber(ARGV[2]))
 for i = 1, ARGV[1] do
   local prefix = i % 5
@@ -88,13 +87,14 @@ end"""
 
 
 @pytest.mark.newest_server("chance is the same everywhere")
-def test_the_sum_of_memory_usage_lies_within_bytes_error(shared, seed):
+def test_the_sum_of_memory_usage_lies_within_bytes_error(shared, seed, request):
     """Uniform, constant, heavy-tailed and bimodal sizes; every pass draws a sample of its own."""
     admin = shared.admin
     quick_passes(admin)
     admin.call("CONFIG", "SET", "tenants.target-error", 3, "tenants.sweep-cpu-percent", 50)
     misses, errors, coverage = collections.Counter(), [], []
-    for number in range(SEEDS // 10):
+    samples = request.config.getoption("samples")
+    for number in range(samples // 10):
         admin.call("FLUSHALL")
         admin.call("EVAL", FILL_STRINGS, 0, 15_000, seed + number)
         outside = truth.bytes_by_prefix(admin)
@@ -107,8 +107,10 @@ def test_the_sum_of_memory_usage_lies_within_bytes_error(shared, seed):
                     coverage.append(row["coverage"])
     assert max(coverage) < 1 and sum(coverage) / len(coverage) < 0.75, "hardly anything was left to chance"
     assert sum(errors) / len(errors) < 0.035, "the target is missed"
-    print(f"{SEEDS} samples, missed: {dict(misses)}, error {sum(errors) / len(errors):.4f}, coverage {sum(coverage) / len(coverage):.3f}")
-    assert max(misses.values()) <= ALLOWED_MISSES, f"seed {seed}: {misses}"
+    print(f"{samples} samples, missed: {dict(misses)}, error {sum(errors) / len(errors):.4f}, coverage {sum(coverage) / len(coverage):.3f}")
+    # each holds with probability 0.95: once in 50,000 runs more miss
+    allowed = 0.05 * samples + 5 * math.sqrt(0.05 * 0.95 * samples) + 1
+    assert max(misses.values()) <= allowed, f"seed {seed}: {misses}, allowed {allowed:.1f}"
 
 
 def pass_after_pass(session):
@@ -224,7 +226,7 @@ def test_the_first_pass_shows_its_coverage_and_no_bound_yet(launch, seed):
     fill(admin, KEYS, seed)
     assert read_info(admin).status["sweep_state"] == "off"
     assert "bytes" not in read_info(admin).status
-    admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", 2, "tenants.slice-usec", 50)
+    admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", 1, "tenants.slice-usec", 50)
     info = wait_until(lambda: _in_the_middle(admin), lambda: f"a pass in its middle, {read_info(admin).status}")
     rows = [row for row in info.prefixes.values() if "bytes" in row]
     assert rows and all(0 < row["coverage"] < 1 for row in rows), rows
