@@ -29,12 +29,22 @@ void Counts::for_each_record(Visit visit) {
 
 void Counts::forget_records() {
   records_.reset();
+  next_erased_ = 0;
   recorded_ = false;
 }
 
 void Counts::erase(std::uint64_t id) {
   records_->erase(id);
-  if (records_->size() == 0 && records_->places() > kKeptPlaces) records_.reset();
+  if (records_->size() > 0 || records_->places() <= kKeptPlaces) return;
+  records_.reset();
+  next_erased_ = 0;
+}
+
+// Of what a flush left. As many records as there can be take 16,384 calls, one per new record.
+void Counts::erase_some() {
+  next_erased_ = records_->visit_some(next_erased_, 4, [&](Record& record) {
+    if (record.keys == 0) records_->erase(record.id);
+  });
 }
 
 void Counts::record(std::uint32_t identity, std::uint32_t row, std::int64_t keys) noexcept {
@@ -45,6 +55,7 @@ void Counts::record(std::uint32_t identity, std::uint32_t row, std::int64_t keys
     if (record->keys == 0) erase(id);
     return;
   }
+  if (records_) erase_some();
   if (records() == kMostRecords) return forget_records();
   try {
     if (!records_) records_.emplace();
@@ -78,12 +89,10 @@ bool Counts::clear(int db) {
     for_each_record([&](Record& record) { by_row_[static_cast<std::uint32_t>(record.id)] += record.keys; });
     return true;
   }
-  for_each_record([&](Record& record) {
-    if (record.id >> 32 != database.identity) return;
-    by_row_[static_cast<std::uint32_t>(record.id)] -= record.keys;
-    records_->erase(record.id);
+  for_each_record([&](Record& record) {  // to erase them, too, would take ten times as long: record() does
+    if (record.id >> 32 == database.identity)
+      by_row_[static_cast<std::uint32_t>(record.id)] -= std::exchange(record.keys, 0);
   });
-  if (records_ && records_->size() == 0) records_.reset();
   return true;
 }
 
@@ -93,6 +102,7 @@ void Counts::clear() {
   total_ = 0;
   home_ = 0;
   records_.reset();
+  next_erased_ = 0;
   recorded_ = true;
 }
 
@@ -108,7 +118,7 @@ void Counts::move(std::uint32_t from, std::uint32_t to) {
     auto identity = static_cast<std::uint32_t>(moved.id >> 32);
     std::int64_t keys = moved.keys;
     records_->erase(moved.id);  // its place is free for the other one: that needs no memory
-    record(identity, to, keys);
+    if (keys != 0) record(identity, to, keys);
   });
 }
 

@@ -54,6 +54,7 @@ class Counts {
   Database& database_at(int db);
   void record(std::uint32_t identity, std::uint32_t row, std::int64_t keys) noexcept;
   void erase(std::uint64_t id);
+  void erase_some();
   void forget_records();
   template <typename Visit>
   void for_each_record(Visit visit);
@@ -63,7 +64,8 @@ class Counts {
   std::int64_t total_ = 0;
   std::uint32_t home_ = 0;  // an identity; 0: no database has had a key
   std::optional<SteadyTable<Record>> records_;
-  bool recorded_ = true;  // all that should be
+  std::uint32_t next_erased_ = 0;  // the place to go on from
+  bool recorded_ = true;           // all that should be
 };
 
 }  // namespace tenants
