@@ -1,5 +1,7 @@
 // Who ran what: the command filter. It sees every command before it runs, at queue time inside MULTI, and again the
 // inner commands of scripts and modules.
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 
@@ -250,6 +252,29 @@ void count_part_of_exec(Module& module, Client& client) {
   client.uncounted = static_cast<std::uint32_t>(client.queued.visit_part(client.uncounted, count));
 }
 
+// A client whose user goes is default's until it is closed. O(clients), and asks for those of the users that changed.
+void mark_clients_of_changed(Module& module) {
+  constexpr std::size_t kLookedFor = 8;
+  const AclReading& acl = module.acl;
+  if (acl.all_wanted || acl.changed.size() > kLookedFor) {
+    module.all_pending = true;
+    return;
+  }
+  std::array<std::uint32_t, kLookedFor> rows{};
+  for (std::size_t i = 0; i < acl.changed.size(); ++i) {
+    std::uint32_t row = module.users.find(acl.changed[i]);
+    rows[i] = row ? row : UserTable::kOther;
+  }
+  try {
+    module.clients.for_each([&](Client& client) {
+      if (client.user != UserTable::kInternal && std::ranges::find(rows, client.user) != rows.end())
+        mark_pending(module, client);
+    });
+  } catch (...) {  // out of memory
+    module.all_pending = true;
+  }
+}
+
 // EXEC runs what was queued, and counts it: for the user of now up to the first AUTH, the rest as its users come to be
 // known.
 void exec(Module& module, Client& client) {
@@ -271,7 +296,7 @@ void exec(Module& module, Client& client) {
     module.nesting_id = client.id;
     if (module.acl.exec_runs(client.id)) {
       module.default_is_open.reset();
-      module.all_pending = true;
+      mark_clients_of_changed(module);
     }
   }
 }
@@ -296,6 +321,7 @@ void note_acl_change(Module& module, server_api::FilterContext* context, const C
     if (queued) acl.all_queued = queued->id;
   }
   acl.all_wanted |= all;
+  if (command.special & CommandEntry::kIdentity) mark_clients_of_changed(module);
 }
 
 void note_config_set(Module& module, server_api::FilterContext* context) {
@@ -343,7 +369,6 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
     client.set(Client::kImport);
     mark_pending(module, client);  // it may be refused
   }
-  if (special & CommandEntry::kAcl && special & CommandEntry::kIdentity) module.all_pending = true;
   // Before 9.0 nobody tells whether it logs in: taken for granted, so that what it runs counts.
   if (authenticates(command, arguments) && !module.server.valkey_at_least(9, 0)) client.clear(Client::kAnonymous);
   if (special & CommandEntry::kReset) mark_anonymous(module, client);
