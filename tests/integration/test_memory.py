@@ -422,6 +422,7 @@ def test_no_write_is_refused_because_the_module_grows_close_to_maxmemory(launch)
     assert number > 1000, "more rows than are added up at once"
 
 
+@pytest.mark.newest_server("what it takes is the module's")
 def test_no_key_is_evicted_because_keys_are_counted_anew(launch):
     """That takes memory for the keys that come and go meanwhile: 1.5 MiB here, if the server has it."""
     server = launch(lines=["maxmemory-policy allkeys-lru"])

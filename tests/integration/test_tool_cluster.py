@@ -128,7 +128,7 @@ def test_top_follows_a_failover_without_a_negative_rate_or_a_spike(cluster):
         for _ in range(10):
             session.call("EVAL", "for _ = 1, 20000 do redis.call('PING') end", 0)
         session.close()
-    terminal = Terminal(*in_cluster(cluster.nodes[1]), "top", "-b", "-d", "0.5", "-n", "60", columns=160)
+    terminal = Terminal(*in_cluster(cluster.nodes[1]), "top", "-b", "-d", "0.5", "-n", "45", columns=160)
     terminal.wait_for("3 primaries, 3 replicas")
     clients = [node.session("app1") for node in cluster.nodes[1:]]
     cluster.lose(cluster.nodes[0])
