@@ -6,7 +6,7 @@
 
 namespace server_api {
 
-// Has the server taken more than nine tenths of its maxmemory? O(1), some 0.1 µs.
+// Has the server taken more than nine tenths of its maxmemory? O(1).
 bool is_close_to_maxmemory();
 
 // How much more the module may take in one go. A server some kB below its maxmemory, with nothing that it may evict,

@@ -27,17 +27,19 @@ void Counts::for_each_record(Visit visit) {
   while (place != 0);
 }
 
-void Counts::forget_records() {
+void Counts::drop_records() {
   records_.reset();
   next_erased_ = 0;
+}
+
+void Counts::forget_records() {
+  drop_records();
   recorded_ = false;
 }
 
 void Counts::erase(std::uint64_t id) {
   records_->erase(id);
-  if (records_->size() > 0 || records_->places() <= kKeptPlaces) return;
-  records_.reset();
-  next_erased_ = 0;
+  if (records_->size() == 0 && records_->places() > kKeptPlaces) drop_records();
 }
 
 // Of what a flush left. As many records as there can be take 16,384 calls, one per new record.
@@ -89,7 +91,7 @@ bool Counts::clear(int db) {
     for_each_record([&](Record& record) { by_row_[static_cast<std::uint32_t>(record.id)] += record.keys; });
     return true;
   }
-  for_each_record([&](Record& record) {  // to erase them, too, would take ten times as long: record() does
+  for_each_record([&](Record& record) {  // to erase them, too, would take four times as long: record() does
     if (record.id >> 32 == database.identity)
       by_row_[static_cast<std::uint32_t>(record.id)] -= std::exchange(record.keys, 0);
   });
@@ -101,8 +103,7 @@ void Counts::clear() {
   for (Database& database : databases_) database.total = 0;
   total_ = 0;
   home_ = 0;
-  records_.reset();
-  next_erased_ = 0;
+  drop_records();
   recorded_ = true;
 }
 

@@ -55,6 +55,7 @@ class Counts {
   void record(std::uint32_t identity, std::uint32_t row, std::int64_t keys) noexcept;
   void erase(std::uint64_t id);
   void erase_some();
+  void drop_records();
   void forget_records();
   template <typename Visit>
   void for_each_record(Visit visit);

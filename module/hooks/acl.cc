@@ -32,9 +32,10 @@ void read_rules(UserKeys& user, CallReply* rules) {
 
 void take_in(Module& module, std::uint32_t row, const UserKeys& keys) {
   bool moved = module.owners.set(row, keys, [&] { return module.keyspace.vacate_orphan(); });
+  if (!moved) return;
+  module.sweep.as_of.reset();
   // Where a pass counts the keys, none may have been counted before.
-  if (moved) module.sweep.as_of.reset();
-  if (moved && (module.keyspace.total() > 0 || module.keyspace.wants_seeding())) module.keyspace.request_seeding(false);
+  if (module.keyspace.total() > 0 || module.keyspace.wants_seeding()) module.keyspace.request_seeding(false);
 }
 
 // It is not in the ACL any more: its row may be another user's after a while.

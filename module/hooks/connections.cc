@@ -217,9 +217,10 @@ void read_some_bytes(Module& module) {
   constexpr std::uint64_t kRest = 400;  // times the CPU time it took
   Bytes& bytes = module.bytes;
   if (!bytes.known || module.settings.bytes_interval == 0 || module.slow_log.has_ours()) return;
-  std::uint64_t start = monotonic_usec(), cpu = thread_cpu_usec();
+  std::uint64_t start = monotonic_usec();
   if (start < bytes.next_usec || (bytes.place == 0 && start - bytes.round_usec < 1'000'000)) return;
   if (bytes.place == 0) bytes.round_usec = start;
+  std::uint64_t cpu = thread_cpu_usec();
   auto count = static_cast<std::uint32_t>(std::max<std::size_t>(25, module.clients.size() / 100));
   bytes.place = list_some(module, bytes.place, count,
                           [&](Client& client, std::string_view line) { take_bytes(module, client, line); });

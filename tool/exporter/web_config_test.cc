@@ -13,12 +13,14 @@ namespace {
 
 constexpr const char* kHash = "$2y$04$abcdefghijklmnopqrstuuFcQhiEt3VfHZn9aC0ZBVUMgJcwR8Ea.";
 
+// Of this process only: others may run the same tests.
+const std::string kPath = testing::TempDir() + "/web_config_test." + std::to_string(getpid()) + ".yml";
+
 // What is wrong with this file; empty: nothing.
 std::string complaint(const std::string& text) {
-  std::string path = testing::TempDir() + "/web_config_test." + std::to_string(getpid()) + ".yml";
-  std::ofstream(path) << text;
+  std::ofstream(kPath) << text;
   try {
-    read_web_config(path);
+    read_web_config(kPath);
     return {};
   } catch (const Failure& failure) {
     EXPECT_EQ(failure.code, Exit::kUsage);
@@ -54,9 +56,8 @@ TEST(WebConfig, what_is_wrong_is_told_with_its_line_and_key) {
 }
 
 TEST(WebConfig, users_are_read_with_their_hashes) {
-  std::string path = testing::TempDir() + "/web_config_test." + std::to_string(getpid()) + ".yml";
-  std::ofstream(path) << "basic_auth_users:\n  ops: " << kHash << "\nhttp_server_config:\n  http2: false\n";
-  WebConfig config = read_web_config(path);
+  std::ofstream(kPath) << "basic_auth_users:\n  ops: " << kHash << "\nhttp_server_config:\n  http2: false\n";
+  WebConfig config = read_web_config(kPath);
   EXPECT_EQ(config.users, (std::map<std::string, std::string>{{"ops", kHash}}));
   EXPECT_EQ(config.tls, nullptr);
   EXPECT_TRUE(config.headers_ignored);
