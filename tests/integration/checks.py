@@ -105,8 +105,8 @@ def wrong_commands(server, before):
 
 
 def sums_of_commands(server, before):
-    """(the module's sum over users and what is nobody's, as a primary's PING; commandstats without what the module called itself and with the refused commands of which
-    the server does not tell) since `before`."""
+    """(the module's sum over users and what is nobody's, as a primary's PING; commandstats without what the module called itself and
+    with the refused commands of which the server does not tell) since `before`."""
     after = observe(server)
     counted = counted_between(before, after)
     outside = after.commandstats - before.commandstats

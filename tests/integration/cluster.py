@@ -3,12 +3,19 @@
 from waiting import wait_until
 
 SLOTS = 16384
+LINES = ["cluster-enabled yes", "cluster-node-timeout 15000", "cluster-require-full-coverage no"]
+
+
+def lose(node, nodes):
+    """It dies, and the others of these shall notice soon; before, a busy machine must not make them think so."""
+    for each in nodes:
+        each.admin.call("CONFIG", "SET", "cluster-node-timeout", 2000)
+    node.kill()
 
 
 class Cluster:
     def __init__(self, launch, nodes, *lines):
-        lines = ["cluster-enabled yes", "cluster-node-timeout 15000", "cluster-require-full-coverage no", *lines]
-        self.nodes = [launch(lines=lines) for _ in range(nodes)]
+        self.nodes = [launch(lines=[*LINES, *lines]) for _ in range(nodes)]
         self.ids = [node.admin.call("CLUSTER", "MYID") for node in self.nodes]
         for number, node in enumerate(self.nodes):
             node.admin.call("CLUSTER", "ADDSLOTSRANGE", number * SLOTS // nodes, (number + 1) * SLOTS // nodes - 1)

@@ -3,7 +3,7 @@
 import random
 import time
 
-from cluster import SLOTS, Cluster
+from cluster import LINES, SLOTS, Cluster, lose
 from tenants import acl_taken_in
 from waiting import wait_until
 
@@ -14,8 +14,7 @@ NAMES = {"shop": 40, "search": 25, "sessions": 60, "recommendations": 12, "billi
 class SharedCluster:
     def __init__(self, launch, primaries=3):
         cluster = Cluster(launch, primaries)
-        lines = ["cluster-enabled yes", "cluster-node-timeout 15000", "cluster-require-full-coverage no"]
-        self.primaries, self.replicas = cluster.nodes, [launch(lines=lines) for _ in range(primaries)]
+        self.primaries, self.replicas = cluster.nodes, [launch(lines=LINES) for _ in range(primaries)]
         for replica, primary_id in zip(self.replicas, cluster.ids):
             replica.admin.call("CLUSTER", "MEET", "127.0.0.1", self.primaries[0].port)
             wait_until(lambda: primary_id in replica.admin.call("CLUSTER", "NODES"), "the replica to meet its primary")
@@ -50,10 +49,8 @@ class SharedCluster:
         self.sent += len(commands)
 
     def lose(self, number):
-        """Kills a primary, and returns when its replica has taken over: soon. Before, a busy machine must cause no failover."""
-        for node in self.nodes:
-            node.admin.call("CONFIG", "SET", "cluster-node-timeout", "2000")
-        self.primaries[number].kill()
+        """Kills a primary, and returns when its replica has taken over."""
+        lose(self.primaries[number], self.nodes)
         replica = self.replicas[number]
         wait_until(lambda: b"role:master" in replica.admin.call("INFO", "replication"), "the replica to take over")
         wait_until(lambda: b"cluster_state:ok" in replica.admin.call("CLUSTER", "INFO"), "the cluster to be whole")

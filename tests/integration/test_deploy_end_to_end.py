@@ -113,7 +113,7 @@ def test_in_normal_work_no_other_alert_is_even_pending(fleet):
 
 def test_an_alert_fires_when_a_node_hangs_and_resolves_when_it_goes_on(fleet):
     server, storage = fleet
-    os.kill(server.process.pid, signal.SIGSTOP)
+    server.pause()
     try:
         wait_until(lambda: firing(storage, "ValkeyTenantNodeDown"), "the alert to fire")
     finally:

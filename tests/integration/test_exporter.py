@@ -353,7 +353,7 @@ def test_a_thousand_scrapes_at_once_cost_the_server_a_few_readings(server, expor
         return int(re.search(r"cmdstat_tenants\.status:calls=(\d+)", stats)[1])
 
     before = readings()
-    os.kill(server.process.pid, signal.SIGSTOP)  # so that they are there at once, however slow we are
+    server.pause()  # so that they are there at once, however slow we are
     try:
         clients = []
         for _ in range(1000):
@@ -379,7 +379,7 @@ def test_a_dead_and_a_stopped_node_are_told_in_time_and_the_others_are_there(lau
     alive, stopped, dead = launch(), launch(), free_port()
     exporter = export(alive.port, stopped.port, dead, connection=["-t", "3"])
     wait_until(lambda: exporter.metrics().of("valkey_tenant_up").count(1) == 2, "two nodes to be up")
-    os.kill(stopped.process.pid, signal.SIGSTOP)
+    stopped.pause()
     try:
         begin = time.monotonic()
         metrics = exporter.metrics()
@@ -402,7 +402,7 @@ def test_a_scrape_is_answered_before_prometheus_loses_patience(launch, export):
     server = launch()
     exporter = export(server.port, connection=["-t", "30"])
     exporter.metrics()
-    os.kill(server.process.pid, signal.SIGSTOP)
+    server.pause()
     try:
         begin = time.monotonic()
         text = exporter.text("/metrics", headers={"X-Prometheus-Scrape-Timeout-Seconds": "2"})

@@ -70,7 +70,7 @@ def sleep(server, session):
 
 
 def stop(server, session):
-    os.kill(server.process.pid, signal.SIGSTOP)
+    server.pause()
     threading.Timer(1, os.kill, (server.process.pid, signal.SIGCONT)).start()
 
 
@@ -117,9 +117,8 @@ def test_a_server_that_is_stopped_in_the_middle_of_a_slice_of_a_pass_goes_on_at_
 
     def stopped_in_a_slice():
         """Only a thread that works, and not one that waits for events, has a chance to be in a slice."""
-        os.kill(shared.process.pid, signal.SIGSTOP)
+        shared.pause()
         try:
-            wait_until(lambda: " T " in proc(shared, "stat"), "the server to stop")
             if int(proc(shared, "syscall").split()[0].replace("running", "-1")) < 0:
                 time.sleep(STOPPED_SECONDS)
         finally:

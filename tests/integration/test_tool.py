@@ -85,7 +85,7 @@ def test_a_server_that_does_not_answer_is_named_beside_the_sum(ready):
 
 def test_a_stopped_server_costs_its_timeout_and_no_more(ready, launch):
     stopped = launch()
-    os.kill(stopped.process.pid, signal.SIGSTOP)
+    stopped.pause()
     try:
         begun = time.monotonic()
         result = tool("-t", "5", "-p", ready.port, "-p", stopped.port, "list")

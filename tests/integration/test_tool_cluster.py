@@ -12,6 +12,7 @@ from server import Server, free_port
 from session import over_tls
 from test_transports import Authority
 from tenants import acl_taken_in, full_pass, quick_passes
+from cluster import lose
 from tool import ReplicatedCluster, Terminal, listed, ok, tool
 from truth import connections_by_user
 from waiting import exit_code, patience, wait_until
@@ -88,7 +89,7 @@ def test_the_sums_over_a_cluster_are_the_truth_from_whichever_node_it_is_found(c
 def test_a_dead_primary_is_marked_until_its_replica_has_taken_over(cluster):
     gone = cluster.nodes[0]
     lost = dbsize([gone])
-    cluster.lose(gone)
+    lose(gone, cluster.all)
     result = tool(*in_cluster(cluster.nodes[1]), "list", "-o", "json")
     assert result.code == 1 and f"incomplete, without 127.0.0.1:{gone.port}" in result.err
     seen = json.loads(result.out)
@@ -131,7 +132,7 @@ def test_top_follows_a_failover_without_a_negative_rate_or_a_spike(cluster):
     terminal = Terminal(*in_cluster(cluster.nodes[1]), "top", "-b", "-d", "0.5", "-n", "45", columns=160)
     terminal.wait_for("3 primaries, 3 replicas")
     clients = [node.session("app1") for node in cluster.nodes[1:]]
-    cluster.lose(cluster.nodes[0])
+    lose(cluster.nodes[0], cluster.all)
     deadline, begin = time.monotonic() + 120 * patience(), len(terminal.raw)
     while terminal.read(0.02) and time.monotonic() < deadline:
         for client in clients:
@@ -163,7 +164,7 @@ def test_moving_slots_moves_no_sum(cluster):
 
 def test_a_stopped_node_costs_its_timeout_once_and_a_node_that_is_forgotten_is_gone(cluster):
     stopped = cluster.replicas[2]
-    os.kill(stopped.process.pid, signal.SIGSTOP)
+    stopped.pause()
     try:
         begun = time.monotonic()
         result = tool("-t", "5", *in_cluster(cluster.nodes[0]), "list")

@@ -16,7 +16,7 @@ import time
 
 import pyte
 
-from cluster import Cluster
+from cluster import LINES, Cluster
 from waiting import exit_code, patience, wait_until
 
 TOOL = os.environ.get("TENANTS_TOOL") or str(pathlib.Path(__file__).resolve().parents[2] / "build/release/valkey-tenants")
@@ -119,7 +119,7 @@ class ReplicatedCluster(Cluster):
 
     def __init__(self, launch, *lines):
         super().__init__(launch, 3, *lines)
-        self.replicas = [launch(lines=["cluster-enabled yes", "cluster-node-timeout 15000", "cluster-require-full-coverage no", *lines]) for _ in range(3)]
+        self.replicas = [launch(lines=[*LINES, *lines]) for _ in range(3)]
         for primary, replica in zip(self.nodes, self.replicas):
             replica.admin.call("CLUSTER", "MEET", "127.0.0.1", primary.port)
         self.ids += [replica.admin.call("CLUSTER", "MYID") for replica in self.replicas]
@@ -130,12 +130,6 @@ class ReplicatedCluster(Cluster):
             replica.admin.call("CLUSTER", "REPLICATE", primary_id)
         wait_until(lambda: all(b"master_link_status:up" in replica.admin.call("INFO", "replication") for replica in self.replicas), "the replicas to be in sync")
         wait_until(lambda: all(self._sees_replicas(node) for node in self.all), "all nodes to know the replicas")
-
-    def lose(self, node):
-        """It dies, and the others shall notice soon: before, a busy machine must not make them think so."""
-        for other in self.all:
-            other.admin.call("CONFIG", "SET", "cluster-node-timeout", 2000)
-        node.kill()
 
     def _sees_replicas(self, node):
         return node.admin.call("CLUSTER", "NODES").count(b"slave") == 3
