@@ -38,7 +38,16 @@ class Help : public CLI::Formatter {
   }
 };
 
+// Words that were not expected are not repeated, but for names of options: one may be a password.
 std::string wrong_usage(const CLI::App& program, const CLI::ParseError& error) {
+  if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
+    for (const std::string& word : program.remaining(true))
+      if (word.starts_with('-')) return "unknown option " + printable(word.substr(0, word.find('='))) + "; see --help";
+    if (!program.get_subcommands().empty()) return "there is an argument too many; see --help";
+  }
+  for (const CLI::App* one : program.get_subcommands())
+    for (const std::string& word : one->remaining(true))
+      if (word.starts_with('-')) return "unknown option " + printable(word.substr(0, word.find('='))) + "; see --help";
   if (!program.get_subcommands().empty() || program.remaining_size() == 0)
     return error.what() + std::string("; see --help");
   std::string allowed;

@@ -45,21 +45,14 @@ void reply_commands(Context* context, const Module& module, const User& user) {
   }
 }
 
-constexpr const char* kReasons[kDenials] = {"auth", "command", "key", "channel", "database"};
-
 void reply_user(Context* context, const Module& module, std::uint32_t row, const char* more = nullptr) {
   const User& user = module.users[row];
   UserValues values = user_values(module, row);
-  api.ReplyWithMap(context, 3 + known(values) + module.tells_refusals + (more != nullptr));
+  api.ReplyWithMap(context, 3 + known(values) + (more != nullptr));
   reply_field(context, "name", user.name);
   reply_values(context, kUserColumns, values);
   reply(context, "commands_by_name");
   reply_commands(context, module, user);
-  if (module.tells_refusals) {
-    reply(context, "denied_by_reason");
-    api.ReplyWithMap(context, kDenials);
-    for (std::size_t i = 0; i < kDenials; ++i) reply_field(context, kReasons[i], user.denied[i]);
-  }
   reply(context, "slow_commands");
   reply_slow(context, user.slow_log.get());
   if (more) reply(context, more);

@@ -24,7 +24,7 @@ class Line {
   void add(std::span<const Column> columns, std::span<const std::uint64_t> values) {
     for (std::size_t i = 0; i < columns.size(); ++i) {
       if (values[i] == kAbsent) continue;
-      if (columns[i].kind == Column::kThousandths)
+      if (columns[i].kind == Column::kShare)
         add(columns[i].name, decimal(values[i]));
       else
         api.InfoAddFieldULongLong(info_, columns[i].name, values[i]);

@@ -31,7 +31,7 @@ void reply_values(Context* context, std::span<const Column> columns, std::span<c
   for (std::size_t i = 0; i < columns.size(); ++i) {
     if (values[i] == kAbsent) continue;
     reply(context, columns[i].name);
-    if (columns[i].kind == Column::kThousandths)
+    if (columns[i].kind == Column::kShare)
       api.ReplyWithDouble(context, static_cast<double>(values[i]) / 1000);
     else
       api.ReplyWithLongLong(context, static_cast<long long>(values[i]));

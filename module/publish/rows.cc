@@ -7,6 +7,8 @@ namespace tenants {
 
 using server_api::api;
 
+static_assert(user_columns::kDeniedDatabase - user_columns::kDeniedAuth + 1 == kDenials);
+
 std::string decimal(std::uint64_t thousandths) {
   std::string text = std::to_string(thousandths % 1000);
   return std::to_string(thousandths / 1000) + "." + std::string(3 - text.size(), '0') + text;
@@ -42,6 +44,7 @@ UserValues user_values(const Module& module, std::uint32_t row) {
     values[kErrors] = user.errors;
     values[kRejected] = user.rejected;
     values[kDenied] = user.denied_total();
+    std::ranges::copy(user.denied, values.begin() + kDeniedAuth);
   }
   if (module.server.valkey_at_least(9, 0)) values[kAuthFailures] = user.auth_failures;
   if (module.cpu.has_run()) {
@@ -144,7 +147,8 @@ bool is_listed(const Module& module, std::uint32_t number) {
   if (tenant.own || !tenant.user) return true;
   if (tenant_of_user(module, tenant.user) != number) return false;
   const User& user = module.users[tenant.user];
-  return user.in_acl || user.connections || user.commands_total() || tally[tenant_columns::kPrefixes][number];
+  return user.in_acl || user.connections || user.connections_total || user.commands_total() ||
+         tally[tenant_columns::kPrefixes][number];
 }
 
 TenantValues overhead_values(const Module& module, const MemoryUse& memory) {

@@ -13,18 +13,17 @@ void add(std::uint64_t& sum, std::uint64_t value) {
   if (sum != kAbsent) sum = value == kAbsent ? kAbsent : sum + value;
 }
 
-constexpr std::pair<std::uint8_t, std::uint8_t> kOfUsers[] = {
-    {tenant_columns::kConnections, user_columns::kConnections},
-    {tenant_columns::kCommands, user_columns::kCommands},
-    {tenant_columns::kReads, user_columns::kReads},
-    {tenant_columns::kWrites, user_columns::kWrites},
-    {tenant_columns::kErrors, user_columns::kErrors},
-    {tenant_columns::kDenied, user_columns::kDenied},
-    {tenant_columns::kCpuUsec, user_columns::kCpuUsec},
-    {tenant_columns::kSlow, user_columns::kSlow},
-    {tenant_columns::kBytesIn, user_columns::kBytesIn},
-    {tenant_columns::kBytesOut, user_columns::kBytesOut},
-};
+// A tenant's columns that are sums over its users, and the users' they are sums of: those of the same name, but for
+// `users` itself.
+constexpr auto kOfUsers = [] {
+  std::array<std::pair<std::uint8_t, std::uint8_t>, user_columns::kEnd> pairs{};
+  std::size_t end = 0;
+  for (std::uint8_t column = tenant_columns::kConnections; column < tenant_columns::kEnd; ++column)
+    for (std::uint8_t of = 0; of < user_columns::kEnd; ++of)
+      if (std::string_view(kTenantColumns[column].name) == kUserColumns[of].name) pairs[end++] = {column, of};
+  return pairs;
+}();
+static_assert(kOfUsers.back().first > 0, "a column of users is missing among those of tenants");
 
 }  // namespace
 
@@ -61,6 +60,7 @@ bool Tallies::advance(const Module& module, std::uint64_t until, const server_ap
     std::uint32_t tenant = tenant_of_user(module, user_);
     if (tenant >= tenants.rows()) tenants.resize(tenant + 1);
     for (auto [column, of] : kOfUsers) add(tenants[column][tenant], values[of]);
+    if (tenants[kUsers][tenant]) tenants[kConnectionsPeak][tenant] = kAbsent;  // of several users there is none
     tenants[kUsers][tenant] += user_ >= UserTable::kFirst;
     totals.connections += values[user_columns::kConnections];
     totals.commands += values[user_columns::kCommands];

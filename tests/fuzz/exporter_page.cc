@@ -70,7 +70,7 @@ std::vector<long> marks(const std::string& text, std::string_view meaning) {
 
 std::string metrics(const SharedReading& reading) {
   Selection tenants(Table::kTenants, 100), prefixes(Table::kPrefixes, 100);
-  return metrics_text(reading, tenants, &prefixes);
+  return metrics_text(reading, tenants, &prefixes, 0);
 }
 
 void check_lines(const std::string& text) {

@@ -2,7 +2,7 @@
 #include <charconv>
 
 #include "tests/fuzz/input.h"
-#include "tool/fleet/reading.h"
+#include "tool/snapshot/parse.h"
 
 using namespace tenants;
 using namespace tenants::tool;

@@ -4,7 +4,7 @@
 
 #include "tests/fuzz/input.h"
 #include "tool/client/failure.h"
-#include "tool/fleet/reading.h"
+#include "tool/snapshot/parse.h"
 
 using namespace tenants;
 using namespace tenants::tool;

@@ -8,11 +8,22 @@ import re
 import signal
 import ssl
 import subprocess
+import warnings
 
 from server import free_port
 from waiting import exit_code, wait_until
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+
+
+def bcrypt(password):
+    """As `htpasswd -B` makes it; Python's crypt is the same library."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import crypt
+    return crypt.crypt(password, "$2b$04$" + "abcdefghijklmnopqrstuu")
+
+
 SAMPLE = re.compile(r'(\w+)(?:\{(.*)\})? ([^ ]+)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -20,18 +31,21 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 class Exporter:
     """`targets` are ports of servers; `options` are added to the command line; `authority` is the CA file where it speaks TLS."""
 
-    def __init__(self, module, directory, targets=(), options=(), connection=(), authority=None, environment=None):
+    def __init__(self, module, directory, targets=(), options=(), connection=(), authority=None, environment=None, listen=None, wait=True):
         self.port, self.log_path = free_port(), pathlib.Path(directory) / "exporter.log"
         self.authority = authority
         ports = [word for port in targets for word in ("-p", str(port))]
         tool = module.parent / "valkey-tenants"  # not there with the sanitizers' modules
         command = [tool if tool.exists() else REPOSITORY / "build/release/valkey-tenants", *ports, *connection, "exporter"]
-        command += ["--web.listen-address", f"127.0.0.1:{self.port}", *options]
+        listen = listen or f"127.0.0.1:{self.port}"
+        self.port = int(listen.rpartition(":")[2])
+        command += ["--web.listen-address", listen, *options]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **(environment or {})}
             )
-        wait_until(self._has_read, lambda: f"the exporter to listen, and to have asked the servers; its log:\n{self.log()}")
+        if wait:
+            wait_until(self._has_read, lambda: f"the exporter to listen, and to have asked the servers; its log:\n{self.log()}")
 
     def _has_read(self):
         """Whoever comes while it asks for the first time would get what was so before."""

@@ -69,10 +69,7 @@ def rows_that_do_not_add_up(info):
     sums = [
         ("connections of users", total(info.users, "connections"), info.status["connections"]),
         ("commands of users", total(info.users, "commands"), info.status["commands"]),
-        ("connections of tenants", total(info.tenants, "connections"), info.status["connections"]),
-        ("commands of tenants", total(info.tenants, "commands"), info.status["commands"]),
-        ("reads of tenants", total(info.tenants, "reads"), total(info.users, "reads")),
-        ("writes of tenants", total(info.tenants, "writes"), total(info.users, "writes")),
+        *((f"{field} of tenants", total(info.tenants, field), total(info.users, field)) for field in info.users["(internal)"] if field != "connections_peak"),
         ("keys of prefixes", total(info.prefixes, "keys") + total(info.keys, "keys"), info.status["keys"]),
         ("keys of tenants", total(info.tenants, "keys"), info.status["keys"]),
         ("keys of orphans", info.tenants.get("(orphans)", {}).get("keys", 0), info.status["orphan_keys"]),

@@ -16,10 +16,15 @@ pytestmark = pytest.mark.newest_server("what a version cannot know the tests of 
 # Each could break a key, a label, or be taken for a row of the module's own.
 HOSTILE = [b"a|b", b"|role=replica|", b"(other)", b"%41", b'q"\\', b"line,feed=1", b"app:1#2", b"\xc3\xa9\xff", b"{x}"]
 COLUMNS = {
-    "connections": "connections", "commands_total": "commands", "read_commands_total": "reads", "write_commands_total": "writes",
-    "failed_commands_total": "errors", "denied_commands_total": "denied", "slow_commands_total": "slow",
+    "connections": "connections", "connections_peak": "connections_peak", "connections_opened_total": "connections_total",
+    'commands_total{kind="read"}': "reads", 'commands_total{kind="write"}': "writes", 'commands_total{kind="admin"}': "admin",
+    'commands_total{kind="script"}': "scripts", 'commands_total{kind="pubsub"}': "pubsub", "commands_total": "commands",
+    "failed_commands_total": "errors", "rejected_commands_total": "rejected", "slow_commands_total": "slow",
+    'denied_commands_total{reason="auth"}': "denied_auth", 'denied_commands_total{reason="command"}': "denied_command",
+    'denied_commands_total{reason="key"}': "denied_key", 'denied_commands_total{reason="channel"}': "denied_channel",
+    'denied_commands_total{reason="database"}': "denied_database", "authentication_failures_total": "auth_failures",
     "cpu_seconds_total": "cpu_usec", "input_bytes_total": "bytes_in", "output_bytes_total": "bytes_out",
-    'keys{role="primary"}': "keys", 'memory_bytes{role="primary"}': "bytes", 'memory_error_bytes{role="primary"}': "bytes_error",
+    "keys": "keys", "memory_bytes": "bytes", "memory_error_bytes": "bytes_error",
 }  # fmt: skip
 STATUS = {
     "start_time_seconds": "start_unix_seconds", "counters_start_time_seconds": "reset_unix_seconds",
@@ -93,7 +98,7 @@ def test_prometheus_stores_what_info_says(launch, tmp_path):
             assert set(map(escaped, HOSTILE)) <= set(rows)
             for metric, column in COLUMNS.items():
                 unit = 1e6 if column == "cpu_usec" else 1
-                stored = storage.values("valkey_tenant_" + metric)
+                stored = storage.values(f"sum by (tenant) (valkey_tenant_{metric})")  # of all kinds, where none is named
                 told = {name: row[column] / unit for name, row in rows.items() if column in row}
                 assert {name: stored.get(name) for name in told} == told, metric
             for metric, field in STATUS.items():
@@ -102,6 +107,7 @@ def test_prometheus_stores_what_info_says(launch, tmp_path):
                 assert labels["node"] == f"127.0.0.1:{server.port}"
             assert storage.values("valkey_tenant_max_memory_bytes", "job") == {"valkey": 2**30}
             assert storage.values("valkey_tenant_up", "job") == {"valkey": 1}
+            assert storage.values("valkey_tenant_node_info", "role") == {"primary": 1}
             assert not storage.query("redis_script_values")
             assert not storage.query('{__name__=~"valkey_tenant_.+",key!=""}')
             wait_until(lambda: storage.query("tenant:valkey_tenant_keys:sum > 40"), "a rule to add up what came this way")
@@ -115,8 +121,7 @@ def test_a_replica_says_that_it_is_one(launch, tmp_path):
     primary.admin.call("SET", "key", "value")
     wait_until(lambda: replica.admin.call("DBSIZE") == 1, "the replica to have the key")
     with redis_exporter(tmp_path, *own_user(replica)) as port:
-        keys = [key for key in scrape(port, replica) if key.startswith("valkey_tenant_keys|")]
-    assert keys and all(key.startswith("valkey_tenant_keys|role=replica|") for key in keys)
+        assert [key for key in scrape(port, replica) if key.startswith("valkey_tenant_node_info|")] == ["valkey_tenant_node_info|role=replica|"]
 
 
 def test_without_the_module_the_script_says_so_and_nothing_fails(launch, tmp_path):
@@ -154,9 +159,9 @@ def test_the_script_tells_a_bounded_number_of_tenants(launch, tmp_path):
     with redis_exporter(tmp_path, *own_user(server)) as port:
         server.admin.call("CONFIG", "RESETSTAT")
         told = wait_until(lambda: _with(scrape(port, server), "app777"), "the busiest tenant to be told")
-    assert len([key for key in told if key.startswith("valkey_tenant_commands_total|")]) == 50
+    assert len([key for key in told if key.startswith("valkey_tenant_commands_total|kind=other|")]) == 50
     print("with 1,000 tenants:", re.search(rb"cmdstat_eval:.*", server.admin.call("INFO", "commandstats"))[0].decode())
 
 
 def _with(values, tenant):
-    return values if f"valkey_tenant_commands_total||{tenant}" in values else None
+    return values if f"valkey_tenant_commands_total|kind=script|{tenant}" in values else None

@@ -13,7 +13,7 @@ import pytest
 
 from server import free_port
 from tenants import acl_taken_in
-from test_exporter import bcrypt
+from exporter import bcrypt
 from test_tool import OPERATOR
 from waiting import patience, wait_until
 

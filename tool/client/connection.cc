@@ -22,6 +22,20 @@ std::string framed(const Command& command) {
   return bytes;
 }
 
+// "NOPERM User watcher has no permissions to run the 'tenants.list' command": what the operator has to type.
+std::string grant(std::string_view refusal) {
+  auto between = [&](std::string_view before, std::string_view after) {
+    std::size_t from = refusal.find(before);
+    if (from == std::string_view::npos) return std::string();
+    std::string_view rest = refusal.substr(from + before.size());
+    std::size_t to = rest.find(after);
+    return std::string(to == std::string_view::npos ? std::string_view() : rest.substr(0, to));
+  };
+  std::string user = between("User ", " has no "), command = between("run the '", "'");
+  if (user.empty() || command.empty()) return "";
+  return "; allow it: ACL SETUSER " + user + " +" + command;
+}
+
 }  // namespace
 
 void check(const Reply& reply) {
@@ -32,11 +46,11 @@ void check(const Reply& reply) {
     throw Failure(Exit::kDenied, "the server asks for a login: --user, and VALKEYCLI_AUTH or --password-file");
   if (is("WRONGPASS") || is("ERR AUTH") || is("ERR invalid password") || is("ERR Client sent AUTH"))
     throw Failure(Exit::kDenied, "the server refuses the login: " + text);
-  if (is("NOPERM"))
-    throw Failure(Exit::kDenied, "the ACL forbids it (" + text +
-                                     "); allow the user: +@tenants -tenants.resetstat +info +cluster|shards");
+  if (is("NOPERM")) throw Failure(Exit::kDenied, "the ACL forbids it (" + text + ")" + grant(text));
   if (is("ERR unknown command") && text.find("TENANTS.") != std::string::npos)
-    throw Failure(Exit::kNoModule, "the server does not have the module; load it: MODULE LOAD /path/to/tenants.so");
+    throw Failure(Exit::kNoModule,
+                  "the server does not have the module; load it: loadmodule /path/to/tenants.so in valkey.conf, "
+                  "or MODULE LOAD /path/to/tenants.so");
   throw Failure(Exit::kError, "the server refuses: " + text);
 }
 
@@ -59,10 +73,13 @@ Replies Connection::send(const std::vector<Command>& commands, Deadline deadline
   stream_->write(bytes, deadline);
   char buffer[1 << 16];
   while (reader_->complete() < commands.size()) reader_->feed({buffer, stream_->read(buffer, sizeof buffer, deadline)});
+  if (reader_->complete() > commands.size() || !reader_->at_end())
+    throw Failure(Exit::kConnect, "the server sends more than it was asked for");
   return reader_->take();
 }
 
 Replies Connection::ask(const std::vector<Command>& commands, Deadline deadline) {
+  if (stream_ && stream_->has_unread()) stream_.reset();  // nobody asked for that
   if (stream_) {
     try {
       return send(commands, deadline);

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdlib>
 #include <iostream>
 
 #include "tool/client/failure.h"
@@ -96,6 +95,7 @@ std::vector<Address> addresses(const ConnectionOptions& options) {
     throw Failure(Exit::kUsage, std::to_string(hosts.size()) + " hosts and " + std::to_string(ports.size()) +
                                     " ports do not match, allowed is one port for all hosts, or one for each");
   std::vector<Address> all;
+  for (const std::string& host : hosts) check_host(host);
   for (std::size_t i = 0; i < count && !hosts.empty(); ++i)
     all.push_back({hosts[hosts.size() == 1 ? 0 : i], ports[ports.size() == 1 ? 0 : i], ""});
   return all;
@@ -117,12 +117,11 @@ std::vector<Target> chosen_targets(const ConnectionOptions& options) {
   common.tls.enabled |= !options.tls.ca_file.empty() || !options.tls.ca_directory.empty() ||
                         !options.tls.certificate.empty() || !options.tls.server_name.empty();
   common.login = {options.user, "", options.password_file};
-  const char* secret = std::getenv("VALKEYCLI_AUTH");
-  if (!secret) secret = std::getenv("REDISCLI_AUTH");
+  std::string secret = secret_of_environment("VALKEYCLI_AUTH"), older = secret_of_environment("REDISCLI_AUTH");
   if (options.ask_password)
     common.login.password = ask_password();
-  else if (secret && options.password_file.empty())
-    common.login.password = secret;
+  else if (options.password_file.empty())
+    common.login.password = secret.empty() ? older : secret;
   std::vector<Target> targets;
   auto add = [&](const Address& address) { targets.push_back(common), targets.back().address = address; };
   for (const Address& address : addresses(options)) add(address);

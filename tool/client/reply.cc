@@ -29,6 +29,22 @@ std::optional<std::uint64_t> Reply::number() const {
   return value;
 }
 
+void* Budget::do_allocate(std::size_t bytes, std::size_t alignment) {
+  if (bytes > left_) throw std::bad_alloc();
+  void* memory = std::pmr::new_delete_resource()->allocate(bytes, alignment);
+  left_ -= bytes;
+  return memory;
+}
+
+void Budget::do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) {
+  std::pmr::new_delete_resource()->deallocate(memory, bytes, alignment);
+  left_ += bytes;
+}
+
+Replies::Replies()
+    : budget_(std::make_unique<Budget>(kMostBytes)),
+      arena_(std::make_unique<std::pmr::monotonic_buffer_resource>(budget_.get())) {}
+
 namespace {
 
 using Arena = std::pmr::monotonic_buffer_resource;
@@ -109,15 +125,24 @@ ReplyReader::~ReplyReader() { redisReaderFree(reader_); }
 
 void ReplyReader::feed(std::string_view bytes) {
   bytes_ += bytes.size();
-  if (bytes_ > kMostBytes) throw Failure(Exit::kConnect, "the reply is larger than 256 MiB");
+  if (bytes_ > kMostBytes) throw Failure(Exit::kConnect, "the reply is larger than 64 MiB");
   redisReaderFeed(reader_, bytes.data(), bytes.size());
   while (true) {
     void* reply = nullptr;
-    if (redisReaderGetReply(reader_, &reply) != REDIS_OK)
+    if (redisReaderGetReply(reader_, &reply) != REDIS_OK && reader_->err == REDIS_ERR_OOM)
+      throw Failure(Exit::kConnect,
+                    "the reply takes more than 128 MiB, or has an array of more than 1,048,576 elements");
+    if (reader_->err)
       throw Failure(Exit::kConnect, "what answers there does not speak the protocol of Valkey (TLS or plain?)");
     if (!reply) return;
     replies_.roots_.push_back(static_cast<const Reply*>(reply));
   }
+}
+
+// hiredis looks for the next reply as soon as there is one: it has begun when it has a type.
+bool ReplyReader::at_end() const {
+  bool begun = reader_->ridx > 0 || (reader_->ridx == 0 && reader_->rstack[0].type >= 0);
+  return !begun && reader_->pos == reader_->len;
 }
 
 Replies ReplyReader::take() {

@@ -31,22 +31,37 @@ struct Reply {
   std::optional<std::uint64_t> number() const;
 };
 
+// Memory up to a limit; then std::bad_alloc.
+class Budget : public std::pmr::memory_resource {
+ public:
+  explicit Budget(std::size_t bytes) : left_(bytes) {}
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override;
+  void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override;
+  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+  std::size_t left_;
+};
+
 // What was read in one batch, in the order in which it came.
 class Replies {
  public:
-  Replies() : arena_(std::make_unique<std::pmr::monotonic_buffer_resource>()) {}
+  static constexpr std::size_t kMostBytes = std::size_t{1} << 27;  // of memory, however short it is on the wire
+
+  Replies();
   std::size_t size() const { return roots_.size(); }
   const Reply& operator[](std::size_t i) const { return *roots_[i]; }
 
  private:
   friend class ReplyReader;
+  std::unique_ptr<Budget> budget_;
   std::unique_ptr<std::pmr::monotonic_buffer_resource> arena_;
   std::vector<const Reply*> roots_;
 };
 
 class ReplyReader {
  public:
-  static constexpr std::size_t kMostBytes = std::size_t{1} << 28;  // in one batch: no server may fill our memory
+  static constexpr std::size_t kMostBytes = std::size_t{1} << 26;  // in one batch: no server may fill our memory
   static constexpr int kMostElements = 1 << 20;                    // in one array
 
   ReplyReader();
@@ -57,7 +72,9 @@ class ReplyReader {
   // What came from the server next. Throws Failure kConnect where that is no RESP, or more than the limits.
   void feed(std::string_view bytes);
   std::size_t complete() const { return replies_.size(); }
-  // All complete ones; begins the next batch.
+  // Nothing of a further reply has come. Else the next batch cannot be told from this one.
+  bool at_end() const;
+  // All complete ones; begins the next batch. Only at_end().
   Replies take();
 
  private:

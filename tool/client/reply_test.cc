@@ -45,6 +45,33 @@ TEST(Reply, a_batch_outlives_the_next_one_whatever_the_pieces_it_comes_in) {
   }
 }
 
+TEST(Reply, the_next_reply_begins_with_its_first_byte) {
+  std::string one = ":1\r\n", next = "*2\r\n:1\r\n$2\r\nab\r\n";
+  for (std::size_t size = 0; size <= next.size(); ++size) {
+    ReplyReader reader;
+    EXPECT_TRUE(reader.at_end());
+    reader.feed(one + next.substr(0, size));
+    EXPECT_EQ(reader.at_end(), size == 0 || size == next.size()) << size;
+    reader.feed(next.substr(size));
+    EXPECT_TRUE(reader.at_end()) << size;
+    EXPECT_EQ(reader.complete(), 2u);
+  }
+}
+
+TEST(Reply, what_is_short_on_the_wire_may_not_be_long_in_memory) {
+  ReplyReader reader;
+  std::string nils = "*1000000\r\n";
+  for (int i = 0; i < 1'000'000; ++i) nils += "$-1\r\n";
+  EXPECT_THROW(
+      for (int i = 0; i < 10; ++i) reader.feed(nils), Failure);
+  ReplyReader wide;
+  EXPECT_THROW(wide.feed("*1000\r\n" + std::string(500, ' ')), Failure);
+  std::string nested;
+  for (int i = 0; i < 3; ++i) nested += "*1000000\r\n";
+  ReplyReader deep;
+  EXPECT_THROW(deep.feed(nested), Failure);
+}
+
 TEST(Reply, what_is_no_resp_is_refused) {
   for (const char* text :
        {"HTTP/1.1 400 Bad Request\r\n", "\x15\x03\x03", "*2000000\r\n", "$99999999999999999999\r\n"}) {

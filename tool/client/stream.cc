@@ -8,13 +8,17 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <condition_variable>
 #include <cstring>
+#include <mutex>
+#include <thread>
 
 #include "tool/client/failure.h"
 
@@ -25,15 +29,77 @@ namespace {
 [[noreturn]] void fail(const std::string& what) { throw Failure(Exit::kConnect, what); }
 [[noreturn]] void fail_with(int error) { fail(std::strerror(error)); }
 
-// What OpenSSL says of its last error.
-std::string tls_error() {
+using AddressList = std::unique_ptr<addrinfo, void (*)(addrinfo*)>;
+
+// Readable as soon as nobody shall wait any more.
+int given_up() {
+  static const int descriptor = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  return descriptor;
+}
+
+[[noreturn]] void fail_given_up() { fail("the program ends"); }
+
+bool is_given_up() {
+  pollfd end{given_up(), POLLIN, 0};
+  return ::poll(&end, 1, 0) > 0;
+}
+
+// What the resolver says of a name. It has time-outs of its own, longer than ours, and cannot be stopped: so it runs
+// in a thread that nobody waits for.
+struct Lookup {
+  std::mutex mutex;
+  std::condition_variable came;
+  bool done = false;
+  int error = 0, system_error = 0;
+  AddressList found{nullptr, ::freeaddrinfo};
+};
+
+int resolve(const Address& address, int flags, AddressList& found) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV | flags;
+  addrinfo* list = nullptr;
+  int error = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &list);
+  if (!error) found.reset(list);
+  return error;
+}
+
+AddressList look_up(const Address& address, Deadline deadline) {
+  AddressList numeric{nullptr, ::freeaddrinfo};
+  if (resolve(address, AI_NUMERICHOST, numeric) == 0) return numeric;
+  auto lookup = std::make_shared<Lookup>();
+  std::thread([lookup, address] {
+    AddressList found{nullptr, ::freeaddrinfo};
+    int error = resolve(address, 0, found), system_error = errno;
+    std::lock_guard lock(lookup->mutex);
+    lookup->found = std::move(found);
+    lookup->error = error, lookup->system_error = system_error, lookup->done = true;
+    lookup->came.notify_one();
+  }).detach();
+  std::unique_lock lock(lookup->mutex);
+  while (!lookup->done) {
+    if (is_given_up()) fail_given_up();
+    if (Clock::now() >= deadline) fail("its name was not resolved within the time-out");
+    lookup->came.wait_until(lock, std::min(deadline, Clock::now() + std::chrono::milliseconds(100)));
+  }
+  if (lookup->error == EAI_SYSTEM) fail_with(lookup->system_error);
+  if (lookup->error) fail(::gai_strerror(lookup->error));
+  return std::move(lookup->found);
+}
+
+}  // namespace
+
+std::string openssl_error() {
   unsigned long code = ERR_get_error();
-  const char* reason = code ? ERR_reason_error_string(code) : nullptr;
+  const char* reason = ERR_SYSTEM_ERROR(code) ? std::strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
   ERR_clear_error();
   return reason ? reason : "the connection was closed";
 }
 
-}  // namespace
+void Stream::give_up() noexcept {
+  std::uint64_t one = 1;
+  [[maybe_unused]] ssize_t written = ::write(given_up(), &one, sizeof one);
+}
 
 Stream::Stream(const Address& address, const Tls& tls, Deadline deadline)
     : context_(nullptr, SSL_CTX_free), tls_(nullptr, SSL_free) {
@@ -59,8 +125,9 @@ void Stream::wait(short events, Deadline deadline) const {
   while (true) {
     auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (left <= 0) fail("no answer within the time-out");
-    pollfd waiting{socket_, events, 0};
-    int ready = ::poll(&waiting, 1, static_cast<int>(std::min<long long>(left, 60'000)));
+    pollfd waiting[] = {{socket_, events, 0}, {given_up(), POLLIN, 0}};
+    int ready = ::poll(waiting, 2, static_cast<int>(std::min<long long>(left, 60'000)));
+    if (waiting[1].revents) fail_given_up();
     if (ready > 0) return;
     if (ready < 0 && errno != EINTR) fail_with(errno);
   }
@@ -87,23 +154,20 @@ void Stream::open_unix(const std::string& path, Deadline deadline) {
   connect_to(&address, sizeof address, AF_UNIX, deadline);
 }
 
-// Every address of the name in turn, the last one's error.
+// Every address of the name in turn, each for its share of the time; the last one's error.
 void Stream::open_tcp(const Address& address, Deadline deadline) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  int error = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
-  if (error) fail(error == EAI_SYSTEM ? std::strerror(errno) : ::gai_strerror(error));
-  std::unique_ptr<addrinfo, void (*)(addrinfo*)> all(found, ::freeaddrinfo);
-  for (const addrinfo* one = found; one; one = one->ai_next) {
+  AddressList found = look_up(address, deadline);
+  int left = 0;
+  for (const addrinfo* one = found.get(); one; one = one->ai_next) ++left;
+  for (const addrinfo* one = found.get(); one; one = one->ai_next, --left) {
     try {
-      connect_to(one->ai_addr, one->ai_addrlen, one->ai_family, deadline);
+      Deadline now = Clock::now();
+      connect_to(one->ai_addr, one->ai_addrlen, one->ai_family, now + (deadline - now) / left);
       int on = 1;
       ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       return;
     } catch (const Failure&) {
-      if (!one->ai_next) throw;
+      if (left == 1) throw;
       if (socket_ >= 0) ::close(socket_);
       socket_ = -1;
     }
@@ -115,9 +179,9 @@ namespace {
 std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> make_context(const Tls& tls) {
   std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
   auto use = [](bool done, const std::string& what, const std::string& file) {
-    if (!done) throw Failure(Exit::kUsage, "cannot use " + what + " " + file + ": " + tls_error());
+    if (!done) throw Failure(Exit::kUsage, "cannot use " + what + " " + file + ": " + openssl_error());
   };
-  if (!context) throw Failure(Exit::kError, "cannot set up TLS: " + tls_error());
+  if (!context) throw Failure(Exit::kError, "cannot set up TLS: " + openssl_error());
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
   SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   if (!tls.ca_file.empty())
@@ -146,7 +210,7 @@ bool is_ip(const std::string& text) {
 void Stream::handshake(const Address& address, const Tls& tls, Deadline deadline) {
   context_ = make_context(tls);
   tls_.reset(SSL_new(context_.get()));
-  if (!tls_ || SSL_set_fd(tls_.get(), socket_) != 1) fail("cannot set up TLS: " + tls_error());
+  if (!tls_ || SSL_set_fd(tls_.get(), socket_) != 1) fail("cannot set up TLS: " + openssl_error());
   const std::string& name = tls.server_name.empty() ? address.host : tls.server_name;
   if (is_ip(name)) {
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls_.get()), name.c_str());
@@ -175,7 +239,7 @@ void Stream::wait_for_tls(int result, Deadline deadline) {
     case SSL_ERROR_ZERO_RETURN:
       fail("the server closed the connection");
     default:
-      fail("TLS: " + tls_error());
+      fail("TLS: " + openssl_error());
   }
 }
 
@@ -218,6 +282,13 @@ std::size_t Stream::read(char* buffer, std::size_t size, Deadline deadline) {
     else if (errno != EINTR)
       fail_with(errno);
   }
+}
+
+bool Stream::has_unread() {
+  char byte = 0;
+  if (!tls_) return ::recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  ERR_clear_error();
+  return SSL_peek(tls_.get(), &byte, 1) > 0;
 }
 
 }  // namespace tenants::tool

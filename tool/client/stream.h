@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "tool/client/target.h"
@@ -15,10 +16,13 @@ namespace tenants::tool {
 using Clock = std::chrono::steady_clock;
 using Deadline = Clock::time_point;
 
+// What OpenSSL says of the last error of this thread.
+std::string openssl_error();
+
 class Stream {
  public:
-  // Throws Failure: kConnect, or kUsage where a file of the TLS options cannot be used. The resolver of names has
-  // time-outs of its own, which this deadline does not cut short.
+  // Throws Failure: kConnect, or kUsage where a file of the TLS options cannot be used. Of a name with many addresses
+  // each gets its share of the time.
   Stream(const Address& address, const Tls& tls, Deadline deadline);
   ~Stream();
   Stream(const Stream&) = delete;
@@ -28,6 +32,11 @@ class Stream {
   void write(std::string_view bytes, Deadline deadline);
   // At least one byte, into `buffer`; returns how many.
   std::size_t read(char* buffer, std::size_t size, Deadline deadline);
+  // There is something to be read now.
+  bool has_unread();
+
+  // Whoever waits for a server, now or later, gets a Failure. From any thread.
+  static void give_up() noexcept;
 
  private:
   void open_unix(const std::string& path, Deadline deadline);

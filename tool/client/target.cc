@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
+#include <map>
 
 #include "tool/client/failure.h"
 #include "tool/client/printable.h"
@@ -55,9 +58,26 @@ std::string Login::secret() const {
   return line;
 }
 
+std::string secret_of_environment(const std::string& name) {
+  static std::map<std::string, std::string> secrets;
+  auto [found, is_new] = secrets.try_emplace(name);
+  char* value = is_new ? std::getenv(name.c_str()) : nullptr;
+  if (!value) return found->second;
+  found->second = value;
+  explicit_bzero(value, found->second.size());
+  return found->second;
+}
+
+void check_host(std::string_view host) {
+  if (host.find('@') != std::string_view::npos || host.find("://") != std::string_view::npos)
+    refuse("an address is host:port, [IPv6]:port or a path; a URI is given with --uri, a user with --user");
+  if (host.empty() || host.find_first_of("/ \t\n") != std::string_view::npos)
+    refuse("invalid host '" + printable(host) + "', allowed is a name or an IP address");
+}
+
 Address parse_address(std::string_view text) {
   Address address;
-  if (text.find('/') != std::string_view::npos) {
+  if (text.starts_with('/') || text.starts_with('.')) {
     address.socket = text;
     return address;
   }
@@ -73,7 +93,7 @@ Address parse_address(std::string_view text) {
     host = text.substr(0, text.find(':'));
     port = text.substr(host.size());
   }
-  if (host.empty()) refuse("invalid address '" + printable(text) + "', allowed are host:port, [IPv6]:port and /path");
+  check_host(text.find('@') == std::string_view::npos ? host : text);
   address.host = host;
   if (!port.empty()) address.port = parse_port(port.substr(1), text);
   return address;
@@ -86,10 +106,10 @@ void apply_uri(std::string_view uri, Target& target) {
   if (!tls && scheme != "valkey" && scheme != "redis" && scheme != "unix")
     refuse("invalid URI, allowed are valkey://host:port, valkeys://host:port (TLS) and unix:///path");
   std::string_view rest = uri.substr(colon + 3);
-  std::size_t at = rest.substr(0, scheme == "unix" ? rest.size() : rest.find('/')).rfind('@');
-  if (at != std::string_view::npos) {
+  // The last @ of all: a password may hold a slash, and must not be taken for an address that an error repeats.
+  if (std::size_t at = rest.rfind('@'); at != std::string_view::npos) {
     std::string_view user = rest.substr(0, at);
-    if (user.find(':') != std::string_view::npos)
+    if (user.find_first_of(":/@") != std::string_view::npos)
       refuse(
           "a password in a URI is refused, every user of this machine can read a command line; "
           "put it into VALKEYCLI_AUTH or --password-file");
@@ -97,13 +117,13 @@ void apply_uri(std::string_view uri, Target& target) {
     rest.remove_prefix(at + 1);
   }
   if (scheme == "unix") {
-    if (!rest.starts_with('/')) refuse("invalid URI '" + printable(uri) + "', allowed is unix:///path/of/socket");
+    if (!rest.starts_with('/')) refuse("invalid URI, allowed is unix:///path/of/socket");
     target.address = parse_address(percent_decoded(rest));
     return;
   }
   std::string_view database = rest.substr(std::min(rest.find('/'), rest.size()));
   if (database.size() > 1 && database.find_first_not_of("0123456789", 1) != std::string_view::npos)
-    refuse("invalid URI '" + printable(uri) + "', after the port only the number of a database may follow");
+    refuse("invalid URI, after the port only the number of a database may follow");
   target.address = parse_address(rest.substr(0, rest.size() - database.size()));
   target.tls.enabled |= tls;
 }

@@ -41,8 +41,14 @@ struct Target {
   Tls tls;
 };
 
-// "host:port", "host", "[IPv6]:port", or the path of a unix socket (it has a '/'). Throws Failure kUsage.
+// "host:port", "host", "[IPv6]:port", or the path of a unix socket, which begins with / or a dot. Throws Failure
+// kUsage, and does not repeat what looks like a URI or a login: it may hold a password.
 Address parse_address(std::string_view text);
+// Throws where this is no name or address of a host, as above.
+void check_host(std::string_view host);
+
+// The value of this variable of the environment, or empty. It is overwritten there: /proc/PID/environ shows it no more.
+std::string secret_of_environment(const std::string& name);
 
 // valkey://[user@]host[:port][/db], valkeys:// for TLS, redis:// and rediss:// likewise, unix:///path. The database is
 // passed over: what is measured is of all of them. Takes address, user and TLS, keeps the rest of `target`. Throws

@@ -3,7 +3,6 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <functional>
 
 #include "tool/client/failure.h"
@@ -96,10 +95,9 @@ Target read_target(const File& file, const YAML::Node& node) {
              {"password_env",
               [&](const auto& k, const auto& v) {
                 std::string name = file.text(k, v);
-                const char* secret = std::getenv(name.c_str());
-                if (!secret || !*secret)
+                target.login.password = secret_of_environment(name);
+                if (target.login.password.empty())
                   file.refuse(k.Mark(), "the environment has no " + printable(name) + ", which password_env names");
-                target.login.password = secret;
               }},
              {"tls", [&](const auto& k, const auto& v) { read_tls(file, k, v, target.tls); }}});
   if (!addressed) file.refuse(node.Mark(), "a target needs an address");

@@ -1,4 +1,4 @@
-#include "tool/fleet/topology.h"
+#include "tool/client/topology.h"
 
 #include <algorithm>
 

@@ -1,10 +1,13 @@
 #include "tool/exporter/exporter.h"
 
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
 #include <thread>
 
+#include "tool/client/stream.h"
 #include "tool/exporter/http_server.h"
 #include "tool/exporter/log.h"
 #include "tool/exporter/scraper.h"
@@ -23,8 +26,22 @@ struct Options {
 
 std::atomic<HttpServer*> running{nullptr};
 
-void end(int) {
-  if (HttpServer* server = running) server->stop();
+void on_signal(int signal) {
+  HttpServer* server = running;
+  if (server) signal == SIGHUP ? server->reload() : server->stop();
+}
+
+// The web configuration anew; a bad one changes nothing.
+void reload(const std::string& file, HttpServer& server, Site& site) {
+  if (file.empty()) return;
+  try {
+    WebConfig config = read_web_config(file);
+    server.use_tls(config.tls);
+    site.set_users(config.users);
+    log(Level::kInfo, "web configuration loaded anew", {{"file", file}});
+  } catch (const Failure& wrong) {
+    log(Level::kError, "web configuration left as it was", {{"reason", wrong.what()}});
+  }
 }
 
 void check_metrics_path(const std::string& path) {
@@ -36,25 +53,34 @@ void check_metrics_path(const std::string& path) {
                                     "none that this program has already");
 }
 
+// What a large reading took goes back to the system: else each thread keeps its share for the next one.
+void keep_memory_small() {
+  mallopt(M_ARENA_MAX, 2);
+  mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+  mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+}
+
 int run(const ConnectionOptions& connection, Options options) {
+  keep_memory_small();
   check_metrics_path(options.site.metrics_path);
   WebConfig config;
   if (!options.config_file.empty()) config = read_web_config(options.config_file);
-  options.site.users = config.users;
   std::vector<Target> targets = chosen_targets(connection);
   std::string count = std::to_string(targets.size());
 
   Scraper scraper(std::move(targets), connection.timeout(), {.prefixes = options.site.prefixes});
   Site site(scraper, options.site);
+  site.set_users(config.users);
   HttpServer server;
   server.use_tls(config.tls);
+  server.on_reload([&] { reload(options.config_file, server, site); });
   site.install(server);
   if (config.headers_ignored) log(Level::kWarning, "http_server_config is not used", {{"file", options.config_file}});
   for (const std::string& address : options.addresses) {
     std::string bound;
     try {
       bound = server.listen(address);
-    } catch (const std::runtime_error& wrong) {
+    } catch (const std::invalid_argument& wrong) {
       throw Failure(Exit::kUsage, wrong.what());
     }
     log(Level::kInfo, "listening",
@@ -67,8 +93,7 @@ int run(const ConnectionOptions& connection, Options options) {
           {{"address", bound}});
   }
   running = &server;
-  std::signal(SIGTERM, end);
-  std::signal(SIGINT, end);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP}) std::signal(signal, on_signal);
   log(Level::kInfo, "started", {{"version", TENANTS_VERSION}, {"targets", count}});
   std::thread first([&] {  // so that the first look at the page has rates
     try {
@@ -77,7 +102,7 @@ int run(const ConnectionOptions& connection, Options options) {
       log(Level::kError, "cannot read", {{"reason", wrong.what()}});
     }
   });
-  server.run();
+  server.run([] { Stream::give_up(); });
   running = nullptr;
   first.join();
   log(Level::kInfo, "stopped");
@@ -100,11 +125,16 @@ Subcommand add_exporter(CLI::App& program, const ConnectionOptions& connection) 
   app->add_option("--web.config.file", options->config_file,
                   "TLS and passwords, in the format of Prometheus' exporter-toolkit")
       ->type_name("FILE");
-  app->add_option("--collect.max-tenants", options->site.max_tenants,
+  CLI::Validator up_to_a_million = CLI::Range(std::size_t{1}, std::size_t{1'000'000}).description("");
+  app->add_option("--tenants.max", options->site.max_tenants,
                   "Most tenants, and prefixes, in the metrics (1000); the rest is summed in (other)")
       ->type_name("N")
-      ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}));
-  app->add_flag("--collect.prefixes,!--no-collect.prefixes", options->site.prefixes, "Metrics of prefixes, too (on)");
+      ->check(up_to_a_million);
+  app->add_option("--tenants.max-prefixes", options->site.max_prefixes, "Most prefixes of one tenant likewise (100)")
+      ->type_name("N")
+      ->check(up_to_a_million);
+  app->add_flag_callback(
+      "--no-collect.prefixes", [options] { options->site.prefixes = false; }, "No metrics of prefixes");
   return {app, [&connection, options] { return run(connection, *options); }};
 }
 

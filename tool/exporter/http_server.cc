@@ -17,6 +17,7 @@
 #include <system_error>
 
 #include "tool/exporter/channel.h"
+#include "tool/exporter/log.h"
 
 namespace tenants::tool {
 
@@ -96,6 +97,19 @@ void simplify(httplib::Request& request) {
   request.headers.emplace("Connection", "close");
 }
 
+// A socket that listens there; -1 with errno. `both`: IPv4 on an IPv6 socket, too.
+int listener(const addrinfo& address, bool both) {
+  int socket = ::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1, alone = !both;
+  if (socket < 0) return -1;
+  setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (address.ai_family == AF_INET6) setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &alone, sizeof alone);
+  if (bind(socket, address.ai_addr, address.ai_addrlen) == 0 && ::listen(socket, SOMAXCONN) == 0) return socket;
+  int wrong = errno;
+  close(socket);
+  errno = wrong;
+  return -1;
+}
+
 void allow_many_sockets(std::size_t connections) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -170,31 +184,31 @@ HttpServer::~HttpServer() {
 
 std::string HttpServer::listen(const std::string& address) {
   std::size_t colon = address.rfind(':');
-  auto refuse = [&](const std::string& why) -> std::runtime_error {
+  auto refuse = [&](const std::string& why) {
     return std::runtime_error("cannot listen on '" + address + "': " + why);
   };
   std::string host = address.substr(0, colon), port = colon == std::string::npos ? "" : address.substr(colon + 1);
   bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
   if (!digits || std::stoi(port) > 65535)
-    throw refuse("allowed are host:port, [ipv6]:port and :port, with a port of at most 65535");
+    throw std::invalid_argument(
+        refuse("allowed are host:port, [ipv6]:port and :port, with a port of at most 65535").what());
   if (host.size() > 1 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   addrinfo hints{.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
   addrinfo* list = nullptr;
   if (int wrong = getaddrinfo(host.empty() ? nullptr : host.c_str(), port.c_str(), &hints, &list))
     throw refuse(gai_strerror(wrong));
   std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> found(list, freeaddrinfo);
+  std::vector<addrinfo*> all;
+  for (addrinfo* next = list; next; next = next->ai_next) all.push_back(next);
   if (host.empty())  // an IPv6 socket takes both; IPv4 alone only where there is no other
-    for (addrinfo* next = list; next; next = next->ai_next)
-      if (next->ai_family == AF_INET6) list = next;
-  int socket = ::socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1, off = 0;
-  if (socket < 0) throw refuse(std::strerror(errno));
-  setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (list->ai_family == AF_INET6) setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, host.empty() ? &off : &on, sizeof on);
-  if (bind(socket, list->ai_addr, list->ai_addrlen) != 0 || ::listen(socket, SOMAXCONN) != 0) {
-    int wrong = errno;
-    close(socket);
-    throw refuse(std::strerror(wrong));
+    std::ranges::stable_partition(all, [](const addrinfo* each) { return each->ai_family == AF_INET6; });
+  int socket = -1;
+  for (const addrinfo* each : all) {
+    socket = listener(*each, host.empty());
+    bool elsewhere = errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL;  // this machine has no such addresses
+    if (socket >= 0 || !elsewhere) break;
   }
+  if (socket < 0) throw refuse(std::strerror(errno));
   epoll_event event{.events = EPOLLIN, .data = {.u64 = kListener | listeners_.size()}};
   epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
   listeners_.push_back(socket);
@@ -216,7 +230,13 @@ void HttpServer::stop() noexcept {
   [[maybe_unused]] ssize_t written = write(wake_, &one, sizeof one);
 }
 
-void HttpServer::run() {
+void HttpServer::reload() noexcept {
+  reloading_ = true;
+  std::uint64_t one = 1;
+  [[maybe_unused]] ssize_t written = write(wake_, &one, sizeof one);
+}
+
+void HttpServer::run(const std::function<void()>& give_up) {
   std::vector<std::thread> workers;
   for (std::size_t i = 0; i < limits_.workers; ++i) workers.emplace_back([this] { work(); });
   std::array<epoll_event, 256> events;
@@ -246,7 +266,10 @@ void HttpServer::run() {
     }
     take_answers();
     drop_late();
+    tell_of_refused();
+    if (reloading_.exchange(false) && on_reload_) on_reload_();
   }
+  if (give_up) give_up();
   {
     std::lock_guard lock(mutex_);
     closed_ = true;
@@ -264,6 +287,7 @@ void HttpServer::accept_all(int listener) {
       return;
     }
     if (connections_.size() >= limits_.connections) {  // all others are being answered
+      ++refused_;
       close(socket);
       continue;
     }
@@ -281,8 +305,20 @@ void HttpServer::accept_all(int listener) {
 // Takes the place of the connection that has been sending its request for the longest.
 void HttpServer::make_room() {
   for (auto& [id, connection] : connections_)
-    if (connection.state == Connection::State::kReading || connection.state == Connection::State::kLeaving)
+    if (connection.state == Connection::State::kReading || connection.state == Connection::State::kLeaving) {
+      refused_ += connection.state == Connection::State::kReading;
       return drop(id);
+    }
+}
+
+// Once in ten seconds, however many there are.
+void HttpServer::tell_of_refused() {
+  std::uint64_t refused = refused_;
+  if (refused == told_ || Clock::now() - told_at_ < std::chrono::seconds(10)) return;
+  log(Level::kWarning, "clients were turned away, there is no room for more at once",
+      {{"count", std::to_string(refused - told_)}});
+  told_ = refused;
+  told_at_ = Clock::now();
 }
 
 void HttpServer::drop_late() {
@@ -339,6 +375,7 @@ void HttpServer::hand_over(std::uint64_t id, Connection& connection) {
       return;
     }
   }
+  ++refused_;
   respond(id, refusal("503 Service Unavailable", "too many requests at once\n"), false);
 }
 
@@ -347,6 +384,7 @@ void HttpServer::respond(std::uint64_t id, std::string response, bool keep) {
   if (found == connections_.end()) return;
   Connection& connection = found->second;
   if (unsent_bytes_ + response.size() > limits_.unsent_bytes) {
+    ++refused_;
     response = refusal("503 Service Unavailable", "too many responses are not read\n");
     keep = false;
   }

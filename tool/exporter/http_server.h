@@ -12,6 +12,7 @@
 #include <httplib.h>
 #include <openssl/ssl.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -58,18 +59,27 @@ class HttpServer {
   void admit(std::function<bool(const httplib::Request&, httplib::Response&)> check) { admit_ = std::move(check); }
   // Before run(). In every response to a request that could be parsed.
   void always_send(httplib::Headers headers) { protocol_.set_default_headers(std::move(headers)); }
-  // Before run(). All listeners speak TLS; null: plain.
+  // Before run(), or from what on_reload() was given. All listeners speak TLS; null: plain. Connections that are open
+  // stay as they are.
   void use_tls(std::shared_ptr<SSL_CTX> context) { tls_ = std::move(context); }
+  // Before run(). What reload() asks for; called between two requests of the thread that waits.
+  void on_reload(std::function<void()> reload) { on_reload_ = std::move(reload); }
 
   // Listens on "host:port", "[ipv6]:port" or ":port" (all addresses); port 0: any free one. Returns host:port as it is
-  // now. Throws std::runtime_error that says what was wrong.
+  // now. Throws what was wrong: std::invalid_argument where it is no address, std::runtime_error where the system
+  // refuses.
   std::string listen(const std::string& address);
 
-  // Answers requests until stop(). Then what is being answered is finished, for at most five seconds.
-  void run();
+  // Answers requests until stop(). Then what is being answered is finished, for at most five seconds; what is not by
+  // then, `give_up` has to end.
+  void run(const std::function<void()>& give_up = {});
 
   // From any thread or signal handler.
   void stop() noexcept;
+  void reload() noexcept;
+
+  // Requests answered with 503, and connections closed, for want of room. From any thread.
+  std::uint64_t refused() const { return refused_; }
 
   // The response to the bytes of one request, up to the empty line, from a client of this address; and whether its
   // connection may stay. What a worker does; from any thread.
@@ -98,6 +108,7 @@ class HttpServer {
   void make_room();
   void drop_late();
   void take_answers();
+  void tell_of_refused();
   void work();
 
   // What cpp-httplib does: parse, ask, write.
@@ -117,7 +128,11 @@ class HttpServer {
   std::map<std::uint64_t, Connection> connections_;  // by number: the oldest first
   std::uint64_t next_id_ = 0;
   std::size_t unsent_bytes_ = 0;
-  std::atomic<bool> stopping_{false};
+  std::atomic<bool> stopping_{false}, reloading_{false};
+  std::function<void()> on_reload_;
+  std::atomic<std::uint64_t> refused_{0};
+  std::uint64_t told_ = 0;  // of them, in the log
+  Clock::time_point told_at_;
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable job_came_;

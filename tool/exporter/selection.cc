@@ -27,9 +27,11 @@ std::vector<ShownNode> all_rows(const Snapshot& snapshot, Table table) {
 
 std::uint64_t known(std::uint64_t value) { return value == kAbsent ? 0 : value; }
 
+// By name.
+using Weights = std::unordered_map<std::string, double>;
+
 // The share of the memory plus the share of the commands, or of what is looked up, over all nodes.
-std::unordered_map<std::string, double> weigh(const std::vector<ShownNode>& nodes, const Snapshot& snapshot,
-                                              Table table) {
+Weights weigh(const std::vector<ShownNode>& nodes, const Snapshot& snapshot, Table table) {
   bool tenants = table == Table::kTenants;
   std::size_t bytes = tenants ? std::size_t{tenant_column::kBytes} : std::size_t{prefix_column::kBytes};
   std::size_t work = tenants ? std::size_t{tenant_column::kCommands} : std::size_t{prefix_column::kHits};
@@ -46,7 +48,7 @@ std::unordered_map<std::string, double> weigh(const std::vector<ShownNode>& node
       of_work += more_work, all_work += more_work;
     }
   }
-  std::unordered_map<std::string, double> weights;
+  Weights weights;
   for (const auto& [name, sum] : sums) weights[name] = sum.first / all_bytes + sum.second / all_work;
   return weights;
 }
@@ -78,14 +80,37 @@ std::vector<ShownNode> Selection::show(const SharedReading& reading) {
   return shown;
 }
 
+// Of an owner of more than it may have, the lightest; who is shown counts as much as one that is kHeavier.
+Selection::Names Selection::too_many_of_one(const std::vector<ShownNode>& nodes,
+                                            const std::unordered_map<std::string, double>& weights) const {
+  std::unordered_map<std::string, std::string> owners;  // by name
+  for (const ShownNode& node : nodes)
+    for (const Shown& shown : node.rows)
+      if (!is_own(shown.row->kind)) owners.try_emplace(shown.name, shown.row->owner);
+  std::unordered_map<std::string, std::vector<std::pair<double, std::string>>> of_owner;
+  for (const auto& [name, owner] : owners)
+    of_owner[owner].emplace_back(weights.at(name) * (shown_.contains(name) ? kHeavier : 1), name);
+  Names hidden;
+  for (auto& [owner, names] : of_owner) {
+    if (names.size() <= most_of_one_) continue;
+    std::ranges::sort(names, std::greater());
+    for (std::size_t i = most_of_one_; i < names.size(); ++i) hidden.insert(names[i].second);
+  }
+  return hidden;
+}
+
 void Selection::choose(const std::vector<ShownNode>& nodes, const Reading& reading) {
   using Weighed = std::pair<double, std::string>;
-  std::unordered_map<std::string, double> weights = weigh(nodes, reading.snapshot, table_);
+  Weights weights = weigh(nodes, reading.snapshot, table_);
+  Names hidden;
+  if (table_ == Table::kPrefixes) hidden = too_many_of_one(nodes, weights);
+  hiding_ |= !hidden.empty();
+  for (const std::string& name : hidden) shown_.erase(name);
   bool complete = reading.snapshot.nodes_up() == reading.snapshot.nodes.size();
   if (complete) std::erase_if(shown_, [&](const std::string& name) { return !weights.contains(name); });
   std::vector<Weighed> outside;
   for (const auto& [name, weight] : weights)
-    if (!shown_.contains(name)) outside.emplace_back(weight, name);
+    if (!shown_.contains(name) && !hidden.contains(name)) outside.emplace_back(weight, name);
   std::ranges::sort(outside, std::greater());
   auto next = outside.begin();
   for (; next != outside.end() && shown_.size() < most_; ++next) shown_.insert(next->second);

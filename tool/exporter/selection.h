@@ -10,6 +10,7 @@
 // is a counter reset as Prometheus knows it. Gauges are plain sums.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -34,7 +35,10 @@ struct ShownNode {
 
 class Selection {
  public:
-  Selection(Table table, std::size_t most) : table_(table), most_(most) {}
+  // At most so many rows, and of one owner so many, and no more than a quarter of all: one tenant with thousands of
+  // prefixes shall not hide those of all others.
+  Selection(Table table, std::size_t most, std::size_t most_of_one = ~std::size_t{0})
+      : table_(table), most_(most), most_of_one_(std::min(most_of_one, std::max<std::size_t>(1, most / 4))) {}
 
   // One for each node of the reading. Each reading counts once, in whatever order they come. O(rows). From any thread.
   std::vector<ShownNode> show(const SharedReading& reading);
@@ -49,12 +53,14 @@ class Selection {
   };
 
   void choose(const std::vector<ShownNode>& nodes, const Reading& reading);
+  Names too_many_of_one(const std::vector<ShownNode>& nodes,
+                        const std::unordered_map<std::string, double>& weights) const;
   void grow(Past& past, const Node& node, const ShownNode& rows, const Names& shown_before, bool hiding_before);
   void hide(ShownNode& node, const Values& grown) const;
   bool is_counter(std::size_t column) const { return columns(table_)[column].kind == Column::kCounter; }
 
   const Table table_;
-  const std::size_t most_;
+  const std::size_t most_, most_of_one_;
   std::mutex mutex_;
   std::uint64_t last_ = 0;  // number of the newest reading
   bool hiding_ = false;     // there were more rows than places, once

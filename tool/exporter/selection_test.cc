@@ -69,6 +69,33 @@ TEST(Selection, the_heaviest_are_shown_and_the_memory_of_the_rest_adds_up) {
   EXPECT_EQ(other(shown[0], tenant_column::kBytes), 10 + 3 + 5);
 }
 
+Row prefix(const std::string& name, const std::string& owner, std::uint64_t bytes) {
+  Row row{.name = name, .kind = Kind::kPrefix, .owner = owner};
+  row.values[prefix_column::kBytes] = bytes;
+  row.values[prefix_column::kKeys] = 1;
+  return row;
+}
+
+TEST(Selection, one_owner_with_many_prefixes_does_not_hide_those_of_others) {
+  Selection selection(Table::kPrefixes, 8, 3);  // of one owner two, a quarter
+  Readings readings;
+  auto read = [&](std::uint64_t of_e) {
+    std::vector<Row> rows{prefix("app", "app1", 1)};
+    for (const char* name : {"a", "b", "c", "d"}) rows.push_back(prefix(name, "(orphans)", 1000));
+    rows.push_back(prefix("e", "(orphans)", of_e));
+    Node all = node({});
+    all.rows(Table::kPrefixes) = std::move(rows);
+    return selection.show(readings.next({std::move(all)}));
+  };
+  auto shown = read(1900);
+  std::vector<std::string> first = names(shown[0]);
+  ASSERT_EQ(first.size(), 3u);
+  EXPECT_TRUE(std::ranges::count(first, "app") && std::ranges::count(first, "e"));
+  EXPECT_EQ(other(shown[0], prefix_column::kBytes), 3000);
+  EXPECT_EQ(names(read(600)[0]), first) << "who is shown stays shown";
+  EXPECT_FALSE(std::ranges::count(names(read(400)[0]), "e")) << "until another weighs more than twice as much";
+}
+
 TEST(Selection, what_one_hidden_row_does_not_know_the_rest_does_not_know) {
   Selection selection(Table::kTenants, 1);
   Readings readings;

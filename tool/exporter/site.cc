@@ -120,10 +120,16 @@ HttpServer::Handler answer(Method method) {
 
 }  // namespace
 
-Site::Site(Scraper& scraper, const SiteOptions& options)
-    : scraper_(scraper), options_(options), passwords_(options.users) {}
+Site::Site(Scraper& scraper, const SiteOptions& options) : scraper_(scraper), options_(options) {}
+
+void Site::set_users(const std::map<std::string, std::string>& users) {
+  auto passwords = users.empty() ? nullptr : std::make_shared<Passwords>(users);
+  std::lock_guard lock(mutex_);
+  passwords_ = std::move(passwords);
+}
 
 void Site::install(HttpServer& server) {
+  server_ = &server;
   server.always_send(kHeaders);
   server.admit([this](const auto& request, auto& response) { return admit(request, response); });
   server.on("/", fixed(web::landing_page(options_.metrics_path), "text/html; charset=utf-8"));
@@ -136,7 +142,10 @@ void Site::install(HttpServer& server) {
 }
 
 bool Site::admit(const httplib::Request& request, httplib::Response& response) {
-  if (options_.users.empty() || passwords_.accept(request.get_header_value("Authorization"))) return true;
+  std::unique_lock lock(mutex_);
+  std::shared_ptr<Passwords> passwords = passwords_;
+  lock.unlock();
+  if (!passwords || passwords->accept(request.get_header_value("Authorization"))) return true;
   response.set_header("WWW-Authenticate", "Basic realm=\"valkey-tenants\", charset=\"UTF-8\"");
   refuse(response, 401, "who are you?");
   return false;
@@ -146,7 +155,7 @@ std::shared_ptr<Site::Selections> Site::selections(std::size_t most) {
   std::lock_guard lock(mutex_);
   auto found = std::ranges::find(selections_, most, [](const auto& each) { return each->most; });
   if (found == selections_.end()) {
-    selections_.push_front(std::make_shared<Selections>(most));
+    selections_.push_front(std::make_shared<Selections>(most, options_.max_prefixes));
     if (selections_.size() > kMostSelections) selections_.pop_back();
   } else {
     selections_.splice(selections_.begin(), selections_, found);
@@ -160,8 +169,9 @@ void Site::metrics(const httplib::Request& request, httplib::Response& response)
   SharedReading reading = scraper_.read(patience(request));
   if (!reading) return refuse(response, 503, "the reading that is under way takes longer than this scrape may");
   std::shared_ptr<Selections> chosen = selections(most);
-  response.set_content(metrics_text(reading, chosen->tenants, options_.prefixes ? &chosen->prefixes : nullptr),
-                       "text/plain; version=0.0.4; charset=utf-8");
+  response.set_content(
+      metrics_text(reading, chosen->tenants, options_.prefixes ? &chosen->prefixes : nullptr, server_->refused()),
+      "text/plain; version=0.0.4; charset=utf-8");
 }
 
 void Site::ready(const httplib::Request&, httplib::Response& response) {

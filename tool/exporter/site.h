@@ -16,8 +16,8 @@ namespace tenants::tool {
 struct SiteOptions {
   std::string metrics_path = "/metrics";
   std::size_t max_tenants = 1000;
+  std::size_t max_prefixes = 100;  // of one tenant
   bool prefixes = true;
-  std::map<std::string, std::string> users;  // name and bcrypt hash; empty: no password is asked for
 };
 
 class Site {
@@ -26,11 +26,13 @@ class Site {
 
   // Puts all paths, the check of passwords and the headers into the server. This must live as long as it runs.
   void install(HttpServer& server);
+  // Names and bcrypt hashes; empty: no password is asked for. From any thread.
+  void set_users(const std::map<std::string, std::string>& users);
 
  private:
   struct Selections {
-    explicit Selections(std::size_t most)
-        : most(most), tenants(Table::kTenants, most), prefixes(Table::kPrefixes, most) {}
+    Selections(std::size_t most, std::size_t most_of_one)
+        : most(most), tenants(Table::kTenants, most), prefixes(Table::kPrefixes, most, most_of_one) {}
     const std::size_t most;
     Selection tenants, prefixes;
   };
@@ -43,8 +45,9 @@ class Site {
 
   Scraper& scraper_;
   const SiteOptions options_;
-  Passwords passwords_;
-  std::mutex mutex_;
+  const HttpServer* server_ = nullptr;
+  std::mutex mutex_;                                   // guards what follows
+  std::shared_ptr<Passwords> passwords_;               // null: none is asked for
   std::list<std::shared_ptr<Selections>> selections_;  // one for each ?top= in use; the last used first
 };
 

@@ -1,6 +1,5 @@
 #include "tool/exporter/web_config.h"
 
-#include <openssl/err.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 
 #include "tool/client/failure.h"
 #include "tool/client/printable.h"
+#include "tool/client/stream.h"
 #include "tool/exporter/passwords.h"
 
 namespace tenants::tool {
@@ -84,12 +84,6 @@ class Reader {
   std::string path_;
 };
 
-std::string reason() {
-  const char* text = ERR_reason_error_string(ERR_peek_last_error());
-  ERR_clear_error();
-  return text ? text : "unknown error";
-}
-
 struct ClientCheck {
   int mode;
   bool verified;
@@ -101,11 +95,11 @@ std::shared_ptr<SSL_CTX> read_tls(const Reader& reader, const YAML::Node& map) {
   std::string certificate = reader.file(map, "cert_file"), key = reader.file(map, "key_file");
   if (certificate.empty() || key.empty()) throw reader.wrong(map, "tls_server_config needs cert_file and key_file");
   std::shared_ptr<SSL_CTX> tls(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
-  if (!tls) throw Failure(Exit::kError, "cannot begin TLS: " + reason());
+  if (!tls) throw Failure(Exit::kError, "cannot begin TLS: " + openssl_error());
   if (SSL_CTX_use_certificate_chain_file(tls.get(), certificate.c_str()) != 1)
-    throw reader.wrong(map["cert_file"], "cannot use cert_file '" + certificate + "': " + reason());
+    throw reader.wrong(map["cert_file"], "cannot use cert_file '" + certificate + "': " + openssl_error());
   if (SSL_CTX_use_PrivateKey_file(tls.get(), key.c_str(), SSL_FILETYPE_PEM) != 1)
-    throw reader.wrong(map["key_file"], "cannot use key_file '" + key + "': " + reason());
+    throw reader.wrong(map["key_file"], "cannot use key_file '" + key + "': " + openssl_error());
 
   std::initializer_list<std::pair<const char*, int>> versions{
       {"TLS10", TLS1_VERSION}, {"TLS11", TLS1_1_VERSION}, {"TLS12", TLS1_2_VERSION}, {"TLS13", TLS1_3_VERSION}};
@@ -130,7 +124,7 @@ std::shared_ptr<SSL_CTX> read_tls(const Reader& reader, const YAML::Node& map) {
                        "RequireAndVerifyClientCert, and they with it");
   if (!authority.empty()) {
     if (SSL_CTX_load_verify_file(tls.get(), authority.c_str()) != 1)
-      throw reader.wrong(map["client_ca_file"], "cannot use client_ca_file '" + authority + "': " + reason());
+      throw reader.wrong(map["client_ca_file"], "cannot use client_ca_file '" + authority + "': " + openssl_error());
     SSL_CTX_set_client_CA_list(tls.get(), SSL_load_client_CA_file(authority.c_str()));
   }
   static constexpr unsigned char kSessions[] = "valkey-tenants";  // OpenSSL wants one with client certificates

@@ -1,11 +1,13 @@
 #include "tool/fleet/fleet.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
+#include <system_error>
 #include <thread>
 
+#include "tool/client/topology.h"
 #include "tool/fleet/reading.h"
-#include "tool/fleet/topology.h"
 
 namespace tenants::tool {
 
@@ -66,11 +68,21 @@ namespace {
 
 constexpr std::size_t kMostAsked = 16;  // nodes of one cluster, who is in it: the reply has a line for each node
 
+constexpr std::size_t kMostThreads = 256;
+
+// Where the system lets us have fewer threads, those there are do the work.
 template <typename Work>
 void in_parallel(std::size_t count, Work work) {
+  std::atomic<std::size_t> next{0};
+  auto take = [&] {
+    for (std::size_t i = next++; i < count; i = next++) work(i);
+  };
   std::vector<std::jthread> threads;
-  for (std::size_t i = 1; i < count; ++i) threads.emplace_back([&work, i] { work(i); });
-  if (count) work(0);
+  try {
+    while (threads.size() + 1 < std::min(count, kMostThreads)) threads.emplace_back(take);
+  } catch (const std::system_error&) {
+  }
+  take();
 }
 
 // The nodes that most of those agree on who were asked: a node that was taken out of the cluster knows only itself.

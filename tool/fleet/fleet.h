@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tool/client/connection.h"
-#include "tool/fleet/snapshot.h"
+#include "tool/snapshot/snapshot.h"
 
 namespace tenants::tool {
 

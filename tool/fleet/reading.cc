@@ -2,121 +2,71 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
+
+#include "tool/snapshot/parse.h"
 
 namespace tenants::tool {
 
 namespace {
 
-constexpr const char* kPageRows = "1000";
+// A page keeps the server's main thread busy for some 2 µs per row. So pages are small, and sent for one by one, as
+// long as there is time for that.
+constexpr std::size_t kSmallPage = 50, kLargePage = 1000;
+constexpr std::size_t kMostRowBytes = std::size_t{1} << 28;  // of the rows of a node: no server may fill our memory
 
-// A share is sent as text in RESP2: "0.95" is 950.
-std::uint64_t thousandths(const Reply& reply) {
-  double value = 0;
-  auto [end, error] = std::from_chars(reply.text.data(), reply.text.data() + reply.text.size(), value);
-  if (reply.type == Reply::Type::kInteger)
-    value = static_cast<double>(reply.integer);
-  else if (error != std::errc())
-    return kAbsent;
-  return value >= 0 && value <= 1 ? static_cast<std::uint64_t>(std::lround(value * 1000)) : kAbsent;
+std::size_t bytes_of(const Row& row) { return sizeof(Row) + row.name.size() + row.owner.size(); }
+
+std::uint64_t position(const std::string& cursor) {
+  std::uint64_t value = 0;
+  auto [end, error] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), value);
+  return error == std::errc() && end == cursor.data() + cursor.size() ? value : 0;
+}
+
+// All pages of one table. `expected`: rows that there may be.
+void read_table(Connection& connection, Table table, std::uint64_t expected, Deadline deadline, Node& node,
+                std::size_t& bytes) {
+  std::vector<Row>& rows = node.rows(table);
+  std::size_t count = kSmallPage;
+  std::string cursor = "0";
+  while (true) {
+    Deadline asked = Clock::now();
+    Replies replies = connection.ask({{command(table), cursor, "COUNT", std::to_string(count)}}, deadline);
+    const Reply& page = replies[0];
+    check(page);
+    if (page.elements.size() != 2) throw Failure(Exit::kError, "the module's reply has an unknown form");
+    for (const Reply& row : page.elements[1].elements) {
+      rows.push_back(read_row(table, row));
+      bytes += bytes_of(rows.back());
+    }
+    if (bytes > kMostRowBytes) throw Failure(Exit::kError, "the server names more rows than there is room for (256 MiB)");
+    std::string next(page.elements[0].text);
+    if (next == "0") return;
+    if (position(next) <= position(cursor)) throw Failure(Exit::kError, "the module's cursor does not move on");
+    cursor = std::move(next);
+    Deadline now = Clock::now();
+    auto pages = static_cast<double>(expected > rows.size() ? expected - rows.size() : 0) / static_cast<double>(count);
+    if ((now - asked) * pages > (deadline - now) / 2) count = std::min(2 * count, kLargePage);
+  }
 }
 
 }  // namespace
 
-Row read_row(Table table, const Reply& reply) {
-  std::span<const Column> all = columns(table);
-  Row row;
-  std::size_t next = 0;  // columns come in order: mostly it is this one
-  for (std::size_t i = 0; i + 1 < reply.elements.size(); i += 2) {
-    std::string_view field = reply.elements[i].text;
-    const Reply& value = reply.elements[i + 1];
-    std::size_t column = next;
-    if (column >= all.size() || field != all[column].name) {
-      column = static_cast<std::size_t>(
-          std::ranges::find_if(all, [&](const Column& one) { return field == one.name; }) - all.begin());
-    }
-    if (column < all.size()) {
-      row.values[column] = all[column].kind == Column::kShare ? thousandths(value) : value.number().value_or(kAbsent);
-      next = column + 1;
-    } else if (field == "name") {
-      row.name = value.text;
-    } else if (field == "kind") {
-      row.kind = kind_of(value.text);
-    } else if (field == "owner" || field == "tenant") {
-      row.owner = value.text;
-    }
-  }
-  if (is_own(row.kind)) row.name = std::string("(") + kind_name(row.kind) + ")";  // never the server's words
-  return row;
-}
-
-namespace {
-
-void read_status(const Reply& reply, Node& node) {
-  check(reply);
-  for (std::size_t i = 0; i + 1 < reply.elements.size(); i += 2) {
-    const Reply& value = reply.elements[i + 1];
-    node.status.emplace(reply.elements[i].text,
-                        value.type == Reply::Type::kInteger ? std::to_string(value.integer) : std::string(value.text));
-  }
-  node.used_memory = node.status_number("server_memory_bytes");
-}
-
-}  // namespace
-
-void read_info(std::string_view text, Node& node) {
-  auto field = [&](std::string_view name) {
-    std::size_t at = text.find("\n" + std::string(name) + ":");
-    if (at == std::string_view::npos) return std::string();
-    std::size_t from = at + name.size() + 2, to = text.find_first_of("\r\n", from);
-    return std::string(text.substr(from, to - from));
-  };
-  std::string role = field("role");
-  node.role = role == "master" ? Role::kPrimary : role == "slave" ? Role::kReplica : Role::kUnknown;
-  node.replication_id = field("master_replid");
-  node.previous_replication_id = field("master_replid2");
-  std::string most = field("maxmemory");
-  std::uint64_t bytes = 0;
-  auto [end, error] = std::from_chars(most.data(), most.data() + most.size(), bytes);
-  bool whole = error == std::errc() && end == most.data() + most.size();
-  node.max_memory = whole && bytes ? bytes : kAbsent;
-}
-
+// The last command is the server's own: MODULE UNLOAD is refused while the last one of any client is the module's.
 void read_node(Connection& connection, const Wanted& wanted, Deadline deadline, Node& node,
                std::vector<ClusterNode>* shards) {
-  struct Reading {
-    Table table;
-    std::string cursor = "0";
-  };
-  std::vector<Reading> open;
-  if (wanted.tenants) open.push_back({Table::kTenants});
-  if (wanted.users) open.push_back({Table::kUsers});
-  if (wanted.prefixes) open.push_back({Table::kPrefixes});
-
-  std::vector<Command> commands{{"TENANTS.STATUS"}, {"INFO", "replication", "memory"}};
-  if (shards) commands.push_back({"CLUSTER", "SHARDS"});
-  for (bool first = true; first || !open.empty(); first = false) {
-    std::size_t ahead = commands.size();
-    for (const Reading& reading : open)
-      commands.push_back({command(reading.table), reading.cursor, "COUNT", kPageRows});
-    Replies replies = connection.ask(commands, deadline);
-    if (first) {
-      read_status(replies[0], node);
-      check(replies[1]);
-      read_info(replies[1].text, node);
-      if (shards) *shards = read_shards(replies[2], connection.target().address, connection.target().tls.enabled);
-    }
-    for (std::size_t i = 0; i < open.size(); ++i) {
-      const Reply& page = replies[ahead + i];
-      check(page);
-      if (page.elements.size() != 2) throw Failure(Exit::kError, "the module's reply has an unknown form");
-      for (const Reply& row : page.elements[1].elements)
-        node.rows(open[i].table).push_back(read_row(open[i].table, row));
-      open[i].cursor = page.elements[0].text;
-    }
-    std::erase_if(open, [](const Reading& reading) { return reading.cursor == "0"; });
-    commands.clear();
-  }
+  Replies status = connection.ask({{"TENANTS.STATUS"}}, deadline);
+  read_status(status[0], node);
+  std::size_t bytes = 0;
+  if (wanted.tenants) read_table(connection, Table::kTenants, node.status_number("users"), deadline, node, bytes);
+  if (wanted.users) read_table(connection, Table::kUsers, node.status_number("users"), deadline, node, bytes);
+  if (wanted.prefixes) read_table(connection, Table::kPrefixes, node.status_number("prefixes"), deadline, node, bytes);
+  std::vector<Command> last{{"INFO", "replication", "memory"}};
+  if (shards) last.insert(last.begin(), {"CLUSTER", "SHARDS"});
+  Replies replies = connection.ask(last, deadline);
+  if (shards) *shards = read_shards(replies[0], connection.target().address, connection.target().tls.enabled);
+  const Reply& info = replies[replies.size() - 1];
+  check(info);
+  read_info(info.text, node);
   node.up = true;
 }
 

@@ -5,8 +5,8 @@
 
 #include "module/accounting/escape.h"
 #include "tool/client/printable.h"
-#include "tool/fleet/reading.h"
 #include "tool/fleet/window.h"
+#include "tool/snapshot/parse.h"
 
 namespace tenants::tool {
 
@@ -41,7 +41,6 @@ void take_in(const Reply& reply, Node& node, TenantDetails& details) {
       row.kind = Kind::kUser;
       node.rows(Table::kUsers).push_back(std::move(row));
       add_counts(user.find("commands_by_name"), details.commands);
-      add_counts(user.find("denied_by_reason"), details.denied);
       const Reply* slow = user.find("slow_commands");
       for (std::size_t i = 0; slow && i < slow->elements.size(); ++i) {
         const Reply& one = slow->elements[i];

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tool/fleet/fleet.h"
-#include "tool/fleet/sum.h"
+#include "tool/snapshot/sum.h"
 
 namespace tenants::tool {
 
@@ -32,10 +32,10 @@ struct Trend {
 struct TenantDetails {
   Snapshot nodes;  // all nodes; tables hold this tenant, its users and its prefixes
   Sum users, prefixes;
-  Row tenant;                                             // over all nodes
-  std::map<std::string, std::uint64_t> commands, denied;  // by name, by reason; denied: empty where no server tells
-  std::vector<SlowCommand> slow;                          // the newest first
-  std::vector<BigKey> big_keys;                           // the largest first
+  Row tenant;                                     // over all nodes
+  std::map<std::string, std::uint64_t> commands;  // by name
+  std::vector<SlowCommand> slow;                  // the newest first
+  std::vector<BigKey> big_keys;                   // the largest first
   std::array<Trend, 3> trends;
 };
 

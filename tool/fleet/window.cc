@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "tool/fleet/reading.h"
+#include "tool/snapshot/parse.h"
 
 namespace tenants::tool {
 

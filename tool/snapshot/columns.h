@@ -1,5 +1,4 @@
-// The numbers of a tenant, a user and a prefix, by their names in TENANTS.LIST, USERS and PREFIXES, and how each is
-// added up over servers. The module's own list is module/publish/columns.h; columns_test.cc holds the two together.
+// The numbers of a tenant, a user and a prefix: the module's own columns, and rows of them.
 #pragma once
 
 #include <array>
@@ -16,24 +15,12 @@ namespace tenants::tool {
 enum class Table : std::uint8_t { kTenants, kUsers, kPrefixes };
 inline constexpr std::size_t kTables = 3;
 
-struct Column {
-  const char* name;
-  enum Kind : std::uint8_t {
-    kCounter,   // grows; added over all servers
-    kActivity,  // now; added over all servers
-    kData,      // now; added over the sources of data only: a replica holds copies
-    kMost,      // alike on all servers: the largest counts
-    kPeak,      // cannot be added: absent unless it is of one server
-    kShare,     // thousandths; the mean, by weight (sum.cc)
-    kMean,      // likewise, not thousandths
-  } kind;
-};
-
 namespace tenant_column = tenant_columns;
 namespace user_column = user_columns;
 namespace prefix_column = prefix_columns;
 
-inline constexpr std::size_t kMostColumns = 17;
+inline constexpr std::size_t kMostColumns = tenant_columns::kEnd;
+static_assert(user_columns::kEnd <= kMostColumns && prefix_columns::kEnd <= kMostColumns);
 
 std::span<const Column> columns(Table table);
 // "TENANTS.LIST", "TENANTS.USERS", "TENANTS.PREFIXES"

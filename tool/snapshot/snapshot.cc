@@ -1,4 +1,4 @@
-#include "tool/fleet/snapshot.h"
+#include "tool/snapshot/snapshot.h"
 
 #include <algorithm>
 #include <charconv>

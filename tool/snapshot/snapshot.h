@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "tool/client/failure.h"
-#include "tool/fleet/columns.h"
+#include "tool/snapshot/columns.h"
 
 namespace tenants::tool {
 

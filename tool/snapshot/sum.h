@@ -1,7 +1,7 @@
 // Adding up over servers and over time.
 #pragma once
 
-#include "tool/fleet/snapshot.h"
+#include "tool/snapshot/snapshot.h"
 
 namespace tenants::tool {
 

@@ -1,4 +1,4 @@
-#include "tool/fleet/sum.h"
+#include "tool/snapshot/sum.h"
 
 #include <gtest/gtest.h>
 

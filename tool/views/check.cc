@@ -8,8 +8,8 @@
 
 #include "module/accounting/glob.h"
 #include "tool/fleet/fleet.h"
-#include "tool/fleet/sum.h"
 #include "tool/fleet/window.h"
+#include "tool/snapshot/sum.h"
 #include "tool/views/format.h"
 #include "tool/views/output.h"
 #include "tool/views/views.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "tool/fleet/columns.h"
+#include "tool/snapshot/columns.h"
 
 namespace tenants::tool {
 

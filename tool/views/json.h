@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tool/fleet/snapshot.h"
+#include "tool/snapshot/snapshot.h"
 
 namespace tenants::tool {
 

@@ -2,11 +2,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <map>
 
 #include "module/accounting/glob.h"
 #include "tool/fleet/fleet.h"
-#include "tool/fleet/sum.h"
+#include "tool/snapshot/sum.h"
 #include "tool/views/format.h"
 #include "tool/views/json.h"
 #include "tool/views/output.h"
@@ -17,9 +16,6 @@ namespace tenants::tool {
 
 namespace {
 
-const std::map<std::string, Table> kTablesByName = {
-    {"tenants", Table::kTenants}, {"users", Table::kUsers}, {"prefixes", Table::kPrefixes}};
-
 struct ListOptions {
   Table table = Table::kTenants;
   std::string sort, filter, format = "table";
@@ -27,11 +23,12 @@ struct ListOptions {
   bool reverse = false, raw = false;
 };
 
-// What a table of 80 columns has room for; `wide` has all.
-std::vector<std::size_t> shown_columns(Table table, bool all) {
-  if (all) {
-    std::vector<std::size_t> numbers(columns(table).size());
-    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = i;
+// What a table of 80 columns has room for; `wide` has all but the reasons of denials.
+std::vector<std::size_t> shown_columns(Table table, bool wide) {
+  if (wide) {
+    std::vector<std::size_t> numbers;
+    for (std::size_t i = 0; i < columns(table).size(); ++i)
+      if (!std::string_view(columns(table)[i].name).starts_with("denied_")) numbers.push_back(i);
     return numbers;
   }
   switch (table) {
@@ -183,6 +180,16 @@ int list(const ConnectionOptions& connection, const ListOptions& options) {
 
 }  // namespace
 
+void add_table(CLI::App& app, Table& table) {
+  auto read = [&table](const std::string& text) {
+    for (auto [name, value] :
+         {std::pair("tenants", Table::kTenants), {"users", Table::kUsers}, {"prefixes", Table::kPrefixes}})
+      if (text == name) return table = value, true;
+    throw Failure(Exit::kUsage, "there are only tenants, users and prefixes to be shown");
+  };
+  app.add_option_function<std::string>("what", read, "tenants, users or prefixes")->type_name("");
+}
+
 Subcommand add_list(CLI::App& program, const ConnectionOptions& connection) {
   auto options = std::make_shared<ListOptions>();
   CLI::App* app = program.add_subcommand("list", "List tenants, users or prefixes, and what each of them uses");
@@ -191,9 +198,7 @@ Subcommand add_list(CLI::App& program, const ConnectionOptions& connection) {
       "  valkey-tenants list --sort connections -n 10    who has most connections\n"
       "  valkey-tenants list prefixes --filter 'app1*'   some prefixes\n"
       "  valkey-tenants -c -h 10.0.0.1 list -o json      a whole cluster, for a program");
-  app->add_option("what", options->table, "tenants, users or prefixes")
-      ->transform(CLI::CheckedTransformer(kTablesByName).description(""))
-      ->type_name("");
+  add_table(*app, options->table);
   app->add_option("--sort", options->sort, "Column, the largest first; or name")->type_name("COLUMN");
   app->add_flag("-r,--reverse", options->reverse, "The smallest first");
   app->add_option("--filter", options->filter, "Only names that match, as in KEYS")->type_name("GLOB");

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tool/fleet/snapshot.h"
+#include "tool/snapshot/snapshot.h"
 
 namespace tenants::tool {
 

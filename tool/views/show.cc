@@ -125,8 +125,11 @@ std::string as_text(const TenantDetails& details) {
   }
   add_section(text, command_table(details));
   TextTable denied{{"DENIED FOR", "TIMES"}, {}};
-  for (const auto& [reason, count] : details.denied)
-    if (count) denied.rows.push_back({reason, human(Unit::kCount, count)});
+  for (std::size_t i = tenant_column::kDeniedAuth; i <= tenant_column::kDeniedDatabase; ++i) {
+    std::uint64_t times = details.tenant.values[i];
+    std::string_view reason = std::string_view(columns(Table::kTenants)[i].name).substr(sizeof "denied");
+    if (times != kAbsent && times) denied.rows.push_back({std::string(reason), human(Unit::kCount, times)});
+  }
   add_section(text, denied);
   TextTable keys{{"LARGEST KEY", "TYPE", "DB", "MEMORY", "NODE"}, {}};
   for (const BigKey& key : details.big_keys)
@@ -173,7 +176,6 @@ std::string as_json(const TenantDetails& details) {
   add_rows("user_rows", Table::kUsers, details.users.rows);
   add_rows("prefix_rows", Table::kPrefixes, details.prefixes.rows);
   json["commands_by_name"] = details.commands;
-  json["denied_by_reason"] = details.denied;
   json["big_keys"] = Json::array();
   for (const BigKey& key : details.big_keys)
     json["big_keys"].push_back({{"key", escape(key.key)},

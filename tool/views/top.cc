@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <map>
 #include <thread>
 
 #include "tool/fleet/fleet.h"
@@ -76,11 +75,7 @@ Subcommand add_top(CLI::App& program, const ConnectionOptions& connection) {
       "  valkey-tenants top                       live; q ends it\n"
       "  valkey-tenants top prefixes -d 5         every five seconds\n"
       "  valkey-tenants top -b -n 3 > use.txt     three times, without a terminal");
-  const std::map<std::string, Table> tables = {
-      {"tenants", Table::kTenants}, {"users", Table::kUsers}, {"prefixes", Table::kPrefixes}};
-  app->add_option("what", options->shown.table, "tenants, users or prefixes")
-      ->transform(CLI::CheckedTransformer(tables).description(""))
-      ->type_name("");
+  add_table(*app, options->shown.table);
   app->add_option("--sort", options->sort, "Column, as its heading says; the largest first")->type_name("COLUMN");
   app->add_flag("-r,--reverse", options->shown.reverse, "The smallest first");
   app->add_option("--filter", options->shown.filter, "Only names that contain this, or match it if it has * ? [")

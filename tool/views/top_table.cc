@@ -5,7 +5,7 @@
 #include <ctime>
 
 #include "module/accounting/glob.h"
-#include "tool/fleet/sum.h"
+#include "tool/snapshot/sum.h"
 #include "tool/views/format.h"
 
 namespace tenants::tool {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "tool/fleet/snapshot.h"
+#include "tool/snapshot/snapshot.h"
 #include "tool/views/text_table.h"
 
 namespace tenants::tool {

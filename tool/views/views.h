@@ -2,8 +2,12 @@
 #pragma once
 
 #include "tool/command.h"
+#include "tool/snapshot/columns.h"
 
 namespace tenants::tool {
+
+// The positional "what": tenants, users or prefixes. `table` must live as long as `app`.
+void add_table(CLI::App& app, Table& table);
 
 Subcommand add_list(CLI::App& program, const ConnectionOptions& connection);
 Subcommand add_show(CLI::App& program, const ConnectionOptions& connection);

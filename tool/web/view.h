@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tool/exporter/scraper.h"
-#include "tool/fleet/sum.h"
+#include "tool/snapshot/sum.h"
 
 namespace tenants::tool::web {
 
