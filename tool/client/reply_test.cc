@@ -62,8 +62,7 @@ TEST(Reply, what_is_short_on_the_wire_may_not_be_long_in_memory) {
   ReplyReader reader;
   std::string nils = "*1000000\r\n";
   for (int i = 0; i < 1'000'000; ++i) nils += "$-1\r\n";
-  EXPECT_THROW(
-      for (int i = 0; i < 10; ++i) reader.feed(nils), Failure);
+  EXPECT_THROW(for (int i = 0; i < 10; ++i) reader.feed(nils), Failure);
   ReplyReader wide;
   EXPECT_THROW(wide.feed("*1000\r\n" + std::string(500, ' ')), Failure);
   std::string nested;

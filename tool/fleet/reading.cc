@@ -38,7 +38,8 @@ void read_table(Connection& connection, Table table, std::uint64_t expected, Dea
       rows.push_back(read_row(table, row));
       bytes += bytes_of(rows.back());
     }
-    if (bytes > kMostRowBytes) throw Failure(Exit::kError, "the server names more rows than there is room for (256 MiB)");
+    if (bytes > kMostRowBytes)
+      throw Failure(Exit::kError, "the server names more rows than there is room for (256 MiB)");
     std::string next(page.elements[0].text);
     if (next == "0") return;
     if (position(next) <= position(cursor)) throw Failure(Exit::kError, "the module's cursor does not move on");
