@@ -127,7 +127,7 @@ TIDY = cmake --preset release -B build/lint -DCMAKE_CXX_COMPILER=clang++ -DCMAKE
 lint:
 	scripts/install build lint
 	shellcheck .ci/run scripts/install scripts/servers tests/fuzz/run tests/clean_room
-	pyflakes3 scripts/demo deploy/grafana/generate deploy/kubernetes/generate $$(git ls-files benchmarks | grep -Ev '\.(cc|json)$$') tests/integration/*.py tests/compat/run tests/coverage tests/fuzz/calls tests/fuzz/words.py tests/faults/matrix tests/faults/soak
+	pyflakes3 scripts/demo deploy/grafana/generate deploy/grafana/picture deploy/kubernetes/generate $$(git ls-files benchmarks | grep -Ev '\.(cc|json)$$') tests/integration/*.py tests/compat/run tests/coverage tests/fuzz/calls tests/fuzz/words.py tests/faults/matrix tests/faults/soak
 	clang-format --dry-run --Werror $(SOURCES)
 	$(TIDY) --checks='-clang-analyzer-*'
 

@@ -201,7 +201,7 @@ std::string HttpServer::listen(const std::string& address) {
   std::vector<addrinfo*> all;
   for (addrinfo* next = list; next; next = next->ai_next) all.push_back(next);
   if (host.empty())  // an IPv6 socket takes both; IPv4 alone only where there is no other
-    std::ranges::stable_partition(all, [](const addrinfo* each) { return each->ai_family == AF_INET6; });
+    std::stable_partition(all.begin(), all.end(), [](const addrinfo* each) { return each->ai_family == AF_INET6; });
   int socket = -1;
   for (const addrinfo* each : all) {
     socket = listener(*each, host.empty());
