@@ -104,8 +104,7 @@ int load(Context* context, server_api::String** argv, int argc) {
     read_acl(*module, ~std::uint64_t{0});
   }
   if (live) {
-    for (std::uint64_t keys : database_sizes(*module).value_or(std::vector<std::uint64_t>()))
-      if (keys) module->keyspace.request_seeding(false);
+    if (!database_sizes(*module).value_or(DatabaseSizes()).empty()) module->keyspace.request_seeding(false);
   }
   if (!start_sweep(*module)) return fail("no timer descriptor could be had");
   if (!api.RegisterCommandFilter(context, on_command, server_api::kFilterNoSelf))
@@ -158,7 +157,7 @@ int on_load(Context* context, server_api::String** argv, int argc) noexcept {
 // Before 9.1 the server dies when a module goes whose commands an ACL rule names (valkey #2797).
 bool named_in_acl() {
   server_api::Reply reply(api.Call(module_state->context.get(), "ACL", "c", "LIST"));
-  if (!server_api::is(reply.get(), server_api::kReplyArray)) return false;
+  if (!server_api::is(reply.get(), server_api::kReplyArray)) return !module_state->server.valkey_at_least(9, 1);
   for (std::size_t i = 0; i < api.CallReplyLength(reply.get()); ++i) {
     std::string_view rules = server_api::text(api.CallReplyArrayElement(reply.get(), i));
     for (std::string_view rule : {"+tenants.", "-tenants.", "+@tenants", "-@tenants"})
@@ -167,32 +166,20 @@ bool named_in_acl() {
   return false;
 }
 
-// Unknown for want of memory: they may.
-bool may_have_run_ours_last() noexcept {
+const char* why_not() noexcept {
+  if (named_in_acl())
+    return "an ACL user has a rule that names a command or the category of this module, or the server does not tell "
+           "(rename-command ACL): remove it first";
   try {
-    return any_ran_ours_last(*module_state);
+    return still_in_use(*module_state);
   } catch (...) {
-    return true;
+    return "out of memory";
   }
 }
 
 int on_unload(Context* context) noexcept {
-  if (named_in_acl()) {
-    api.Log(context, "warning",
-            "tenants: not unloaded: an ACL user has a rule that names a command or the category of this module, remove "
-            "it first");
-    return server_api::kErr;
-  }
-  if (may_run_ours_queued(*module_state)) {
-    api.Log(context, "warning",
-            "tenants: not unloaded: an open transaction holds a command of this module: let its client send EXEC or "
-            "DISCARD, or close it with CLIENT KILL, first");
-    return server_api::kErr;
-  }
-  if (may_have_run_ours_last()) {
-    api.Log(context, "warning",
-            "tenants: not unloaded: a client is connected whose last command was one of this module's, and CLIENT LIST "
-            "(field cmd) would read freed memory: let it send another command, or close it with CLIENT KILL, first");
+  if (const char* why = why_not()) {
+    api.Log(context, "warning", "tenants: not unloaded: %s", why);
     return server_api::kErr;
   }
   stop_sweep(*module_state);

@@ -45,37 +45,48 @@ struct WatchedExec {
 // From how many microseconds on the server logs a command; below 0: none.
 struct SlowLogConfig {
   long long usec = -1;
-  long long offered = -1;  // by the last CONFIG SET: it may be refused, or be run by EXEC
   // Calls as short as ours, which would be in the log, and leave no room for the clients' commands.
   bool has_ours() const { return usec >= 0 && usec < 100; }
 };
 
 // The ACL being read, user by user, in slices. Who changed is read again; all are read at the start, after ACL LOAD,
 // and where too many changed at once. No reading starts over because of another change.
+//
+// The filter sees a change before it runs, if it ever does: it may be refused, wait for EXEC, or for the end of a
+// CLIENT PAUSE. Until it is known to have run it is only `told`.
 struct AclReading {
-  static constexpr std::size_t kMostChanged = 1000;
+  static constexpr std::size_t kMostTold = 1000, kMostChanged = 1000;
+  static constexpr std::uint64_t kEverybody = ~std::uint64_t{0};
 
   bool all_wanted = true;
   bool all_running = false;
   bool readable = true;
-  std::uint64_t next_usec = 0;       // where it is not: when to ask again
+  std::uint64_t next_usec = 0;       // not to be read again before then
   std::uint64_t wanted_usec = 0;     // since when, as far as seen; 0: it is not
+  std::uint64_t spent_usec = 0;      // by the reading that is under way
   std::vector<std::string> changed;  // users to be read again
-  struct Queued {
-    std::uint64_t client = 0;
-    std::string user;  // empty: all users
+  struct Told {
+    std::uint64_t client = 0;  // 0: it has run
+    std::string user;          // empty: all users
+    bool queued = false;       // in a transaction
+    bool closes = false;       // the connections of the users that go
+    std::uint64_t waited = 0;  // the number of the tick at which it was last seen to wait; 0: never
   };
-  std::vector<Queued> queued;      // to be read again when EXEC of that client runs
-  std::uint64_t all_queued = 0;    // the client that queued a change for which there was no memory
+  std::vector<Told> told;
+  std::uint64_t ticks = 1;
+  std::uint64_t lost = 0;          // the client, or kEverybody, of whose changes some could not be kept
   std::vector<std::string> names;  // while all are read
   std::size_t next = 0;
   std::uint32_t number = 0;  // of the reading of all users, which each user's row keeps
 
-  bool wanted() const { return all_wanted || all_running || !changed.empty(); }
+  bool can_be_read() const { return all_wanted || all_running || !changed.empty(); }
+  bool wanted() const;  // or will be, when what is told has run
+  void tell(std::uint64_t client, std::string_view user, bool queued, bool closes);
+  void exec_runs(std::uint64_t client);
+  void forget(std::uint64_t client);             // its transaction
+  void rejected(std::uint64_t client);           // the command that it has just sent
+  void gone(std::uint64_t client, bool waited);  // `waited`: what it sent last has not run
   void change(std::string_view user);
-  void queue(std::uint64_t client, std::string_view user);
-  bool exec_runs(std::uint64_t client);  // false: it changes nothing of the ACL
-  void forget(std::uint64_t client);     // its transaction
 };
 
 // Of the data set: equal at two moments, if nobody has changed it between them, as far as the server tells.
@@ -91,8 +102,8 @@ struct Sweep {
   int timer = -1;
   long long armed_usec = 0;
   server_api::ScanCursor* cursor = nullptr;
-  std::vector<std::uint64_t> db_sizes;  // when the pass began
-  std::size_t db = 0;
+  DatabaseSizes left;  // those that are yet to be gone through, the first of which it is at; sizes as when it began
+  int db = 0;
   std::uint64_t keys_expected = 0;
   std::uint64_t keys_seen = 0;
   std::uint64_t passes = 0;
@@ -161,10 +172,13 @@ struct Module {
   // lookupKey() reads server.executing_client->cmd, and nobody executes yet.
   std::unordered_set<std::uint64_t> no_touch;
   std::uint64_t call_id = 0;  // of the client of the pool that the last such call was made with; may be a real one's
-  // Whose command is a module's, until the next tick. That module's calls may bear this id, too, and GetClientInfoById
-  // would take such a client, which has no connection.
-  std::uint64_t nesting_id = 0;
-  bool nested_script = false;  // the script that runs, or ran last, was called by a module
+  // Where on the stack the server has called the filter last; what it was told then, if nobody else. And where it did
+  // for the last command that may let other clients' commands run before it has ended (RM_Yield, a script for a long
+  // time): whatever runs within it lies below. 0: it has ended.
+  std::uintptr_t frame = 0, outer_frame = 0;
+  std::uintptr_t script_frame = 0;  // likewise, of the last module's command that the script called
+  std::uintptr_t tick_frame = 0;    // of the ticks that are within no command
+  bool nested_script = false;       // the script that runs, or ran last, was called by a module
   bool nesting_confirmed = false;
   // hooks/connections.cc
   bool all_pending = false;
@@ -172,6 +186,7 @@ struct Module {
   Bytes bytes;
   WatchedExec watched_exec;
   bool links_changed = false;  // a link to a primary came up: it has no connect event
+  bool module_left = false;    // another module was unloaded
   std::uint64_t monitors = 0;
   SlowLogConfig slow_log;
 
@@ -196,6 +211,13 @@ struct Module {
   // CPU time of the main thread for this row since its counters began.
   std::uint64_t cpu_nanoseconds(std::uint32_t row) const { return cpu.nanoseconds(row) - users[row].cpu_before; }
 };
+
+// May a command be at work that lets others run meanwhile? Of what calls the filter as high on the stack as for that
+// one, or higher, it is certain that it has ended.
+inline bool is_within_command(Module& module) {
+  if (module.frame >= module.outer_frame) module.outer_frame = 0;
+  return module.outer_frame != 0;
+}
 
 // A command of this module's own.
 inline bool is_ours(std::string_view command) { return command.starts_with("tenants."); }

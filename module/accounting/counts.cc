@@ -7,16 +7,10 @@
 namespace tenants {
 namespace {
 
-constexpr std::size_t kKeptPlaces = 4096;  // of an empty table
+constexpr std::size_t kKeptPlaces = 4096;     // of an empty table
+constexpr std::size_t kKeptDatabases = 1024;  // that have no keys any more
 
 }  // namespace
-
-Counts::Database& Counts::database_at(int db) {
-  auto index = static_cast<std::size_t>(db);
-  while (databases_.size() <= index)
-    databases_.push_back({.identity = static_cast<std::uint32_t>(databases_.size()) + 1});
-  return databases_[index];
-}
 
 template <typename Visit>
 void Counts::for_each_record(Visit visit) {
@@ -68,20 +62,24 @@ void Counts::record(std::uint32_t identity, std::uint32_t row, std::int64_t keys
 }
 
 void Counts::add(int db, std::uint32_t row, std::int64_t keys) {
-  Database& database = database_at(db);
-  database.used = true;
+  auto [found, is_new] = databases_.try_emplace(db);
+  Database& database = found->second;
+  if (is_new) database.identity = ++identities_;
   database.total += keys;
   total_ += keys;
   by_row_[row] += keys;
   if (home_ == 0) home_ = database.identity;
-  if (database.identity != home_ && recorded_) record(database.identity, row, keys);
+  bool elsewhere = database.identity != home_;
+  if (elsewhere && recorded_) record(database.identity, row, keys);
+  if (elsewhere && database.total == 0 && databases_.size() > kKeptDatabases) databases_.erase(found);
 }
 
 bool Counts::clear(int db) {
-  if (db >= databases()) return true;
-  Database& database = databases_[static_cast<std::size_t>(db)];
+  auto found = databases_.find(db);
+  if (found == databases_.end()) return true;
+  Database& database = found->second;
   total_ -= std::exchange(database.total, 0);
-  if (total_ == 0 && std::ranges::all_of(databases_, [](const Database& other) { return other.total == 0; })) {
+  if (total_ == 0 && std::ranges::all_of(databases_, [](const auto& other) { return other.second.total == 0; })) {
     clear();
     return true;
   }
@@ -100,7 +98,7 @@ bool Counts::clear(int db) {
 
 void Counts::clear() {
   std::ranges::fill(by_row_, 0);
-  for (Database& database : databases_) database.total = 0;
+  databases_.clear();
   total_ = 0;
   home_ = 0;
   drop_records();
@@ -108,8 +106,9 @@ void Counts::clear() {
 }
 
 void Counts::swap(int a, int b) {
-  database_at(std::max(a, b));
-  std::swap(databases_[static_cast<std::size_t>(a)], databases_[static_cast<std::size_t>(b)]);
+  auto of_a = databases_.extract(a), of_b = databases_.extract(b);  // no memory is needed
+  if (of_a) of_a.key() = b, databases_.insert(std::move(of_a));
+  if (of_b) of_b.key() = a, databases_.insert(std::move(of_b));
 }
 
 void Counts::move(std::uint32_t from, std::uint32_t to) {

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -21,19 +22,26 @@ class Counts {
 
   explicit Counts(std::size_t rows) : by_row_(rows) {}
 
-  // O(1). No memory for the database: throws, and nothing has changed.
+  // O(log databases). No memory for the database: throws, and nothing has changed.
   void add(int db, std::uint32_t row, std::int64_t keys);
   // False where nobody knows how many keys of each row that takes away: then the rows are as before. O(rows) for
   // `home`, O(records) for others: 0.1 ms for all of them.
   [[nodiscard]] bool clear(int db);
   void clear();                                     // O(rows + databases)
-  void swap(int a, int b);                          // O(1)
+  void swap(int a, int b);                          // O(log databases)
   void move(std::uint32_t from, std::uint32_t to);  // rows. O(records)
 
   std::int64_t row(std::uint32_t row) const { return by_row_[row]; }
-  std::int64_t database(int db) const { return db < databases() ? databases_[db].total : 0; }
-  int databases() const { return static_cast<int>(databases_.size()); }
-  bool used(int db) const { return db < databases() && databases_[db].used; }
+  std::int64_t database(int db) const {
+    auto found = databases_.find(db);
+    return found == databases_.end() ? 0 : found->second.total;
+  }
+  bool has(int db) const { return databases_.contains(db); }
+  // Calls `visit(db, keys)` for each database that has had keys.
+  template <typename Visit>
+  void for_each_database(Visit visit) const {
+    for (const auto& [db, database] : databases_) visit(db, database.total);
+  }
   std::int64_t total() const { return total_; }
   std::uint64_t distance(const Counts& other) const;  // Σ |this − other| over the rows
   std::size_t records() const { return records_ ? records_->size() : 0; }
@@ -42,7 +50,6 @@ class Counts {
   struct Database {
     std::int64_t total = 0;
     std::uint32_t identity = 0;  // stays its own when SWAPDB gives it another number
-    bool used = false;
   };
   struct Record {
     std::uint64_t id = 0;  // identity and row
@@ -51,7 +58,6 @@ class Counts {
   };
   static std::uint64_t id_of(std::uint32_t identity, std::uint32_t row) { return std::uint64_t{identity} << 32 | row; }
 
-  Database& database_at(int db);
   void record(std::uint32_t identity, std::uint32_t row, std::int64_t keys) noexcept;
   void erase(std::uint64_t id);
   void erase_some();
@@ -61,7 +67,8 @@ class Counts {
   void for_each_record(Visit visit);
 
   std::vector<std::int64_t> by_row_;
-  std::vector<Database> databases_;
+  std::map<int, Database> databases_;  // that have keys, or had since the last FLUSHALL: of these some are forgotten
+  std::uint32_t identities_ = 0;       // given so far
   std::int64_t total_ = 0;
   std::uint32_t home_ = 0;  // an identity; 0: no database has had a key
   std::optional<SteadyTable<Record>> records_;

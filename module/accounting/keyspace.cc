@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <cstring>
-#include <numeric>
 #include <utility>
 
 namespace tenants {
@@ -121,8 +121,9 @@ void Keyspace::vanished_twice(int db, std::string_view key, std::uint64_t db_siz
 void Keyspace::replaced(int db, std::string_view key, std::uint64_t db_size) {
   bool counting = mode_ != Mode::kExact && pass_ && pass_->fresh && pass_->valid;
   if (mode_ != Mode::kExact && !counting) return;
-  auto index = static_cast<std::size_t>(db);
-  std::int64_t unknown = counting && index < pass_->unknown.size() ? pass_->unknown[index] : 0;
+  std::int64_t unknown = 0;
+  if (counting)
+    if (auto found = pass_->unknown.find(db); found != pass_->unknown.end()) unknown = found->second;
   if (counts_.database(db) + unknown != static_cast<std::int64_t>(db_size) + 1) return;
   std::uint32_t row = prefixes_.match(key);
   counts_.add(db, row, -1);
@@ -228,8 +229,9 @@ bool Keyspace::displaces(const std::vector<HeavyNames::Counted>& heavy) const {
   return prefixes_.has_room() || (!lightest.empty() && heavy[0].at_least > 2 * keys(lightest[0]));
 }
 
-void Keyspace::begin_pass(const std::vector<std::uint64_t>& sizes, const std::vector<HeavyNames::Counted>& heavy) {
-  std::uint64_t keys = std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0});
+void Keyspace::begin_pass(const DatabaseSizes& sizes, const std::vector<HeavyNames::Counted>& heavy) {
+  std::uint64_t keys = 0;
+  for (auto [db, size] : sizes) keys += size;
   while (!prepare_pass(keys)) {
   }
   reclaimed_ = false;
@@ -253,8 +255,8 @@ void Keyspace::begin_pass(const std::vector<std::uint64_t>& sizes, const std::ve
   if (!live_) return;
   pass_->fresh = std::exchange(next_fresh_, std::nullopt);
   pass_->visited = std::exchange(next_visited_, std::nullopt);
-  for (std::size_t db = 0; db < sizes.size(); ++db)
-    pass_->unknown.push_back(static_cast<std::int64_t>(sizes[db]) - counts_.database(static_cast<int>(db)));
+  for (auto [db, size] : sizes) pass_->unknown[db] = static_cast<std::int64_t>(size);
+  counts_.for_each_database([&](int db, std::int64_t counted) { pass_->unknown[db] -= counted; });
 }
 
 void Keyspace::visit(int db, std::uint32_t row, std::string_view key) {
@@ -265,6 +267,42 @@ void Keyspace::visit(int db, std::uint32_t row, std::string_view key) {
     pass_->visited->add(print);
   }
   pass_->counts.add(db, row, 1);
+}
+
+namespace {
+
+// How far off the sums of the databases are.
+std::uint64_t distance(const Counts& counts, const DatabaseSizes& sizes) {
+  std::uint64_t off = 0;
+  auto add = [&](std::int64_t counted, std::int64_t size) {
+    off += static_cast<std::uint64_t>(std::abs(counted - size));
+  };
+  counts.for_each_database([&](int db, std::int64_t counted) {
+    auto found = sizes.find(db);
+    add(counted, found == sizes.end() ? 0 : static_cast<std::int64_t>(found->second));
+  });
+  for (auto [db, size] : sizes)
+    if (!counts.has(db)) add(0, static_cast<std::int64_t>(size));
+  return off;
+}
+
+}  // namespace
+
+bool Keyspace::end_pass(const DatabaseSizes& sizes) {
+  if (!pass_) return true;
+  std::uint64_t off = live_ ? distance(pass_->counts, sizes) : 0;
+  bool good = pass_->valid && off == 0;
+  // One that fails may still know better than what is shown: after MODULE LOAD nothing is known.
+  if (good || (live_ && off < distance(counts_, sizes))) {
+    if (correcting_) drift_ += counts_.distance(pass_->counts);
+    counts_ = std::move(pass_->counts);
+  }
+  if (good) {
+    mode_ = Mode::kExact;
+    correcting_ = false;
+  }
+  pass_.reset();
+  return good;
 }
 
 void Keyspace::abandon_pass() { pass_.reset(); }

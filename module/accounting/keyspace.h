@@ -9,7 +9,7 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -63,6 +63,9 @@ class BloomFilter {
   Words bits_;
 };
 
+// DBSIZE of each database that has keys.
+using DatabaseSizes = std::map<int, std::uint64_t>;
+
 class Keyspace {
  public:
   enum class Mode { kExact, kSeeding, kSwept };
@@ -96,13 +99,12 @@ class Keyspace {
   // A pass over the whole keyspace. `sizes`: DBSIZE of each database now. A live keyspace that is exact is only looked
   // at. `heavy`: orphans in "(other)" that get a row now, the first ones first, where there is room or another orphan
   // has fewer than half as many keys.
-  void begin_pass(const std::vector<std::uint64_t>& sizes, const std::vector<HeavyNames::Counted>& heavy = {});
+  void begin_pass(const DatabaseSizes& sizes, const std::vector<HeavyNames::Counted>& heavy = {});
   // Is it worth a new count to give these rows?
   bool displaces(const std::vector<HeavyNames::Counted>& heavy) const;
   void visit(int db, std::uint32_t row, std::string_view key);
-  // `db_size(db)` as above. False where the pass has to be repeated.
-  template <typename DbSize>
-  bool end_pass(int databases, DbSize db_size);
+  // `sizes` as above. False where the pass has to be repeated.
+  bool end_pass(const DatabaseSizes& sizes);
   void abandon_pass();
   // Of the room for keys that appear during the pass: how much of it is taken, 0…1. When all is, the pass fails.
   double haste() const { return pass_ && pass_->fresh ? pass_->fresh->fill() : 0; }
@@ -113,9 +115,10 @@ class Keyspace {
   // Does the sum of each database that has been used equal DBSIZE?
   template <typename DbSize>
   bool adds_up(DbSize db_size) const {
-    for (int db = 0; db < counts_.databases(); ++db)
-      if (counts_.used(db) && counts_.database(db) != static_cast<std::int64_t>(db_size(db))) return false;
-    return true;
+    bool same = true;
+    counts_.for_each_database(
+        [&](int db, std::int64_t keys) { same = same && keys == static_cast<std::int64_t>(db_size(db)); });
+    return same;
   }
 
   // The server tells of keys.
@@ -138,7 +141,7 @@ class Keyspace {
     std::optional<FingerprintSet> fresh;  // keys that appeared since the pass began; live only
     std::optional<BloomFilter> visited;   // older keys that the pass has counted; live only
     // By how much the sum of each database fell short of DBSIZE when the pass began, and does until it ends.
-    std::vector<std::int64_t> unknown;
+    std::map<int, std::int64_t> unknown;
     bool valid = true;
   };
 
@@ -164,29 +167,5 @@ class Keyspace {
   std::uint64_t seed_;
   std::uint64_t drift_ = 0;
 };
-
-template <typename DbSize>
-bool Keyspace::end_pass(int databases, DbSize db_size) {
-  if (!pass_) return true;
-  // How far off the sums of the databases are, of the pass and of the counts that are shown.
-  std::uint64_t off = 0, shown_off = 0;
-  if (live_)
-    for (int db = 0; db < databases || db < pass_->counts.databases() || db < counts_.databases(); ++db) {
-      auto size = static_cast<std::int64_t>(db_size(db));
-      off += static_cast<std::uint64_t>(std::abs(pass_->counts.database(db) - size));
-      shown_off += static_cast<std::uint64_t>(std::abs(counts_.database(db) - size));
-    }
-  bool good = pass_->valid && off == 0;
-  if (good || off < shown_off) {  // one that fails may still know better: after MODULE LOAD nothing is known
-    if (correcting_) drift_ += counts_.distance(pass_->counts);
-    counts_ = std::move(pass_->counts);
-  }
-  if (good) {
-    mode_ = Mode::kExact;
-    correcting_ = false;
-  }
-  pass_.reset();
-  return good;
-}
 
 }  // namespace tenants

@@ -48,7 +48,7 @@ TEST(Keyspace, seeding_under_traffic_ends_exact) {
     keyspace.request_seeding(false);
     bool good = false;
     for (int attempt = 0; attempt < 5 && !good; ++attempt) {
-      keyspace.begin_pass({keys.size()});
+      keyspace.begin_pass({{0, keys.size()}});
       std::vector<std::string> order(keys.begin(), keys.end());
       std::shuffle(order.begin(), order.end(), random);
       for (const std::string& key : order) {
@@ -68,7 +68,7 @@ TEST(Keyspace, seeding_under_traffic_ends_exact) {
           keyspace.appeared(0, other);
         }
       }
-      good = keyspace.end_pass(1, [&](int) { return keys.size(); });
+      good = keyspace.end_pass({{0, keys.size()}});
     }
     ASSERT_TRUE(good) << "seed " << seed;
     std::map<std::uint32_t, std::uint64_t> truth;
@@ -83,9 +83,9 @@ TEST(Keyspace, a_pass_that_does_not_add_up_is_shown_where_it_knows_better) {
   Keyspace keyspace(prefixes, true, 1);
   keyspace.request_seeding(false);  // there are 100 keys that nobody has counted
   auto pass = [&](int met, std::uint64_t there) {
-    keyspace.begin_pass({there});
+    keyspace.begin_pass({{0, there}});
     for (int i = 0; i < met; ++i) keyspace.visit(0, prefixes.match("a:"), "a:" + std::to_string(i));
-    return keyspace.end_pass(1, [&](int) { return there; });
+    return keyspace.end_pass({{0, there}});
   };
   EXPECT_FALSE(pass(98, 100));
   EXPECT_EQ(keyspace.keys(prefixes.match("a:")), 98u);
@@ -102,7 +102,7 @@ TEST(Keyspace, it_tells_how_much_room_there_is_for_keys_that_appear_during_a_pas
   Keyspace keyspace(prefixes, true, 1);
   keyspace.request_seeding(false);
   EXPECT_EQ(keyspace.haste(), 0);
-  keyspace.begin_pass({1000});
+  keyspace.begin_pass({{0, 1000}});
   for (int i = 0; i < 2048; ++i) keyspace.appeared(0, "a:" + std::to_string(i));
   EXPECT_EQ(keyspace.haste(), 0.5) << "of 4,096";
 }
@@ -113,9 +113,9 @@ TEST(Keyspace, a_correction_is_counted_as_drift) {
   keyspace.appeared(0, "a:1");
   EXPECT_FALSE(keyspace.adds_up([](int) { return 2u; }));
   keyspace.request_seeding(true);
-  keyspace.begin_pass({2});
+  keyspace.begin_pass({{0, 2}});
   for (const char* key : {"a:1", "b:1"}) keyspace.visit(0, prefixes.match(key), key);
-  EXPECT_TRUE(keyspace.end_pass(1, [](int) { return 2u; }));
+  EXPECT_TRUE(keyspace.end_pass({{0, 2}}));
   EXPECT_EQ(keyspace.drift(), 1u);
   EXPECT_EQ(keyspace.mode(), Keyspace::Mode::kExact);
 }
@@ -148,9 +148,9 @@ TEST(Keyspace, a_heavy_orphan_takes_the_row_of_a_light_one) {
   EXPECT_TRUE(keyspace.displaces(heavy));
   EXPECT_FALSE(keyspace.displaces({{"x:", 2}})) << "twice as many keys are not more than that";
   keyspace.request_seeding(false);
-  keyspace.begin_pass({keys.size()}, heavy);
+  keyspace.begin_pass({{0, keys.size()}}, heavy);
   for (const std::string& key : keys) keyspace.visit(0, prefixes.match(key), key);
-  EXPECT_TRUE(keyspace.end_pass(1, [&](int) { return keys.size(); }));
+  EXPECT_TRUE(keyspace.end_pass({{0, keys.size()}}));
   EXPECT_EQ(keyspace.keys(prefixes.match("heavy:x")), 9u);
   EXPECT_EQ(prefixes[prefixes.match("heavy:x")].name, "heavy:");
   EXPECT_EQ(keyspace.keys(prefixes.match("b:x")), 3u);

@@ -1,6 +1,9 @@
 // Reads the ACL through ACL USERS and ACL GETUSER, a few users at a time, and says who holds which key patterns.
 // Passwords are in the reply's field "passwords", which is never looked at.
 #include <algorithm>
+#include <array>
+#include <new>
+#include <utility>
 
 #include "module/hooks/hooks.h"
 
@@ -12,6 +15,7 @@ using server_api::CallReply;
 namespace {
 
 constexpr std::uint64_t kRefusedUsec = 1'000'000;  // before the server is asked again
+constexpr std::uint64_t kRest = 20;                // times what a reading took, before the next one
 
 // A flat array of names and values, as RESP2 has it.
 void read_rules(UserKeys& user, CallReply* rules) {
@@ -115,6 +119,10 @@ void step(Module& module) {
 
 }  // namespace
 
+bool AclReading::wanted() const {
+  return can_be_read() || std::ranges::any_of(told, [](const Told& each) { return !each.queued; });
+}
+
 void AclReading::change(std::string_view user) {
   if (std::ranges::find(changed, user) != changed.end()) return;
   if (changed.size() < kMostChanged) {
@@ -125,50 +133,127 @@ void AclReading::change(std::string_view user) {
   all_wanted = true;
 }
 
-void AclReading::queue(std::uint64_t client, std::string_view user) {
-  if (queued.size() >= kMostChanged) user = {};
-  for (const Queued& other : queued)
-    if (other.client == client && (other.user == user || other.user.empty())) return;
-  queued.push_back({client, std::string(user)});
+void AclReading::tell(std::uint64_t client, std::string_view user, bool queued, bool closes) {
+  if (user.size() > UserTable::kLongestName) user = {};
+  for (Told& other : told) {
+    if (other.client != client || other.queued != queued || (other.user != user && !other.user.empty())) continue;
+    other.closes |= closes;
+    return;
+  }
+  try {
+    if (told.size() >= kMostTold) throw std::bad_alloc();
+    told.push_back({client, std::string(user), queued, closes});
+  } catch (...) {  // which user it is was lost
+    lost = lost && lost != client ? kEverybody : client;
+    all_wanted |= !queued;
+  }
 }
 
-bool AclReading::exec_runs(std::uint64_t client) {
-  bool any = client == all_queued;
-  all_wanted |= any;
-  for (const Queued& each : queued) {
-    if (each.client != client) continue;
-    any = true;
-    try {
-      if (!each.user.empty()) change(each.user);
-    } catch (...) {  // out of memory: which user it is was lost
-      all_wanted = true;
-    }
-    all_wanted |= each.user.empty();
-  }
-  forget(client);
-  return any;
+void AclReading::exec_runs(std::uint64_t client) {
+  all_wanted |= lost == client || lost == kEverybody;
+  for (Told& each : told)
+    if (each.client == client) each.queued = false;
 }
 
 void AclReading::forget(std::uint64_t client) {
-  if (all_queued == client) all_queued = 0;
-  std::erase_if(queued, [&](const Queued& each) { return each.client == client; });
+  if (told.empty()) return;
+  std::erase_if(told, [&](const Told& each) { return each.client == client && each.queued; });
+}
+
+void AclReading::rejected(std::uint64_t client) {
+  if (told.empty()) return;
+  std::erase_if(told, [&](const Told& each) { return each.client == client && !each.queued; });
+}
+
+void AclReading::gone(std::uint64_t client, bool waited) {
+  if (lost == client) lost = 0;
+  std::erase_if(told, [&](const Told& each) { return each.client == client && (each.queued || waited); });
+  for (Told& each : told)
+    if (each.client == client) each.client = 0;
+}
+
+namespace {
+
+// A client whose user goes is default's until it is closed.
+void mark_clients_of(Module& module, const std::vector<std::string>& users) {
+  constexpr std::size_t kLookedFor = 8;
+  if (users.size() > kLookedFor) {
+    module.all_pending = true;
+    return;
+  }
+  std::array<std::uint32_t, kLookedFor> rows{};
+  for (std::size_t i = 0; i < users.size(); ++i) {
+    std::uint32_t row = module.users.find(users[i]);
+    rows[i] = row ? row : UserTable::kOther;
+  }
+  module.clients.for_each([&](Client& client) {
+    if (client.user != UserTable::kInternal && std::find(rows.begin(), rows.end(), client.user) != rows.end())
+      mark_pending(module, client);
+  });
+}
+
+// Has it not run yet? A client that waits no more runs its command before the next tick but one.
+bool waits(Module& module, AclReading::Told& told, bool done) {
+  const Client* client = told.client ? module.clients.find(told.client) : nullptr;
+  if (!client) return false;
+  if (!done && told.client == module.last_id) return true;
+  if (is_blocked(module, *client).value_or(true)) told.waited = module.acl.ticks;
+  return told.waited && module.acl.ticks < told.waited + 2;
+}
+
+}  // namespace
+
+void note_acl_changes(Module& module, bool done) {
+  AclReading& acl = module.acl;
+  if (acl.told.empty()) return;
+  bool any = false, all_closed = false;
+  std::vector<std::string> closed;
+  try {
+    std::erase_if(acl.told, [&](AclReading::Told& each) {
+      if (each.queued) return false;
+      bool waiting = waits(module, each, done);
+      bool runs_now = waiting && !done && each.client == module.last_id;  // so its EXEC may have come to it
+      if (waiting && !runs_now) return false;
+      any = true;
+      all_closed |= each.closes && each.user.empty();
+      if (each.closes) closed.push_back(each.user);
+      if (runs_now) return false;
+      if (each.user.empty())
+        acl.all_wanted = true;
+      else
+        acl.change(each.user);
+      return true;
+    });
+    if (!any) return;
+    module.default_is_open.reset();
+    if (all_closed)
+      module.all_pending = true;
+    else if (!closed.empty())
+      mark_clients_of(module, closed);
+  } catch (...) {  // out of memory
+    acl.all_wanted = module.all_pending = true;
+    module.default_is_open.reset();
+  }
 }
 
 bool read_acl(Module& module, std::uint64_t usec) {
   AclReading& acl = module.acl;
   std::uint64_t start = monotonic_usec();
   try {
-    while (acl.wanted()) {
+    while (acl.can_be_read()) {
       step(module);
       std::uint64_t now = monotonic_usec();
       if (!acl.readable) acl.next_usec = now + kRefusedUsec;
       if (!acl.readable || now - start >= usec) break;
     }
+    std::uint64_t now = monotonic_usec();
+    acl.spent_usec += now - start;
+    if (!acl.can_be_read()) acl.next_usec = now + kRest * std::exchange(acl.spent_usec, 0);
   } catch (...) {  // out of memory: a user was taken in by half, and is read again. Keys may belong elsewhere by now
     module.keyspace.request_seeding(false);
     throw;
   }
-  return !acl.wanted();
+  return !acl.can_be_read();
 }
 
 }  // namespace tenants

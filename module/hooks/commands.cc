@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 
 #include "module/hooks/hooks.h"
 #include "server_api/nesting.h"
@@ -36,7 +35,6 @@ std::uint32_t special_of(std::string_view name) {
       {"auth", CommandEntry::kIdentity | CommandEntry::kAuth},
       {"hello", CommandEntry::kIdentity | CommandEntry::kAuth},
       {"acl|setuser", CommandEntry::kAcl | CommandEntry::kOfOneUser},
-      {"config|set", CommandEntry::kConfigSet},
       {"client|no-touch", CommandEntry::kNoTouch},
       {"acl|deluser", CommandEntry::kAcl | CommandEntry::kIdentity},
       {"acl|load", CommandEntry::kAcl | CommandEntry::kIdentity},
@@ -122,12 +120,13 @@ bool looks_keys_up(const CommandTable& commands, const CommandEntry& command) {
 }
 
 // What the server says of the client; nothing where it must not be asked. From 9.0 on it takes whoever executes now if
-// that has this id, which may be a client of its pool, without a connection: the server would end.
-std::optional<server_api::ClientInfo> ask_for(const Module& module, const Client& client) {
+// that has this id, which may be a client of its pool, without a connection: the server would end. So nobody may
+// execute but a client with a connection: the one whose script has called this filter, or nobody at all.
+std::optional<server_api::ClientInfo> ask_for(Module& module, const Client& client) {
   if (module.server.valkey_at_least(9, 0)) {
-    bool own_script = &client == module.script_client && !module.nested_script;
-    if (client.id == module.nesting_id) return std::nullopt;
-    if (!own_script && api.GetContextFlags(nullptr) & server_api::kFlagLua) return std::nullopt;
+    bool own_script = module.in_call && &client == module.script_client && !module.nested_script;
+    bool others_script = api.GetContextFlags(nullptr) & server_api::kFlagLua;
+    if (!own_script && (module.in_call || others_script || is_within_command(module))) return std::nullopt;
   }
   server_api::ClientInfo info{.version = 1};
   if (api.GetClientInfoById(&info, client.id) != server_api::kOk) return std::nullopt;
@@ -135,7 +134,7 @@ std::optional<server_api::ClientInfo> ask_for(const Module& module, const Client
 }
 
 // In which database the client is; nothing where its keys must not be opened.
-std::optional<int> database_of(const Module& module, const Client& client) {
+std::optional<int> database_of(Module& module, const Client& client) {
   if (module.no_touch.contains(client.id)) return std::nullopt;
   std::optional<server_api::ClientInfo> info = ask_for(module, client);
   return info ? std::optional(info->db) : std::nullopt;
@@ -159,6 +158,7 @@ void count_lookup(Module& module, int db, server_api::String* name, std::uint64_
 [[gnu::noinline]] void sample_lookups(Module& module, const Client* client, server_api::FilterContext* context,
                                       const CommandEntry& command) {
   constexpr int kFewKeys = 16;
+  module.frame = reinterpret_cast<std::uintptr_t>(context);
   std::uint64_t reads = module.lookups.stands_for(), chance = module.lookups.draw();
   if (!client || !looks_keys_up(module.commands, command)) return;
   std::vector<server_api::String*>& arguments = module.arguments;
@@ -222,11 +222,15 @@ bool authenticates(const CommandEntry& command, int arguments) {
   return command.special & CommandEntry::kAuth && (command.arity != -1 || arguments >= 5);
 }
 
-void queue(Client& client, const CommandEntry& command, int arguments) {
-  if (command.special & (CommandEntry::kNoMulti | CommandEntry::kMulti)) {
-    client.set(Client::kWillFail);
-    return;
-  }
+// Nothing of it will run.
+void give_up_transaction(Module& module, Client& client) {
+  client.set(Client::kWillFail);
+  module.acl.forget(client.id);
+}
+
+void queue(Module& module, Client& client, const CommandEntry& command, int arguments) {
+  if (command.special & (CommandEntry::kNoMulti | CommandEntry::kMulti)) give_up_transaction(module, client);
+  if (client.is(Client::kWillFail)) return;
   client.queued.add(client.last);
   if (command.special & (CommandEntry::kIdentity | CommandEntry::kAcl)) client.set(Client::kQueuedIdentity);
   if (command.special & CommandEntry::kOtherDatabase) client.set(Client::kQueuedOtherDatabase);
@@ -252,29 +256,6 @@ void count_part_of_exec(Module& module, Client& client) {
   client.uncounted = static_cast<std::uint32_t>(client.queued.visit_part(client.uncounted, count));
 }
 
-// A client whose user goes is default's until it is closed. O(clients), and asks for those of the users that changed.
-void mark_clients_of_changed(Module& module) {
-  constexpr std::size_t kLookedFor = 8;
-  const AclReading& acl = module.acl;
-  if (acl.all_wanted || acl.changed.size() > kLookedFor) {
-    module.all_pending = true;
-    return;
-  }
-  std::array<std::uint32_t, kLookedFor> rows{};
-  for (std::size_t i = 0; i < acl.changed.size(); ++i) {
-    std::uint32_t row = module.users.find(acl.changed[i]);
-    rows[i] = row ? row : UserTable::kOther;
-  }
-  try {
-    module.clients.for_each([&](Client& client) {
-      if (client.user != UserTable::kInternal && std::ranges::find(rows, client.user) != rows.end())
-        mark_pending(module, client);
-    });
-  } catch (...) {  // out of memory
-    module.all_pending = true;
-  }
-}
-
 // EXEC runs what was queued, and counts it: for the user of now up to the first AUTH, the rest as its users come to be
 // known.
 void exec(Module& module, Client& client) {
@@ -293,43 +274,20 @@ void exec(Module& module, Client& client) {
   if (client.is(Client::kQueuedIdentity)) {
     mark_pending(module, client);
     module.may_nest = true;
-    module.nesting_id = client.id;
-    if (module.acl.exec_runs(client.id)) {
-      module.default_is_open.reset();
-      mark_clients_of_changed(module);
-    }
+    module.acl.exec_runs(client.id);
   }
 }
 
-// ACL SETUSER name …, ACL DELUSER name …, or ACL LOAD. `queued`: the client whose EXEC runs it, if it does not run now.
+// ACL SETUSER name …, ACL DELUSER name …, or ACL LOAD, by this client (0: in a script, or by a module's call). It is
+// acted upon when it has run.
 void note_acl_change(Module& module, server_api::FilterContext* context, const CommandEntry& command,
-                     const Client* queued) {
-  AclReading& acl = module.acl;
-  module.default_is_open.reset();
+                     std::uint64_t client, bool queued) {
+  bool closes = command.special & CommandEntry::kIdentity;
   int names = api.CommandFilterArgsCount(context);
   if (command.special & CommandEntry::kOfOneUser) names = 3;
-  bool all = names == 2 || names - 2 > static_cast<int>(AclReading::kMostChanged);
-  try {
-    if (all && queued) acl.queue(queued->id, {});
-    for (int i = 2; i < names && !all; ++i) {
-      std::string_view name = view(api.CommandFilterArgGet(context, i));
-      acl.change(name);
-      if (queued) acl.queue(queued->id, name);
-    }
-  } catch (...) {  // out of memory: which user it is was lost
-    all = true;
-    if (queued) acl.all_queued = queued->id;
-  }
-  acl.all_wanted |= all;
-  if (command.special & CommandEntry::kIdentity) mark_clients_of_changed(module);
-}
-
-void note_config_set(Module& module, server_api::FilterContext* context) {
-  for (int i = 2; i + 1 < api.CommandFilterArgsCount(context); i += 2) {
-    if (!is_slow_log(view(api.CommandFilterArgGet(context, i)))) continue;
-    std::string_view value = view(api.CommandFilterArgGet(context, i + 1));
-    std::from_chars(value.data(), value.data() + value.size(), module.slow_log.offered);
-  }
+  if (names == 2 || names - 2 > static_cast<int>(AclReading::kMostTold))
+    return module.acl.tell(client, {}, queued, closes);
+  for (int i = 2; i < names; ++i) module.acl.tell(client, view(api.CommandFilterArgGet(context, i)), queued, closes);
 }
 
 // What a command may mean for the state of its client. True where it counts now.
@@ -338,23 +296,25 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
   if (client.is(Client::kInMulti) && client.queued.end() == 0 && multi_failed(module, client))
     leave_transaction(client);
   if (client.is(Client::kInMulti) && !(special & CommandEntry::kNotQueued)) {
-    queue(client, command, arguments);
+    queue(module, client, command, arguments);
     return false;
   }
   if (special & CommandEntry::kScript && !(api.GetContextFlags(nullptr) & server_api::kFlagLua)) {
     module.script_client = &client;
     module.script_user = client.user;
     module.nested_script = false;
+    module.script_frame = 0;
   }
   if (special & CommandEntry::kExec && client.is(Client::kInMulti)) exec(module, client);
   if (special & (CommandEntry::kExec | CommandEntry::kDiscard | CommandEntry::kReset)) {
+    if (!(special & CommandEntry::kExec)) module.acl.forget(client.id);
     leave_transaction(client);
     settle_queued_lookups(module, client, false);
   }
   if (special & CommandEntry::kMulti) {
     client.set(Client::kInMulti);
     client.queued.clear();
-    if (!module.acl.queued.empty()) module.acl.forget(client.id);
+    module.acl.forget(client.id);
     client.uncounted = Client::kNothing;
   }
   if (special & CommandEntry::kWatch) client.set(Client::kWatching);
@@ -372,18 +332,14 @@ bool take_special(Module& module, Client& client, const CommandEntry& command, i
   // Before 9.0 nobody tells whether it logs in: taken for granted, so that what it runs counts.
   if (authenticates(command, arguments) && !module.server.valkey_at_least(9, 0)) client.clear(Client::kAnonymous);
   if (special & CommandEntry::kReset) mark_anonymous(module, client);
-  if (special & CommandEntry::kOfModule) module.nesting_id = client.id;
-  if (special & CommandEntry::kIdentity) {
-    mark_pending(module, client);
-    module.may_nest = true;
-  }
+  if (special & (CommandEntry::kIdentity | CommandEntry::kAcl)) mark_pending(module, client);
+  if (special & CommandEntry::kIdentity) module.may_nest = true;
   return true;
 }
 
 // Inside a script, or a call by a module: its client is none that the server would tell of.
 void count_nested(Module& module, const CommandEntry& command) {
   if (!module.pending.empty()) settle_users(module, false);
-  if (command.special & CommandEntry::kAcl) module.all_pending = true;
   std::uint32_t user = UserTable::kInternal;
   if (api.GetContextFlags(nullptr) & server_api::kFlagLua) {
     if (command.special & CommandEntry::kNoScript) return;
@@ -408,8 +364,16 @@ std::uint32_t user_behind(Module& module, std::uint64_t id) {
   return module.may_nest && module.last_client ? module.last_client->user : UserTable::kInternal;
 }
 
+// Does the script of a client call, and not a module's command that it has called?
+bool is_by_script_itself(Module& module) {
+  if (module.frame >= module.script_frame) module.script_frame = 0;
+  bool script = api.GetContextFlags(nullptr) & server_api::kFlagLua;
+  return script && !module.nested_script && module.script_frame == 0;
+}
+
 [[gnu::noinline]] void filter_nested(Module& module, server_api::FilterContext* context, std::uint64_t id) {
   module.in_call = true;
+  module.frame = reinterpret_cast<std::uintptr_t>(context);
   module.call_id = id;
   module.called_with_last_id |= id == module.last_id;
   server_api::String* name = api.CommandFilterArgGet(context, 0);
@@ -419,12 +383,11 @@ std::uint32_t user_behind(Module& module, std::uint64_t id) {
   if (command && command->special & CommandEntry::kContainer && arguments > 1)
     command = module.commands.find(view(name), view(api.CommandFilterArgGet(context, 1)));
   if (!command || !command->accepts(arguments)) return;
-  if (command->special & CommandEntry::kConfigSet) note_config_set(module, context);
-  if (command->special & CommandEntry::kAcl) note_acl_change(module, context, *command, nullptr);
+  if (command->special & CommandEntry::kAcl) note_acl_change(module, context, *command, 0, false);
   count_nested(module, *command);
-  if (!module.lookups.due()) return;
-  bool script = api.GetContextFlags(nullptr) & server_api::kFlagLua;
-  sample_lookups(module, script && !module.nested_script ? module.script_client : nullptr, context, *command);
+  bool script = is_by_script_itself(module);
+  if (script && command->special & CommandEntry::kOfModule) module.script_frame = module.frame;
+  if (module.lookups.due()) sample_lookups(module, script ? module.script_client : nullptr, context, *command);
 }
 
 // True where the command counts now.
@@ -434,26 +397,28 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
   if (!command) command = learn(module, name);
   if (command && command->special & CommandEntry::kContainer && arguments > 1)
     command = module.commands.find(view(name), view(api.CommandFilterArgGet(context, 1)));
+  bool is_first = client.last == 0;
+  if (command) client.last = module.commands.number_of(*command);  // of the server's, too, if it is refused
   if (!command || !command->accepts(arguments)) {
-    if (client.is(Client::kInMulti)) client.set(Client::kWillFail);
+    if (client.is(Client::kInMulti)) give_up_transaction(module, client);
     return false;
   }
+  if (command->special & CommandEntry::kNoTouch) note_no_touch(module, client);
   if (client.is(Client::kAnonymous) && !(command->special & CommandEntry::kNoAuth) && !default_is_open(module))
     return false;
   // The old user's until here, except what a new connection begins with.
-  if (command->special & (CommandEntry::kAuth | CommandEntry::kReset) && client.last && !client.is(Client::kInMulti))
+  if (command->special & (CommandEntry::kAuth | CommandEntry::kReset) && !is_first && !client.is(Client::kInMulti))
     take_last_bytes(module, client);
-  if (command->special & CommandEntry::kConfigSet) note_config_set(module, context);
-  if (command->special & CommandEntry::kAcl)
-    note_acl_change(module, context, *command, client.is(Client::kInMulti) ? &client : nullptr);
-  if (command->special & CommandEntry::kNoTouch) note_no_touch(module, client);
-  client.last = module.commands.number_of(*command);
+  if (command->special & CommandEntry::kAcl && !client.is(Client::kWillFail))
+    note_acl_change(module, context, *command, client.id, client.is(Client::kInMulti));
   if (client.is(Client::kInMulti) || command->special) return take_special(module, client, *command, arguments);
   return true;
 }
 
 // What the command before this one left to do.
-[[gnu::noinline]] void catch_up(Module& module, Client& client) {
+[[gnu::noinline]] void catch_up(Module& module, Client& client, server_api::FilterContext* context) {
+  module.frame = reinterpret_cast<std::uintptr_t>(context);
+  module.in_call = false;
   if (!module.pending.empty()) settle_users(module, true, &client);
   if (client.is(Client::kRecheck | Client::kUnlisted)) recheck(module, client);
   if (!std::exchange(module.nesting_confirmed, true)) server_api::confirm_nesting();
@@ -463,6 +428,9 @@ bool take_closer_look(Module& module, Client& client, server_api::FilterContext*
 // What is not a plain command outside of a transaction.
 [[gnu::noinline]] void filter_special(Module& module, Client& client, server_api::FilterContext* context,
                                       server_api::String* name, const CommandEntry* command) {
+  module.frame = reinterpret_cast<std::uintptr_t>(context);
+  if (command && command->special & (CommandEntry::kScript | CommandEntry::kOfModule) && !is_within_command(module))
+    module.outer_frame = module.frame;
   client.clear(Client::kCounted | Client::kRanQueued);
   if (client.is(Client::kImport)) module.cpu.charge_to(UserTable::kInternal);
   bool counts = take_closer_look(module, client, context, name, command);
@@ -483,7 +451,7 @@ void filter(Module& module, server_api::FilterContext* context, bool in_call) {
   if (!client) client = adopt_client(module, id);
   if (!client) return filter_nested(module, context, id);
   if (!module.pending.empty() || client->is(Client::kRecheck | Client::kUnlisted) || module.cpu.maybe_slow())
-    catch_up(module, *client);
+    catch_up(module, *client, context);
   module.last_id = id;
   module.last_client = client;
   module.cpu.begin(client->user);
@@ -526,14 +494,9 @@ void on_command(server_api::FilterContext* context) noexcept {
   }
 }
 
-bool may_run_ours_queued(Module& module) {
-  auto ours = [&](std::uint16_t command) { return is_ours(module.commands.counted(command).name); };
-  bool in_exec = api.GetContextFlags(nullptr) & server_api::kFlagMulti, found = false, any = in_exec;
-  module.clients.for_each([&](const Client& client) {
-    any |= client.is(Client::kInMulti);
-    found |= (client.is(Client::kInMulti) || (in_exec && client.is(Client::kRanQueued))) && client.queued.has(ours);
-  });
-  return found || (module.lost_queued && any);
+std::optional<bool> is_blocked(Module& module, const Client& client) {
+  std::optional<server_api::ClientInfo> info = ask_for(module, client);
+  return info ? std::optional(bool(info->flags & server_api::kClientBlocked)) : std::nullopt;
 }
 
 void count_rest_of_exec(Module& module, Client& client, bool whole) {
@@ -605,8 +568,9 @@ void on_rejected(server_api::Context*, server_api::Event event, std::uint64_t su
     if (client->is(Client::kCounted))
       leave_transaction(*client);  // it was MULTI
     else
-      client->set(Client::kWillFail);
+      give_up_transaction(module, *client);
   }
+  module.acl.rejected(id);
   take_back_last(module, *client);
   if (id != module.last_id) return;
   module.lookups.refused(module.cpu.sequence());

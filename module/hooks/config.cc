@@ -1,5 +1,4 @@
-// The server's own settings that matter to the module. What they were changed to is read off CONFIG SET, since a CONFIG
-// GET would be seen where every command is logged.
+// The server's own settings that matter to the module.
 #include <strings.h>
 
 #include <charconv>
@@ -10,11 +9,15 @@ namespace tenants {
 
 using server_api::api;
 
+namespace {
+
 bool is_slow_log(std::string_view setting) {
   for (std::string_view name : {"slowlog-log-slower-than", "commandlog-execution-slower-than"})
     if (setting.size() == name.size() && strncasecmp(setting.data(), name.data(), name.size()) == 0) return true;
   return false;
 }
+
+}  // namespace
 
 void read_slow_log_config(Module& module) {
   server_api::Reply reply(api.Call(module.context.get(), "CONFIG", "cc", "GET", "slowlog-log-slower-than"));
@@ -28,7 +31,7 @@ void on_config_change(server_api::Context*, server_api::Event, std::uint64_t, vo
   for (std::uint32_t i = 0; i < change->num_changes; ++i) {
     std::string_view name = change->config_names[i];
     if (name == "requirepass") module_state->default_is_open.reset();
-    if (is_slow_log(name)) module_state->slow_log.usec = module_state->slow_log.offered;
+    if (is_slow_log(name)) read_slow_log_config(*module_state);  // by what the server says: one line in its slow log
   }
 }
 

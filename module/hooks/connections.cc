@@ -105,15 +105,33 @@ void adopt_clients(Module& module, const server_api::Reply& list) {
     if (!id || module.clients.find(*id)) return;
     Client* client = adopt_client(module, *id);
     if (!client) return;
-    // EXEC may run this very command: then nobody has a transaction open that we could tell from that one.
-    bool in_exec = api.GetContextFlags(nullptr) & server_api::kFlagMulti;
-    if (!in_exec && value_of(line, " flags=").find('x') != std::string_view::npos) client->set(Client::kInMulti);
+    // Not of the client whose EXEC runs, which may run this very command.
+    bool in_multi = value_of(line, " flags=").find('x') != std::string_view::npos;
+    if (in_multi && value_of(line, " cmd=") != "exec") client->set(Client::kInMulti);
     if (number_of(line, " watch=").value_or(0)) client->set(Client::kWatching);
     if (value_of(line, " flags=").find('T') != std::string_view::npos) note_no_touch(module, *client);
     // What went over it before is nobody's.
     client->bytes_in = number_of(line, " tot-net-in=").value_or(0);
     client->bytes_out = number_of(line, " tot-net-out=").value_or(0);
   });
+}
+
+// MONITOR, or the command of another node, may have been refused. Where that cannot be asked now, it is at the client's
+// next command.
+void settle_marks(Module& module, Client& client) {
+  if (!client.is(Client::kMonitor | Client::kImport)) return;
+  if (client.is(Client::kUnlisted)) {
+    client.set(Client::kRecheck);
+    return;
+  }
+  server_api::Reply reply = client_line(module, client);
+  std::string_view flags = value_of(server_api::text(reply.get()), " flags=");
+  if (flags.empty() || flags.find('b') != std::string_view::npos) {  // blocked: CLIENT PAUSE
+    client.set(Client::kRecheck);
+    return;
+  }
+  if (flags.find('O') == std::string_view::npos) forget_monitor(module, client);
+  if (flags.find('i') == std::string_view::npos) client.clear(Client::kImport);
 }
 
 void authenticated(Module& module, Client& client) {
@@ -159,6 +177,7 @@ void mark_pending(Module& module, Client& client) {
 
 void settle_users(Module& module, bool done, const Client* next) {
   settle_watched_exec(module);
+  note_acl_changes(module, done);
   for (std::uint64_t id : module.pending) {
     Client* client = module.clients.find(id);
     if (!client) continue;
@@ -170,21 +189,24 @@ void settle_users(Module& module, bool done, const Client* next) {
       client->clear(Client::kRecheck);
     else
       client->set(Client::kRecheck);
-    if (client->is(Client::kMonitor) && !has_mark(module, *client, 'O', true)) forget_monitor(module, *client);
-    if (client->is(Client::kImport) && !has_mark(module, *client, 'i', true)) client->clear(Client::kImport);
+    settle_marks(module, *client);
   }
   if (done) module.pending.clear();
 }
 
 void recheck(Module& module, Client& client) {
-  // The server names the command before this one, until this one begins.
-  if (client.is(Client::kRanSince))
-    client.clear(Client::kUnlisted | Client::kRanSince);
-  else if (client.is(Client::kUnlisted))
-    client.set(Client::kRanSince);
+  // The server names the command before this one, until this one begins. Within another command it may have to wait,
+  // and come once more.
+  if (client.is(Client::kUnlisted) && !is_within_command(module)) {
+    if (client.is(Client::kRanSince))
+      client.clear(Client::kUnlisted | Client::kRanSince);
+    else
+      client.set(Client::kRanSince);
+  }
   if (!client.is(Client::kRecheck)) return;
   client.clear(Client::kRecheck);
   refresh(module, client);
+  settle_marks(module, client);
 }
 
 bool has_mark(Module& module, const Client& client, char letter, bool otherwise) {
@@ -228,18 +250,41 @@ void read_some_bytes(Module& module) {
   bytes.next_usec = start + std::max(interval, (thread_cpu_usec() - cpu) * kRest);
 }
 
-bool any_ran_ours_last(Module& module) {
-  bool found = false;
+const char* still_in_use(Module& module) {
+  constexpr const char* kQueued =
+      "an open transaction holds a command of this module, or may: let its client send EXEC or DISCARD, or close it "
+      "with "
+      "CLIENT KILL, first";
+  constexpr const char* kRanLast =
+      "a client is connected whose last command was one of this module's, and CLIENT LIST (field cmd) would read freed "
+      "memory: let it send another command, or close it with CLIENT KILL, first";
+  constexpr const char* kBlocked =
+      "a client is blocked, and what it has sent already may hold a command of this module: wait for it, or unblock it "
+      "with CLIENT UNBLOCK or the end of CLIENT PAUSE, first";
+  const char* why = nullptr;
+  auto ours = [&](std::uint16_t command) { return is_ours(module.commands.counted(command).name); };
+  // What is queued is not all known where the filter ran out of memory, or has taken a transaction for lost.
+  auto may_hold_ours = [&](const Client& client) {
+    bool known = client.is(Client::kInMulti | Client::kRanQueued) && !client.is(Client::kWillFail);
+    return module.lost_queued || !known || client.queued.has(ours);
+  };
   module.clients.for_each([&](Client& client) {
-    if (client.is(Client::kUnlisted) && is_ours(module.commands.counted(client.last).name)) found = true;
+    if (!client.is(Client::kUnlisted)) return;
+    if (ours(client.last)) why = kRanLast;
+    if (client.is(Client::kInMulti | Client::kRanQueued) && may_hold_ours(client)) why = kQueued;
   });
+  // From 9.1 on a pipeline is looked up as a whole, before its first command runs.
+  bool looks_ahead = module.server.valkey_at_least(9, 1);
   std::uint32_t place = 0;
   do
-    place = list_some(module, place, 1000, [&](Client&, std::string_view line) {
-      if (is_ours(value_of(line, " cmd="))) found = true;
+    place = list_some(module, place, 1000, [&](Client& client, std::string_view line) {
+      std::string_view flags = value_of(line, " flags=");
+      if (looks_ahead && flags.find('b') != std::string_view::npos) why = kBlocked;
+      if (is_ours(value_of(line, " cmd="))) why = kRanLast;
+      if (flags.find('x') != std::string_view::npos && may_hold_ours(client)) why = kQueued;
     });
-  while (place > 0 && !found);
-  return found;
+  while (place > 0 && !why);
+  return why;
 }
 
 bool default_is_open(Module& module) {
@@ -261,13 +306,17 @@ void read_existing_clients(Module& module) {
 }
 
 void settle_all(Module& module, bool done) {
+  note_acl_changes(module, done);
   if (module.all_pending) {
     module.all_pending = false;
     module.clients.for_each([&](Client& client) { mark_pending(module, client); });
   }
   if (module.links_changed) {
     module.links_changed = false;
-    adopt_clients(module, server_api::Reply(api.Call(module.context.get(), "CLIENT", "ccc", "LIST", "TYPE", "master")));
+    // It names the last command of a link that has come again, which may have gone with its module.
+    if (!module.module_left)
+      adopt_clients(module,
+                    server_api::Reply(api.Call(module.context.get(), "CLIENT", "ccc", "LIST", "TYPE", "master")));
   }
   settle_users(module, done);
 }
@@ -290,12 +339,16 @@ void on_client_change(server_api::Context*, server_api::Event, std::uint64_t sub
     settle_watched_exec(module);
     Client* client = module.clients.find(id);
     if (subevent == server_api::kClientConnected) {
+      // Or both it and one that has just logged in would be default's for a moment, and its peak too high.
+      if (!module.pending.empty()) settle_users(module, module.outer_frame == 0);
       if (!client) client = adopt_client(module, id);
       if (client && client->user == module.users.find("default")) mark_anonymous(module, *client);
       return;
     }
     if (!client) return;  // a disconnect without a connect is normal: refused connections, the link to a primary
-    if (info->flags & server_api::kClientBlocked) take_back_last(module, *client);
+    bool waits = info->flags & server_api::kClientBlocked;
+    if (waits) take_back_last(module, *client);
+    module.acl.gone(id, waits);
     if (client->is(Client::kPending)) refresh(module, *client);
     count_rest_of_exec(module, *client, true);
     forget_transaction(module, *client);

@@ -14,14 +14,13 @@ void on_failed(server_api::Context*, server_api::Event, std::uint64_t, void* dat
 void note_if_slow(Module& module);
 // The client's user changed inside its transaction: counts for it what ran, or runs, until the next AUTH, or `whole`.
 void count_rest_of_exec(Module& module, Client& client, bool whole);
+// Does what it sent last wait, for data or for the end of CLIENT PAUSE? Nothing where it must not be asked for.
+std::optional<bool> is_blocked(Module& module, const Client& client);
 // If it is not known yet: was the EXEC that was counted last not run, since a watched key had changed? Then takes back
 // what was queued. To be called before any other command runs.
 void settle_watched_exec(Module& module);
 // What the client sent last never ran: it was refused, or the client goes while it waits.
 void take_back_last(Module& module, Client& client);
-// May the server still run a command of this module that it has queued? In an open transaction, or in the one that
-// runs. O(clients).
-bool may_run_ours_queued(Module& module);
 // The client goes: its open transaction and its script with it.
 void forget_transaction(Module& module, Client& client);
 
@@ -59,12 +58,11 @@ bool has_mark(Module& module, const Client& client, char letter, bool otherwise)
 void take_last_bytes(Module& module, Client& client);
 // The same for the next few clients in turn, if it is time.
 void read_some_bytes(Module& module);
-// Was a command of this module the last one of any client? O(clients).
-bool any_ran_ours_last(Module& module);
+// Why the module must not be unloaded now: what the server may still run, or read, of it. Null: nothing is left.
+// O(clients): all of CLIENT LIST.
+const char* still_in_use(Module& module);
 
 // config.cc
-// Is this the name of the setting from when on the server logs a command? In any case.
-bool is_slow_log(std::string_view setting);
 void read_slow_log_config(Module& module);
 void on_config_change(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
 
@@ -78,6 +76,9 @@ void on_slot_migration(server_api::Context*, server_api::Event, std::uint64_t su
 void on_module_change(server_api::Context*, server_api::Event, std::uint64_t, void*) noexcept;
 
 // acl.cc
+// Takes notice of the changes of the ACL that have run by now; `done`: so has the command that the filter saw last,
+// unless it waits. O(changes), and O(clients) where users went.
+void note_acl_changes(Module& module, bool done);
 // Reads the ACL for at most `usec`; true when it is taken in whole.
 bool read_acl(Module& module, std::uint64_t usec);
 

@@ -24,6 +24,12 @@ int database_of(Module& module, server_api::Context* context) {
   return api.GetSelectedDb(context);
 }
 
+bool is_empty(int db) {
+  server_api::Context* context = module_state->context.get();
+  api.SelectDb(context, db);
+  return api.DbSize(context) == 0;
+}
+
 }  // namespace
 
 int on_key(server_api::Context* context, int type, const char* event_name, server_api::String* key) noexcept {
@@ -59,12 +65,15 @@ int on_key(server_api::Context* context, int type, const char* event_name, serve
 
 void on_flush(server_api::Context*, server_api::Event, std::uint64_t subevent, void* data) noexcept {
   if (subevent != server_api::kFlushDbStart) return;
+  int db = static_cast<server_api::FlushInfo*>(data)->dbnum;
+  if (db >= 0 && is_empty(db)) return;  // nothing changes, not even for the pass that counts
   ++module_state->key_events;
-  module_state->keyspace.flushed(static_cast<server_api::FlushInfo*>(data)->dbnum);
+  module_state->keyspace.flushed(db);
 }
 
 void on_swap(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept {
   auto* info = static_cast<server_api::SwapDbInfo*>(data);
+  if (is_empty(info->dbnum_first) && is_empty(info->dbnum_second)) return;
   ++module_state->key_events;
   try {
     module_state->keyspace.swapped(info->dbnum_first, info->dbnum_second);
@@ -111,11 +120,13 @@ void on_slot_migration(server_api::Context*, server_api::Event, std::uint64_t su
 void on_module_change(server_api::Context*, server_api::Event, std::uint64_t subevent, void*) noexcept {
   module_state->all_pending = true;  // whom it logged in is default's until it is closed
   // CLIENT LIST names each client's last command, and reads freed memory where that went with its module.
-  if (subevent == server_api::kModuleUnloaded)
+  if (subevent == server_api::kModuleUnloaded) {
+    module_state->module_left = true;
     module_state->clients.for_each([](Client& client) {
       client.set(Client::kUnlisted);
       client.clear(Client::kRanSince);
     });
+  }
   try {
     read_command_table(*module_state);
   } catch (...) {

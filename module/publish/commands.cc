@@ -126,6 +126,8 @@ int get(Context* context, String** argv, int argc) {
 int me(Context* context, String**, int argc) {
   if (argc != 1) return api.WrongArity(context);
   Module& module = *module_state;
+  // A client with which modules call commands may bear the id of another one.
+  if (module.in_call) return refuse(context, "not allowed in calls by modules and scripts");
   settle_all(module, false);
   String* name = api.GetClientUserNameById(module.context.get(), api.GetClientId(context));
   std::uint32_t user = name ? module.users.find(server_api::view(name)) : 0;

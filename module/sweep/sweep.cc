@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <numeric>
 #include <utility>
 
 #include "module/hooks/hooks.h"
@@ -78,9 +77,8 @@ std::optional<std::uint64_t> memory_usage(server_api::Context* context, server_a
 void note_largest(Module& module, Measured& pass, server_api::String* name, int type, std::uint64_t bytes) {
   if (!pass.largest.wants(bytes)) return;
   Sweep& sweep = module.sweep;
-  sweep.largest_in_all += static_cast<std::size_t>(
-      pass.largest.add({std::string(server_api::view(name)), bytes, static_cast<int>(sweep.db), type},
-                       kLargestInAll - sweep.largest_in_all));
+  sweep.largest_in_all += static_cast<std::size_t>(pass.largest.add(
+      {std::string(server_api::view(name)), bytes, sweep.db, type}, kLargestInAll - sweep.largest_in_all));
 }
 
 // What the pass has seen of this prefix so far. Its strings are sampled as the last pass's tell, if they tell enough.
@@ -118,7 +116,7 @@ void on_scanned(server_api::Context* context, server_api::String* name, server_a
     Sweep& sweep = module.sweep;
     std::string_view bytes = server_api::view(name);
     std::uint32_t row = module.prefixes.match(bytes);
-    module.keyspace.visit(static_cast<int>(sweep.db), row, bytes);
+    module.keyspace.visit(sweep.db, row, bytes);
     if (row == PrefixTable::kOther)
       if (std::string_view segment = module.prefixes.segment_of(bytes); !segment.empty()) {
         if (!sweep.heavy) sweep.heavy.emplace(kHeavyNames);
@@ -173,18 +171,17 @@ bool is_unchanged(Module& module, std::uint64_t now) {
 
 void begin_pass(Module& module, std::uint64_t now) {
   Sweep& sweep = module.sweep;
-  sweep.db_sizes = database_sizes(module).value_or(std::vector<std::uint64_t>());
+  sweep.left = database_sizes(module).value_or(DatabaseSizes());
   sweep.keys_expected = 0;
-  for (std::uint64_t keys : sweep.db_sizes) sweep.keys_expected += keys;
+  for (auto [db, keys] : sweep.left) sweep.keys_expected += keys;
   sweep.keys_seen = 0;
-  sweep.db = 0;
   sweep.began_usec = now;
   sweep.largest_in_all = 0;
   ++sweep.number;
   sweep.heavy.reset();
   sweep.as_of = data_state(module);
   sweep.met_ttl = false;
-  module.keyspace.begin_pass(sweep.db_sizes, std::exchange(sweep.to_adopt, {}));
+  module.keyspace.begin_pass(sweep.left, std::exchange(sweep.to_adopt, {}));
   if (module.owners.lacks_room() && module.prefixes.has_room()) module.acl.all_wanted = true;
   api.ScanCursorRestart(sweep.cursor);
   sweep.state = Sweep::State::kRunning;
@@ -194,11 +191,10 @@ void end_pass(Module& module, std::uint64_t now) {
   Sweep& sweep = module.sweep;
   sweep.state = Sweep::State::kWaiting;
   sweep.ended_usec = sweep.measured_usec = now;
-  std::optional<std::vector<std::uint64_t>> sizes = database_sizes(module);
+  std::optional<DatabaseSizes> sizes = database_sizes(module);
   sweep.refused = !sizes;
   if (sweep.refused) return module.keyspace.abandon_pass();
-  auto db_size = [&](int db) { return db < static_cast<int>(sizes->size()) ? (*sizes)[db] : 0; };
-  bool good = module.keyspace.end_pass(static_cast<int>(sizes->size()), db_size);
+  bool good = module.keyspace.end_pass(*sizes);
   if (good && sweep.heavy) {
     sweep.to_adopt = sweep.heavy->at_least(2);
     if (sweep.to_adopt.size() > kAdopted) sweep.to_adopt.resize(kAdopted);
@@ -223,10 +219,12 @@ void check_sums(Module& module, bool drift) {
 // Asks the server only where its own counts don't tell.
 std::uint64_t keys_now(Module& module) {
   if (module.keyspace.mode() == Keyspace::Mode::kExact && !module.sweep.refused) return module.keyspace.total();
-  std::optional<std::vector<std::uint64_t>> sizes = database_sizes(module);
+  std::optional<DatabaseSizes> sizes = database_sizes(module);
   module.sweep.refused = !sizes;
-  if (!sizes) return 0;
-  return std::accumulate(sizes->begin(), sizes->end(), std::uint64_t{0});
+  std::uint64_t all = 0;
+  if (sizes)
+    for (auto [db, keys] : *sizes) all += keys;
+  return all;
 }
 
 // A pass that counts remembers the keys that appear meanwhile, and fails where there are too many. At this pace it
@@ -260,15 +258,15 @@ std::uint64_t slice(Module& module) {
   // A step takes a bucket of keys: no other one is begun that would not fit if it took as long as the longest did.
   while (sweep.state == Sweep::State::kRunning && !growth.used_up() &&
          (now == start || now - start + longest_step < limit)) {
-    while (sweep.db < sweep.db_sizes.size() && !sweep.db_sizes[sweep.db]) ++sweep.db;
-    if (sweep.db >= sweep.db_sizes.size()) {
+    if (sweep.left.empty()) {
       end_pass(module, now);
       break;
     }
-    api.SelectDb(module.context.get(), static_cast<int>(sweep.db));
+    sweep.db = sweep.left.begin()->first;
+    api.SelectDb(module.context.get(), sweep.db);
     if (!api.Scan(module.context.get(), sweep.cursor, on_scanned, nullptr)) {
       api.ScanCursorRestart(sweep.cursor);
-      ++sweep.db;
+      sweep.left.erase(sweep.left.begin());
     }
     std::uint64_t before = std::exchange(now, monotonic_usec());
     longest_step = std::max(longest_step, now - before);
@@ -299,12 +297,12 @@ void call_once(Module& module) {
 bool acl_is_due(Module& module, std::uint64_t now) {
   constexpr std::uint64_t kWait = 10 * kSecond;
   AclReading& acl = module.acl;
-  if (!acl.wanted()) {
+  if (!acl.can_be_read()) {
     acl.wanted_usec = 0;
     return false;
   }
   if (acl.wanted_usec == 0) acl.wanted_usec = now;
-  if (!acl.readable && now < acl.next_usec) return false;
+  if (now < acl.next_usec) return false;
   return !module.slow_log.has_ours() || now - acl.wanted_usec >= kWait;
 }
 
@@ -337,6 +335,8 @@ void step(Module& module) {
   bool busy = flags & (server_api::kFlagLoading | server_api::kFlagAsyncLoading | server_api::kFlagLua);
   if (!busy) {
     if (!std::exchange(sweep.called, true) && !module.slow_log.has_ours()) call_once(module);
+    ++module.acl.ticks;
+    note_acl_changes(module, true);
     if (acl_is_due(module, now) && !read_acl(module, static_cast<std::uint64_t>(settings.slice_usec)))
       tick = kAclTickUsec;
     settle_all(module, true);
@@ -397,7 +397,13 @@ void on_tick(int fd, void*, int) noexcept {
   // What the server does when nobody has asked for anything for a while is its own work, and so is this.
   bool quiet = std::exchange(module.tick_sequence, module.cpu.sequence()) == module.cpu.sequence();
   module.cpu.begin_own();
-  module.nesting_id = 0;
+  auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  if (frame >= module.tick_frame) {
+    module.tick_frame = frame;
+    module.outer_frame = 0;
+    module.in_call = false;
+  }
+  module.frame = 0;
   try {
     if (module.cpu.maybe_slow()) note_if_slow(module);
     step(module);
@@ -425,21 +431,20 @@ std::optional<std::uint64_t> server_statistic(Module& module, const std::string&
   return number_in(server_api::text(reply.get()), field);
 }
 
-std::optional<std::vector<std::uint64_t>> database_sizes(Module& module) {
-  std::vector<std::uint64_t> sizes;
+std::optional<DatabaseSizes> database_sizes(Module& module) {
+  DatabaseSizes sizes;
   server_api::Reply reply(api.Call(module.context.get(), "INFO", "c", "keyspace"));
   if (!server_api::is(reply.get(), server_api::kReplyString)) return std::nullopt;
   std::string_view info = server_api::text(reply.get());
   for (std::size_t at = info.find("\ndb"); at != std::string_view::npos; at = info.find("\ndb", at)) {
     at += 3;
-    std::size_t db = 0;
+    int db = 0;
     std::uint64_t keys = 0;
     std::from_chars(info.data() + at, info.data() + info.size(), db);
     std::size_t value = info.find("keys=", at);
-    if (value == std::string_view::npos || db > 1'000'000) break;
+    if (value == std::string_view::npos) break;
     std::from_chars(info.data() + value + 5, info.data() + info.size(), keys);
-    if (db >= sizes.size()) sizes.resize(db + 1);
-    sizes[db] = keys;
+    if (keys) sizes.emplace_hint(sizes.end(), db, keys);
   }
   return sizes;
 }

@@ -12,6 +12,6 @@ void stop_sweep(Module& module);
 
 // Keys per database, from INFO keyspace (selecting a database that is not in use would allocate it); nothing where the
 // server refuses the call.
-std::optional<std::vector<std::uint64_t>> database_sizes(Module& module);
+std::optional<DatabaseSizes> database_sizes(Module& module);
 
 }  // namespace tenants

@@ -7,8 +7,12 @@
 //   LOGINS.RUN word ...       runs a command by RM_Call, and replies what it replied
 //   LOGINS.RUN_LATER word ... ... by itself, from a timer
 //   LOGINS.RUN_BEHIND word ... blocks the caller, runs the command in a thread, and replies what it replied
+//   LOGINS.YIELD file [clients]  RM_Yield until the file is there: other clients' commands wait, or get BUSY
+#include <unistd.h>
+
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -51,6 +55,7 @@ struct {
   std::uint64_t (*CreateTimer)(Context*, long long msec, void (*)(Context*, void* data), void* data);
   int (*AuthenticateClientWithACLUser)(Context*, const char* name, std::size_t size,
                                        void (*on_change)(std::uint64_t id, void* data), void* data, std::uint64_t* id);
+  void (*Yield)(Context*, int flags, const char* busy_reply);
 } more;
 
 std::vector<BlockedClient*> waiting;
@@ -145,6 +150,17 @@ int run_behind(Context* context, String** argv, int argc) {
   return server_api::kOk;
 }
 
+int yield(Context* context, String** argv, int argc) {
+  constexpr int kNone = 1, kClients = 2;
+  if (argc < 2) return api.WrongArity(context);
+  std::string file(view(argv[1]));
+  while (access(file.c_str(), F_OK) != 0) {
+    more.Yield(context, argc > 2 ? kClients : kNone, "yielding");
+    usleep(1000);
+  }
+  return api.ReplyWithSimpleString(context, "OK");
+}
+
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) int ValkeyModule_OnLoad(Context* context, String**, int) {
@@ -159,6 +175,7 @@ extern "C" __attribute__((visibility("default"))) int ValkeyModule_OnLoad(Contex
                find(context, "ValkeyModule_ThreadSafeContextLock", more.ThreadSafeContextLock) &&
                find(context, "ValkeyModule_ThreadSafeContextUnlock", more.ThreadSafeContextUnlock) &&
                find(context, "ValkeyModule_CreateTimer", more.CreateTimer) &&
+               find(context, "ValkeyModule_Yield", more.Yield) &&
                find(context, "ValkeyModule_AuthenticateClientWithACLUser", more.AuthenticateClientWithACLUser);
   if (!found) return server_api::kErr;
   api.CreateCommand(context, "logins.release", release, "", 0, 0, 0);
@@ -166,6 +183,7 @@ extern "C" __attribute__((visibility("default"))) int ValkeyModule_OnLoad(Contex
   api.CreateCommand(context, "logins.run", run, "", 0, 0, 0);
   api.CreateCommand(context, "logins.run_behind", run_behind, "", 0, 0, 0);
   api.CreateCommand(context, "logins.run_later", run_later, "", 0, 0, 0);
+  api.CreateCommand(context, "logins.yield", yield, "", 0, 0, 0);
   more.RegisterAuthCallback(context, on_auth);
   return server_api::kOk;
 }
