@@ -34,9 +34,9 @@ struct alignas(32) CommandEntry {  // two to a cache line
     kUnnumbered = 1 << 17,   // nobody has called it yet
     kImport = 1 << 18,       // begins a slot migration, or belongs to one
     kMigrate = 1 << 19,      // tells of a key's removal as often as it is named
-    kNoTouch = 1 << 21,    // CLIENT NO-TOUCH
-    kOfModule = 1 << 22,   // a module has registered it
-    kOfOneUser = 1 << 23,  // kAcl: changes the user that its first argument names
+    kNoTouch = 1 << 21,      // CLIENT NO-TOUCH
+    kOfModule = 1 << 22,     // a module has registered it
+    kOfOneUser = 1 << 23,    // kAcl: changes the user that its first argument names
   };
 
   std::uint64_t word = 0;     // the first eight bytes of the name, in lower case
