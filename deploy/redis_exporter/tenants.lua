@@ -14,6 +14,7 @@ local function add(key, value)
   length = length + 2
 end
 
+add('server_reachable||', 1)
 local info = redis.call('INFO', 'memory', 'replication', 'tenants_status')
 local status = {}
 for field, value in info:gmatch('\ntenants_([%w_]+):([^\r]+)') do status[field] = value end

@@ -128,7 +128,7 @@ def test_without_the_module_the_script_says_so_and_nothing_fails(launch, tmp_pat
     server = launch(loading=None)
     with redis_exporter(tmp_path, *own_user(server, without="+tenants.list")) as port:
         for _ in range(3):
-            assert scrape(port, server) == {"valkey_tenant_up||": "0"}
+            assert scrape(port, server) == {"valkey_tenant_up||": "0", "valkey_tenant_server_reachable||": "1"}
         assert b"errorstat" not in server.admin.call("INFO", "errorstats")
     assert "level=error msg=\"Script" not in (tmp_path / "redis_exporter.log").read_text()
 
