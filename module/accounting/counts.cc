@@ -111,10 +111,10 @@ void Counts::swap(int a, int b) {
   if (of_b) of_b.key() = a, databases_.insert(std::move(of_b));
 }
 
-void Counts::move(std::uint32_t from, std::uint32_t to) {
-  by_row_[to] += std::exchange(by_row_[from], 0);
+void Counts::move(std::span<const std::uint32_t> from, std::uint32_t to) {
+  for (std::uint32_t row : from) by_row_[to] += std::exchange(by_row_[row], 0);
   for_each_record([&](Record& moved) {
-    if (static_cast<std::uint32_t>(moved.id) != from) return;
+    if (!std::ranges::binary_search(from, static_cast<std::uint32_t>(moved.id))) return;
     auto identity = static_cast<std::uint32_t>(moved.id >> 32);
     std::int64_t keys = moved.keys;
     records_->erase(moved.id);  // its place is free for the other one: that needs no memory

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "module/accounting/steady_table.h"
@@ -27,9 +28,10 @@ class Counts {
   // False where nobody knows how many keys of each row that takes away: then the rows are as before. O(rows) for
   // `home`, O(records) for others: 0.1 ms for all of them.
   [[nodiscard]] bool clear(int db);
-  void clear();                                     // O(rows + databases)
-  void swap(int a, int b);                          // O(log databases)
-  void move(std::uint32_t from, std::uint32_t to);  // rows. O(records)
+  void clear();             // O(rows + databases)
+  void swap(int a, int b);  // O(log databases)
+  // The keys of these rows, ascending, are another's from now on. O(records log rows).
+  void move(std::span<const std::uint32_t> from, std::uint32_t to);
 
   std::int64_t row(std::uint32_t row) const { return by_row_[row]; }
   std::int64_t database(int db) const {

@@ -28,8 +28,11 @@ TEST(Counts, equal_those_of_a_map_after_random_changes) {
       } else if (what < 96) {
         counts.swap(db, other), std::swap(truth[db], truth[other]);
       } else if (what < 99 && row != to) {
-        counts.move(static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(to));
-        for (auto& [number, rows] : truth) rows[to] += std::exchange(rows[row], 0);
+        std::vector<std::uint32_t> from{static_cast<std::uint32_t>(row)};
+        if (int more = pick(kRows); more > row && more != to) from.push_back(static_cast<std::uint32_t>(more));
+        counts.move(from, static_cast<std::uint32_t>(to));
+        for (auto& [number, rows] : truth)
+          for (std::uint32_t moved : from) rows[to] += std::exchange(rows[static_cast<int>(moved)], 0);
       } else if (what == 99 && pick(4) == 0) {
         counts.clear(), truth.clear();
       }

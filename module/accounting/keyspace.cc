@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 #include <utility>
 
 namespace tenants {
@@ -178,17 +179,21 @@ std::vector<std::uint32_t> Keyspace::lightest_orphans(std::size_t most) const {
   return rows;
 }
 
-void Keyspace::vacate(std::uint32_t row) {
+void Keyspace::vacate(std::vector<std::uint32_t> rows) {
+  std::ranges::sort(rows);
   for (Counts* counts : {&counts_, pass_ ? &pass_->counts : nullptr, aside_ ? &*aside_ : nullptr})
-    if (counts) counts->move(row, PrefixTable::kOther);
-  prefixes_[PrefixTable::kOther].take_over(prefixes_[row]);
-  prefixes_.release(row);
+    if (counts) counts->move(rows, PrefixTable::kOther);
+  for (std::uint32_t row : rows) {
+    prefixes_[PrefixTable::kOther].take_over(prefixes_[row]);
+    prefixes_.release(row);
+  }
 }
 
-bool Keyspace::vacate_orphan() {
-  std::vector<std::uint32_t> lightest = lightest_orphans(1);
-  if (!lightest.empty()) vacate(lightest[0]);
-  return !lightest.empty();
+bool Keyspace::vacate_orphans(std::size_t most) {
+  std::vector<std::uint32_t> lightest = lightest_orphans(most);
+  bool any = !lightest.empty();
+  if (any) vacate(std::move(lightest));
+  return any;
 }
 
 void Keyspace::request_seeding(bool drift) {
@@ -241,15 +246,14 @@ void Keyspace::begin_pass(const DatabaseSizes& sizes, const std::vector<HeavyNam
     forget_prepared();
     return;
   }
-  std::vector<std::uint32_t> lightest = heavy.empty() ? std::vector<std::uint32_t>() : lightest_orphans(heavy.size());
-  auto light = lightest.begin();
-  for (const HeavyNames::Counted& name : heavy) {
-    if (!prefixes_.has_room()) {
-      if (light == lightest.end() || name.at_least <= 2 * this->keys(*light)) break;
-      vacate(*light++);
-    }
-    prefixes_.adopt(name.name);
-  }
+  std::size_t adopted = std::min(heavy.size(), prefixes_.room());  // without taking a row from anybody
+  std::vector<std::uint32_t> light;
+  if (adopted < heavy.size()) light = lightest_orphans(heavy.size() - adopted);
+  std::size_t taken = 0;
+  while (taken < light.size() && heavy[adopted + taken].at_least > 2 * this->keys(light[taken])) ++taken;
+  light.resize(taken);
+  if (taken) vacate(std::move(light));
+  for (const HeavyNames::Counted& name : std::span(heavy).first(adopted + taken)) prefixes_.adopt(name.name);
   prefixes_.reopen();
   pass_.emplace(PrefixTable::kFirst + prefixes_.capacity());
   if (!live_) return;

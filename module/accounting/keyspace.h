@@ -87,9 +87,9 @@ class Keyspace {
   void loaded_aside(int db, std::string_view key);
   void end_loading_aside(bool taken);
 
-  // Releases the row of the orphan with the fewest keys; they count in "(other)" from now on. False where there is
-  // none.
-  bool vacate_orphan();
+  // Releases the rows of so many orphans, those with the fewest keys; they count in "(other)" from now on. False where
+  // there is none. O(rows + records of databases), whatever `most`.
+  bool vacate_orphans(std::size_t most = 1);
 
   // What the pass that begins next needs; to be called until it returns true. O(1). Takes up to 20 MB; `scarce`: less
   // than 1 MiB, with which a pass over more than a million keys fails where many of them vanish meanwhile.
@@ -149,7 +149,7 @@ class Keyspace {
   std::uint64_t fingerprint(int db, std::string_view key) const;
   // Those with the fewest keys first. O(rows).
   std::vector<std::uint32_t> lightest_orphans(std::size_t most) const;
-  void vacate(std::uint32_t row);
+  void vacate(std::vector<std::uint32_t> rows);
 
   PrefixTable& prefixes_;
   Counts counts_;

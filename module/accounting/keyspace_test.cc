@@ -162,12 +162,12 @@ TEST(Keyspace, an_orphan_that_makes_room_counts_under_other) {
   PrefixTable prefixes(2, ":", 1);
   Keyspace keyspace(prefixes, true, 1);
   for (const char* key : {"a:1", "a:2", "b:1"}) keyspace.appeared(0, key);
-  EXPECT_TRUE(keyspace.vacate_orphan());
+  EXPECT_TRUE(keyspace.vacate_orphans());
   EXPECT_EQ(keyspace.keys(PrefixTable::kOther), 1u);
   EXPECT_EQ(keyspace.keys(prefixes.match("a:3")), 2u);
   EXPECT_EQ(keyspace.total(), 3u);
-  EXPECT_TRUE(keyspace.vacate_orphan());
-  EXPECT_FALSE(keyspace.vacate_orphan());
+  EXPECT_TRUE(keyspace.vacate_orphans());
+  EXPECT_FALSE(keyspace.vacate_orphans());
   EXPECT_EQ(keyspace.keys(PrefixTable::kOther), 3u);
 }
 

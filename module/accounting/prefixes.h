@@ -106,7 +106,8 @@ class PrefixTable {
   // Gives rows to new orphans again. Only where "(other)" is empty, or all keys are about to be counted anew.
   void reopen() { full_ = false; }
   bool full() const { return full_; }
-  bool has_room() const { return !free_.empty() || end_ < rows_.size(); }
+  std::size_t room() const { return free_.size() + rows_.size() - end_; }
+  bool has_room() const { return room() > 0; }
 
   Prefix& operator[](std::uint32_t row) { return rows_[row]; }
   const Prefix& operator[](std::uint32_t row) const { return rows_[row]; }

@@ -35,7 +35,14 @@ void read_rules(UserKeys& user, CallReply* rules) {
 }
 
 void take_in(Module& module, std::uint32_t row, const UserKeys& keys) {
-  bool moved = module.owners.set(row, keys, [&] { return module.keyspace.vacate_orphan(); });
+  // More and more at once: each time all rows and records are looked at.
+  std::size_t at_once = 1;
+  bool none = false;
+  bool moved = module.owners.set(row, keys, [&] {
+    constexpr std::size_t kMost = 64;
+    none = none || !module.keyspace.vacate_orphans(std::exchange(at_once, std::min(2 * at_once, kMost)));
+    return !none;
+  });
   if (!moved) return;
   module.sweep.as_of.reset();
   // Where a pass counts the keys, none may have been counted before.
