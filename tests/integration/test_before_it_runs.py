@@ -161,7 +161,7 @@ def test_a_change_of_the_acl_that_waits_is_taken_in_when_it_has_run(launch, in_t
     acl_taken_in(admin)
 
     def owner(prefix):
-        return read_info(admin).prefixes[prefix].get("owner", "(orphans)")
+        return read_info(admin).prefixes.get(prefix, {}).get("owner", "(orphans)")
 
     for change, prefix, name in CHANGES:
         commands = [("MULTI",), ("SET", "x", "1"), change, ("EXEC",)] if in_transaction else [change]
