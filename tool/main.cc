@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <clocale>
 #include <csignal>
+#include <optional>
+#include <string>
 
 #include "tool/client/printable.h"
 #include "tool/views/output.h"
@@ -40,14 +42,17 @@ class Help : public CLI::Formatter {
 
 // Words that were not expected are not repeated, but for names of options: one may be a password.
 std::string wrong_usage(const CLI::App& program, const CLI::ParseError& error) {
-  if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
-    for (const std::string& word : program.remaining(true))
+  auto unknown_option = [](const CLI::App& app) -> std::optional<std::string> {
+    for (const std::string& word : app.remaining(true))
       if (word.starts_with('-')) return "unknown option " + printable(word.substr(0, word.find('='))) + "; see --help";
+    return std::nullopt;
+  };
+  if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
+    if (auto unknown = unknown_option(program)) return *unknown;
     if (!program.get_subcommands().empty()) return "there is an argument too many; see --help";
   }
   for (const CLI::App* one : program.get_subcommands())
-    for (const std::string& word : one->remaining(true))
-      if (word.starts_with('-')) return "unknown option " + printable(word.substr(0, word.find('='))) + "; see --help";
+    if (auto unknown = unknown_option(*one)) return *unknown;
   if (!program.get_subcommands().empty() || program.remaining_size() == 0)
     return error.what() + std::string("; see --help");
   std::string allowed;

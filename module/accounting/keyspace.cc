@@ -228,6 +228,12 @@ void Keyspace::forget_prepared() {
   next_visited_.reset();
 }
 
+std::uint64_t keys_in(const DatabaseSizes& sizes) {
+  std::uint64_t all = 0;
+  for (auto [db, keys] : sizes) all += keys;
+  return all;
+}
+
 bool Keyspace::displaces(const std::vector<HeavyNames::Counted>& heavy) const {
   if (heavy.empty()) return false;
   std::vector<std::uint32_t> lightest = lightest_orphans(1);
@@ -235,9 +241,7 @@ bool Keyspace::displaces(const std::vector<HeavyNames::Counted>& heavy) const {
 }
 
 void Keyspace::begin_pass(const DatabaseSizes& sizes, const std::vector<HeavyNames::Counted>& heavy) {
-  std::uint64_t keys = 0;
-  for (auto [db, size] : sizes) keys += size;
-  while (!prepare_pass(keys)) {
+  while (!prepare_pass(keys_in(sizes))) {
   }
   reclaimed_ = false;
   pass_.reset();

@@ -65,6 +65,7 @@ class BloomFilter {
 
 // DBSIZE of each database that has keys.
 using DatabaseSizes = std::map<int, std::uint64_t>;
+std::uint64_t keys_in(const DatabaseSizes& sizes);
 
 class Keyspace {
  public:

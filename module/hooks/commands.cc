@@ -523,7 +523,7 @@ void settle_watched_exec(Module& module) {
   if (!processed || !exec.processed) return;
   std::uint64_t others = *processed - *exec.processed - 1;
   bool waits = others == 0;  // CLIENT PAUSE
-  if (others == 1 || (waits && has_mark(module, *client, 'd', false))) take_back_queued(module, *client);
+  if (others == 1 || (waits && has_mark(module, *client, 'd'))) take_back_queued(module, *client);
 }
 
 void forget_transaction(Module& module, Client& client) {

@@ -99,6 +99,8 @@ bool has_flag(server_api::CallReply* flags, std::string_view name) {
   return false;
 }
 
+std::string_view flags_in(std::string_view line) { return value_of(line, " flags="); }
+
 void adopt_clients(Module& module, const server_api::Reply& list) {
   for_each_line(server_api::text(list.get()), [&](std::string_view line) {
     std::optional<std::uint64_t> id = number_of(line, "id=");
@@ -106,10 +108,11 @@ void adopt_clients(Module& module, const server_api::Reply& list) {
     Client* client = adopt_client(module, *id);
     if (!client) return;
     // Not of the client whose EXEC runs, which may run this very command.
-    bool in_multi = value_of(line, " flags=").find('x') != std::string_view::npos;
+    std::string_view flags = flags_in(line);
+    bool in_multi = flags.find('x') != std::string_view::npos;
     if (in_multi && value_of(line, " cmd=") != "exec") client->set(Client::kInMulti);
     if (number_of(line, " watch=").value_or(0)) client->set(Client::kWatching);
-    if (value_of(line, " flags=").find('T') != std::string_view::npos) note_no_touch(module, *client);
+    if (flags.find('T') != std::string_view::npos) note_no_touch(module, *client);
     // What went over it before is nobody's.
     client->bytes_in = number_of(line, " tot-net-in=").value_or(0);
     client->bytes_out = number_of(line, " tot-net-out=").value_or(0);
@@ -125,7 +128,7 @@ void settle_marks(Module& module, Client& client) {
     return;
   }
   server_api::Reply reply = client_line(module, client);
-  std::string_view flags = value_of(server_api::text(reply.get()), " flags=");
+  std::string_view flags = flags_in(server_api::text(reply.get()));
   if (flags.empty() || flags.find('b') != std::string_view::npos) {  // blocked: CLIENT PAUSE
     client.set(Client::kRecheck);
     return;
@@ -209,10 +212,10 @@ void recheck(Module& module, Client& client) {
   settle_marks(module, client);
 }
 
-bool has_mark(Module& module, const Client& client, char letter, bool otherwise) {
-  if (client.is(Client::kUnlisted)) return otherwise;
+bool has_mark(Module& module, const Client& client, char letter) {
+  if (client.is(Client::kUnlisted)) return false;
   server_api::Reply reply = client_line(module, client);
-  return value_of(server_api::text(reply.get()), " flags=").find(letter) != std::string_view::npos;
+  return flags_in(server_api::text(reply.get())).find(letter) != std::string_view::npos;
 }
 
 void take_last_bytes(Module& module, Client& client) {
@@ -253,8 +256,7 @@ void read_some_bytes(Module& module) {
 const char* still_in_use(Module& module) {
   constexpr const char* kQueued =
       "an open transaction holds a command of this module, or may: let its client send EXEC or DISCARD, or close it "
-      "with "
-      "CLIENT KILL, first";
+      "with CLIENT KILL, first";
   constexpr const char* kRanLast =
       "a client is connected whose last command was one of this module's, and CLIENT LIST (field cmd) would read freed "
       "memory: let it send another command, or close it with CLIENT KILL, first";
@@ -278,7 +280,7 @@ const char* still_in_use(Module& module) {
   std::uint32_t place = 0;
   do
     place = list_some(module, place, 1000, [&](Client& client, std::string_view line) {
-      std::string_view flags = value_of(line, " flags=");
+      std::string_view flags = flags_in(line);
       if (looks_ahead && flags.find('b') != std::string_view::npos) why = kBlocked;
       if (is_ours(value_of(line, " cmd="))) why = kRanLast;
       if (flags.find('x') != std::string_view::npos && may_hold_ours(client)) why = kQueued;

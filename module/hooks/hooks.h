@@ -51,7 +51,7 @@ void note_no_touch(Module& module, const Client& client);
 std::string_view value_of(std::string_view line, std::string_view field);
 // Whether the client's line of CLIENT LIST has this letter among its flags; `otherwise` where it must not be asked for.
 // Some 3 µs.
-bool has_mark(Module& module, const Client& client, char letter, bool otherwise);
+bool has_mark(Module& module, const Client& client, char letter);
 // What went over the client's connection since it was last looked at, for its user: it goes, or changes its user. Some
 // 3 µs, from 8.1 on and up to 0.03 µs for each client; left out, and counted, where more than a hundredth of the time
 // went into that.

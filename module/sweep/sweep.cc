@@ -172,8 +172,7 @@ bool is_unchanged(Module& module, std::uint64_t now) {
 void begin_pass(Module& module, std::uint64_t now) {
   Sweep& sweep = module.sweep;
   sweep.left = database_sizes(module).value_or(DatabaseSizes());
-  sweep.keys_expected = 0;
-  for (auto [db, keys] : sweep.left) sweep.keys_expected += keys;
+  sweep.keys_expected = keys_in(sweep.left);
   sweep.keys_seen = 0;
   sweep.began_usec = now;
   sweep.largest_in_all = 0;
@@ -221,10 +220,7 @@ std::uint64_t keys_now(Module& module) {
   if (module.keyspace.mode() == Keyspace::Mode::kExact && !module.sweep.refused) return module.keyspace.total();
   std::optional<DatabaseSizes> sizes = database_sizes(module);
   module.sweep.refused = !sizes;
-  std::uint64_t all = 0;
-  if (sizes)
-    for (auto [db, keys] : *sizes) all += keys;
-  return all;
+  return sizes ? keys_in(*sizes) : 0;
 }
 
 // A pass that counts remembers the keys that appear meanwhile, and fails where there are too many. At this pace it

@@ -88,9 +88,10 @@ class Session:
 
     def send(self, *command):
         """Sends without reading the reply."""
-        self._send_all([command])
+        self.send_all([command])
 
-    def _send_all(self, commands):
+    def send_all(self, commands):
+        """As one piece, without reading the replies."""
         commands = [tuple(map(to_bytes, command)) for command in commands]
         self._unread.extend(commands)
         self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
@@ -106,7 +107,7 @@ class Session:
     def pipeline(self, commands):
         """Sends all, then reads all replies; errors are values."""
         commands = list(commands)
-        self._send_all(commands)
+        self.send_all(commands)
         return [self.read() for _ in commands]
 
     def outcome(self, *command):

@@ -88,7 +88,7 @@ def test_what_was_sent_behind_a_blocked_command_keeps_the_module(launch):
     server = launch()
     client = server.session()
     number = client.id
-    client._send_all([("BLPOP", "q", 0), ("TENANTS.STATUS",)])  # in one piece
+    client.send_all([("BLPOP", "q", 0), ("TENANTS.STATUS",)])
     wait_until_blocked(server, number)
     gone = unload(server.admin) == "b'OK'"
     assert not gone or server.version < (9, 1)
@@ -137,7 +137,7 @@ def test_me_answers_no_call_of_a_module(launch, other):
     alice.call("LOGINS.RUN_BEHIND", "GET", "app1:x")
     for way in [("LOGINS.RUN", "TENANTS.ME"), ("EVAL", "return redis.pcall('logins.run','tenants.me')", 0)]:
         assert "app1" not in str(bob.outcome(*way))
-    [replies] = [bob.pipeline([("MULTI",), ("LOGINS.RUN", "TENANTS.ME"), ("EXEC",)])[-1]]
+    replies = bob.transaction(("LOGINS.RUN", "TENANTS.ME"))
     assert "app1" not in str(replies)
     assert resp3(bob, "TENANTS.ME")["name"] == b"app2"
 

@@ -7,8 +7,8 @@
 
 namespace tenants::tool {
 
-// Fills the node and says that it is up. Its pages are read one after the other. With `shards`,
-// what it says of its cluster. Throws Failure.
+// Fills the node and says that it is up. Its pages are read one after the other. With `shards`, what it says of its
+// cluster. Throws Failure.
 void read_node(Connection& connection, const Wanted& wanted, Deadline deadline, Node& node,
                std::vector<ClusterNode>* shards);
 
