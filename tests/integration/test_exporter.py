@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import textwrap
 import time
 
 import pytest
@@ -290,6 +291,56 @@ def test_tls_with_and_without_client_certificates(server, export, tmp_path):
     with socket.create_connection(("127.0.0.1", strict.port)) as client, context.wrap_socket(client, server_hostname="127.0.0.1") as channel:
         channel.sendall(b"GET /-/healthy HTTP/1.0\r\n\r\n")
         assert channel.recv(1000).startswith(b"HTTP/1.1 200")
+
+
+def test_ciphers_and_curves_are_those_of_the_configuration(server, export, module, tmp_path):
+    authority = Authority(tmp_path)
+    authority.issue("web", "-addext", "subjectAltName=IP:127.0.0.1")
+    config = tmp_path / "web.yml"
+
+    def handshake(version, ciphers=None, curve=None):
+        context = ssl.create_default_context(cafile=authority.certificate)
+        context.minimum_version = context.maximum_version = version
+        if ciphers:
+            context.set_ciphers(ciphers)
+        if curve:
+            context.set_ecdh_curve(curve)
+        try:
+            with socket.create_connection(("127.0.0.1", exporter.port)) as client, context.wrap_socket(client, server_hostname="127.0.0.1") as channel:
+                return channel.cipher()[0]
+        except (ssl.SSLError, ConnectionError):
+            return None
+
+    old, new = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+    small, large = "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"
+    for lines, outcomes in [
+        ("cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]", [large, None, large, "TLS_AES_256_GCM_SHA384"]),
+        (
+            "cipher_suites:\n  - TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384\n  - TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256\n  - TLS_AES_128_GCM_SHA256",
+            [large, small, large, "TLS_AES_128_GCM_SHA256"],
+        ),
+        (
+            "cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]\nprefer_server_cipher_suites: false",
+            [large, small, small, "TLS_AES_256_GCM_SHA384"],
+        ),
+        ("cipher_suites: [TLS_AES_128_GCM_SHA256]", [None, None, None, "TLS_AES_128_GCM_SHA256"]),
+    ]:
+        config.write_text("tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n" + textwrap.indent(lines, "  "))
+        exporter = export(server.port, options=["--web.config.file", config], authority=authority.certificate)
+        assert [handshake(old, large), handshake(old, small), handshake(old, f"{small}:{large}"), handshake(new)] == outcomes, lines
+    for line, complaint in [
+        ("cipher_suites: [TLS_NO_SUCH]", "OpenSSL has no cipher suite 'TLS_NO_SUCH'"),
+        ("cipher_suites: TLS_AES_128_GCM_SHA256", "the value of cipher_suites is not a list"),
+        ("curve_preferences: [P-256]", "curve_preferences is 'P-256', allowed are CurveP256"),
+        ("prefer_server_cipher_suites: maybe", "allowed are true, false"),
+    ]:
+        config.write_text(f"tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n  {line}\n")
+        command = [module.parent / "valkey-tenants", "exporter", "--web.config.file", config]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 2 and complaint in done.stderr and "web.yml:4" in done.stderr, done.stderr
+    config.write_text("tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n  curve_preferences: [CurveP384]\n")
+    exporter = export(server.port, options=["--web.config.file", config], authority=authority.certificate)
+    assert handshake(new, curve="secp384r1") and not handshake(new, curve="prime256v1")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "tool/client/failure.h"
 #include "tool/client/printable.h"
@@ -19,6 +20,8 @@ namespace tenants::tool {
 namespace {
 
 using Names = std::initializer_list<const char*>;
+template <typename Value>
+using Choices = std::initializer_list<std::pair<const char*, Value>>;
 
 std::string list(Names names) {
   std::string text;
@@ -61,18 +64,34 @@ class Reader {
     return value.Scalar();
   }
 
+  std::vector<std::string> texts(const YAML::Node& map, const char* key) const {
+    std::vector<std::string> all;
+    YAML::Node list = map[key];
+    if (!list || list.IsNull()) return all;
+    if (!list.IsSequence()) throw wrong(list, std::string("the value of ") + key + " is not a list");
+    for (const YAML::Node& each : list) {
+      if (!each.IsScalar()) throw wrong(each, std::string("an item of ") + key + " is not a text");
+      all.push_back(each.Scalar());
+    }
+    return all;
+  }
+
   // As exporter-toolkit does: relative to the folder of the file.
   std::string file(const YAML::Node& map, const char* key) const {
     std::string name = text(map, key);
     return name.empty() ? name : (std::filesystem::path(path_).parent_path() / name).string();
   }
 
-  // One of `allowed`, by its place; nothing where the key is not there.
+  // One of `allowed`, by its name; nothing where the key is not there.
   template <typename Value>
-  std::optional<Value> one_of(const YAML::Node& map, const char* key,
-                              std::initializer_list<std::pair<const char*, Value>> allowed) const {
-    std::string name = text(map, key), all;
-    if (name.empty()) return std::nullopt;
+  std::optional<Value> one_of(const YAML::Node& map, const char* key, Choices<Value> allowed) const {
+    std::string name = text(map, key);
+    return name.empty() ? std::nullopt : std::optional(chosen(map, key, name, allowed));
+  }
+
+  template <typename Value>
+  Value chosen(const YAML::Node& map, const char* key, const std::string& name, Choices<Value> allowed) const {
+    std::string all;
     for (const auto& [each, value] : allowed) {
       if (name == each) return value;
       all.append(all.empty() ? "" : ", ").append(each);
@@ -84,6 +103,41 @@ class Reader {
   std::string path_;
 };
 
+// By their names in the standards, the first one liked most. Of TLS 1.3 all are allowed where none is named.
+void choose_ciphers(const Reader& reader, const YAML::Node& map, SSL_CTX* tls) {
+  bool clients_choice =
+      reader.one_of<bool>(map, "prefer_server_cipher_suites", {{"true", true}, {"false", false}}) == false;
+  if (!clients_choice) SSL_CTX_set_options(tls, SSL_OP_CIPHER_SERVER_PREFERENCE);
+  std::string older, newest;
+  std::vector<std::string> names = reader.texts(map, "cipher_suites");
+  for (const std::string& name : names) {
+    std::string known = OPENSSL_cipher_name(name.c_str());
+    bool is_newest = known == name;  // those of 1.3 have no other name
+    auto use = is_newest ? SSL_CTX_set_ciphersuites : SSL_CTX_set_cipher_list;
+    if (use(tls, known.c_str()) != 1)
+      throw reader.wrong(map["cipher_suites"], "OpenSSL has no cipher suite '" + name +
+                                                   "', names are like TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256");
+    std::string& all = is_newest ? newest : older;
+    all.append(all.empty() ? "" : ":").append(known);
+  }
+  if (names.empty()) return;
+  SSL_CTX_set_ciphersuites(tls, newest.empty() ? OSSL_default_ciphersuites() : newest.c_str());
+  if (older.empty())
+    SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION);
+  else
+    SSL_CTX_set_cipher_list(tls, older.c_str());
+}
+
+void choose_curves(const Reader& reader, const YAML::Node& map, SSL_CTX* tls) {
+  std::string all;
+  for (const std::string& name : reader.texts(map, "curve_preferences"))
+    all.append(all.empty() ? "" : ":")
+        .append(reader.chosen<const char*>(
+            map, "curve_preferences", name,
+            {{"CurveP256", "P-256"}, {"CurveP384", "P-384"}, {"CurveP521", "P-521"}, {"X25519", "X25519"}}));
+  if (!all.empty()) SSL_CTX_set1_curves_list(tls, all.c_str());
+}
+
 struct ClientCheck {
   int mode;
   bool verified;
@@ -91,7 +145,8 @@ struct ClientCheck {
 
 std::shared_ptr<SSL_CTX> read_tls(const Reader& reader, const YAML::Node& map) {
   reader.expect_keys(map, "tls_server_config",
-                     {"cert_file", "key_file", "client_auth_type", "client_ca_file", "min_version", "max_version"});
+                     {"cert_file", "key_file", "client_auth_type", "client_ca_file", "min_version", "max_version",
+                      "cipher_suites", "prefer_server_cipher_suites", "curve_preferences"});
   std::string certificate = reader.file(map, "cert_file"), key = reader.file(map, "key_file");
   if (certificate.empty() || key.empty()) throw reader.wrong(map, "tls_server_config needs cert_file and key_file");
   std::shared_ptr<SSL_CTX> tls(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
@@ -101,10 +156,12 @@ std::shared_ptr<SSL_CTX> read_tls(const Reader& reader, const YAML::Node& map) {
   if (SSL_CTX_use_PrivateKey_file(tls.get(), key.c_str(), SSL_FILETYPE_PEM) != 1)
     throw reader.wrong(map["key_file"], "cannot use key_file '" + key + "': " + openssl_error());
 
-  std::initializer_list<std::pair<const char*, int>> versions{
+  Choices<int> versions{
       {"TLS10", TLS1_VERSION}, {"TLS11", TLS1_1_VERSION}, {"TLS12", TLS1_2_VERSION}, {"TLS13", TLS1_3_VERSION}};
   SSL_CTX_set_min_proto_version(tls.get(), reader.one_of(map, "min_version", versions).value_or(TLS1_2_VERSION));
   SSL_CTX_set_max_proto_version(tls.get(), reader.one_of(map, "max_version", versions).value_or(0));
+  choose_ciphers(reader, map, tls.get());
+  choose_curves(reader, map, tls.get());
   SSL_CTX_set_options(tls.get(), SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_mode(tls.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 
