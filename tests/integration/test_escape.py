@@ -13,7 +13,7 @@ from info import read_info, total
 from tenants import acl_taken_in, pages, quick_passes, settled_info
 from waiting import wait_until
 
-USERS, PREFIXES = 1000, 1500
+USERS, PREFIXES = 400, 800
 MEANING = b":=,#%\"\\()[]{}*?<>'`$;&|/+-_0AFxn"  # to INFO, to the escape, to JSON, to shells, to printf
 
 

@@ -284,8 +284,8 @@ class Busy:
 def test_a_module_loaded_into_a_full_and_busy_server_becomes_exact(launch):
     server = launch(loading=None)
     create_users(server.admin)
-    server.admin.call("DEBUG", "POPULATE", 200_000, "app1")
-    server.admin.call("DEBUG", "POPULATE", 50_000, "orphan1")
+    server.admin.call("DEBUG", "POPULATE", 100_000, "app1")
+    server.admin.call("DEBUG", "POPULATE", 25_000, "orphan1")
     with Busy(server) as busy:
         loaded, text = server.admin.pipeline([server.loading_command("sweep-cpu-percent", "20", "sweep-interval", "0"), ("INFO", "tenants")])
         assert loaded == b"OK"
@@ -313,7 +313,7 @@ def test_a_pass_that_counts_keys_is_not_confused_by_renaming_onto_names_that_wer
         assert read_info(server.admin).status["sweep_state"] == "paused" and read_info(server.admin).status["sweep_passes"] == 0, "the pass was too quick for this test"
         server.admin.pipeline([("DEL", name) for name in names])
         server.admin.pipeline([command for name in names for command in (("SET", name + ":inbox", "x"), ("RENAME", name + ":inbox", name))])
-        server.admin.call("CONFIG", "SET", "slowlog-log-slower-than", 10_000)
+        server.admin.call("CONFIG", "SET", "slowlog-log-slower-than", 10_000, "tenants.sweep-cpu-percent", 50)
         info = wait_until(lambda: (info := read_info(server.admin)).status["sweep_passes"] and info, "the pass to end")
         quick_passes(server.admin)
         assert_right(server)
