@@ -26,6 +26,7 @@ Module::Module(Context* ctx, server_api::Server server_, Settings settings_, std
       server(server_),
       settings(std::move(settings_)),
       context(ctx),
+      attribution(users, commands, {.refusals = tells_refusals, .logins = server.valkey_at_least(9, 0)}),
       prefixes(static_cast<std::size_t>(settings.max_prefixes), settings.separators, seed),
       owners(prefixes, users),
       keyspace(prefixes, live, seed),

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "module/accounting/acl.h"
+#include "module/accounting/attribution.h"
 #include "module/accounting/clients.h"
 #include "module/accounting/commands.h"
 #include "module/accounting/groups.h"
@@ -158,14 +159,13 @@ struct Module {
   Settings settings;
   server_api::DetachedContext context;
   ClientTable clients;
+  Attribution attribution;
   PrefixTable prefixes;
   Owners owners;
   Keyspace keyspace;
 
   // hooks/commands.cc
   std::uint64_t tick_sequence = 0;
-  Client* script_client = nullptr;  // whose script runs, or ran last; null: gone
-  std::uint32_t script_user = UserTable::kInternal;
   std::array<std::uint64_t, 16> nested_ids{};
   std::vector<server_api::String*> arguments;  // of a command that is looked at
   // Clients that have used CLIENT NO-TOUCH. Before 9.1 a key that is opened before their command runs ends the server:
@@ -178,7 +178,6 @@ struct Module {
   std::uintptr_t frame = 0, outer_frame = 0;
   std::uintptr_t script_frame = 0;  // likewise, of the last module's command that the script called
   std::uintptr_t tick_frame = 0;    // of the ticks that are within no command
-  bool nested_script = false;       // the script that runs, or ran last, was called by a module
   bool nesting_confirmed = false;
   // hooks/connections.cc
   bool all_pending = false;

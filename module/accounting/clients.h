@@ -38,6 +38,10 @@ class Transaction {
     return std::min(place + 1, end());
   }
   std::size_t end() const { return items_ ? items_->size() : 0; }
+  // Is there a login in it?
+  bool has_parts() const {
+    return items_ && std::ranges::any_of(*items_, [](const Item& item) { return item.command == kEndOfPart; });
+  }
   // Is there a command for which `matches(its number)` holds?
   template <typename Matches>
   bool has(Matches matches) const {

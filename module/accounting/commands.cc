@@ -15,6 +15,42 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) :
 
 }  // namespace
 
+std::uint32_t special_of(std::string_view name) {
+  struct Named {
+    std::string_view name;
+    std::uint32_t special;
+  };
+  static constexpr Named kNamed[] = {
+      {"multi", CommandEntry::kMulti},
+      {"exec", CommandEntry::kExec | CommandEntry::kNotQueued | CommandEntry::kScript},
+      {"discard", CommandEntry::kDiscard | CommandEntry::kNotQueued},
+      {"quit", CommandEntry::kNotQueued},
+      {"reset", CommandEntry::kReset | CommandEntry::kIdentity | CommandEntry::kNotQueued},
+      {"watch", CommandEntry::kWatch},
+      {"unwatch", CommandEntry::kUnwatch},
+      {"move", CommandEntry::kOtherDatabase},
+      {"copy", CommandEntry::kOtherDatabase},
+      {"auth", CommandEntry::kIdentity | CommandEntry::kAuth},
+      {"hello", CommandEntry::kIdentity | CommandEntry::kAuth},
+      {"acl|setuser", CommandEntry::kAcl | CommandEntry::kOfOneUser},
+      {"client|no-touch", CommandEntry::kNoTouch},
+      {"acl|deluser", CommandEntry::kAcl | CommandEntry::kIdentity},
+      {"acl|load", CommandEntry::kAcl | CommandEntry::kIdentity},
+      {"migrate", CommandEntry::kMigrate},
+      {"monitor", CommandEntry::kMonitor},
+      {"cluster|syncslots", CommandEntry::kImport},
+      {"eval", CommandEntry::kScript},
+      {"eval_ro", CommandEntry::kScript},
+      {"evalsha", CommandEntry::kScript},
+      {"evalsha_ro", CommandEntry::kScript},
+      {"fcall", CommandEntry::kScript},
+      {"fcall_ro", CommandEntry::kScript},
+  };
+  for (const Named& named : kNamed)
+    if (named.name == name) return named.special;
+  return 0;
+}
+
 CommandTable::CommandTable() : counted_{{"(other)", Kind::kOther}} { clear(); }
 
 void CommandTable::clear() {

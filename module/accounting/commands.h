@@ -50,6 +50,9 @@ struct alignas(32) CommandEntry {  // two to a cache line
   bool accepts(int argc) const { return arity >= 0 ? argc == arity : argc >= -arity; }
 };
 
+// What the command of this name, in lower case, may do, as far as its name says.
+std::uint32_t special_of(std::string_view name);
+
 // A command as it is counted.
 struct CountedCommand {
   std::string name;  // the server's own, as in commandstats: "config|get"

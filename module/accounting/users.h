@@ -58,10 +58,14 @@ struct alignas(64) User {
   std::uint64_t denied_total() const { return std::accumulate(denied.begin(), denied.end(), std::uint64_t{0}); }
   // O(1); allocates only when the user runs a command of a higher number than ever before.
   void count(std::uint16_t number, Kind kind, std::uint64_t times = 1) {
-    if (number >= by_number.size()) [[unlikely]]
-      grow(number);
+    make_room(number);
     by_number[number] += times;
     commands[static_cast<std::size_t>(kind)] += times;
+  }
+  // Then count() of numbers up to this one does not allocate.
+  void make_room(std::uint16_t number) {
+    if (number >= by_number.size()) [[unlikely]]
+      grow(number);
   }
   void take_back(std::uint16_t number, Kind kind, std::uint64_t times = 1) {
     if (number >= by_number.size() || by_number[number] < times) return;

@@ -79,12 +79,8 @@ void take_bytes(Module& module, Client& client, std::string_view line) {
 
 void refresh(Module& module, Client& client) {
   std::optional<std::uint32_t> user = user_of(module, client.id);
-  if (!user || *user == client.user) return;
-  module.users[client.user].disconnected();
-  client.user = *user;
-  module.users[*user].connected();
-  client.clear(Client::kMayMulti);
-  if (*user != module.users.find("default")) client.clear(Client::kAnonymous);
+  if (user && module.attribution.user_is(client, *user) && *user != module.users.find("default"))
+    client.clear(Client::kAnonymous);
 }
 
 // The client's line of CLIENT LIST. Some 3 µs, from 8.1 on and up to 0.03 µs for each client.
@@ -141,7 +137,7 @@ void authenticated(Module& module, Client& client) {
   mark_pending(module, client);
   if (client.uncounted >= client.queued.end()) return;
   refresh(module, client);
-  count_rest_of_exec(module, client, false);
+  module.attribution.count_rest(client, false);
 }
 
 }  // namespace
@@ -160,8 +156,25 @@ std::uint32_t Module::row_for(std::string_view name) {
   if (!row) return users.add(name);
   users.reuse(row, name, cpu.nanoseconds(row));
   if (cpu.charged() == row) cpu.charge_to(UserTable::kOther);
-  if (script_user == row) script_user = UserTable::kOther;
+  attribution.give_up_row(row);
   return row;
+}
+
+std::optional<server_api::ClientInfo> ask_for(Module& module, const Client& client) {
+  if (module.server.valkey_at_least(9, 0)) {
+    const RunningScript& script = module.attribution.script();
+    bool own_script = module.in_call && &client == script.client && !script.by_module;
+    bool others_script = api.GetContextFlags(nullptr) & server_api::kFlagLua;
+    if (!own_script && (module.in_call || others_script || is_within_command(module))) return std::nullopt;
+  }
+  server_api::ClientInfo info{.version = 1};
+  if (api.GetClientInfoById(&info, client.id) != server_api::kOk) return std::nullopt;
+  return info;
+}
+
+std::optional<bool> is_blocked(Module& module, const Client& client) {
+  std::optional<server_api::ClientInfo> info = ask_for(module, client);
+  return info ? std::optional(bool(info->flags & server_api::kClientBlocked)) : std::nullopt;
 }
 
 Client* adopt_client(Module& module, std::uint64_t id) {
@@ -186,7 +199,7 @@ void settle_users(Module& module, bool done, const Client* next) {
     if (!client) continue;
     refresh(module, *client);
     if (!done) continue;
-    count_rest_of_exec(module, *client, true);
+    module.attribution.count_rest(*client, true);
     client->clear(Client::kPending);
     if (client == next)
       client->clear(Client::kRecheck);
@@ -349,10 +362,10 @@ void on_client_change(server_api::Context*, server_api::Event, std::uint64_t sub
     }
     if (!client) return;  // a disconnect without a connect is normal: refused connections, the link to a primary
     bool waits = info->flags & server_api::kClientBlocked;
-    if (waits) take_back_last(module, *client);
+    if (waits) module.attribution.never_ran(*client);
     module.acl.gone(id, waits);
     if (client->is(Client::kPending)) refresh(module, *client);
-    count_rest_of_exec(module, *client, true);
+    module.attribution.count_rest(*client, true);
     forget_transaction(module, *client);
     forget_monitor(module, *client);
     module.no_touch.erase(id);
@@ -371,10 +384,7 @@ void on_authentication(server_api::Context*, server_api::Event, std::uint64_t, v
   try {
     Client* client = module.clients.find(info->client_id);
     if (!client) return;
-    if (info->result == server_api::kAuthenticationGranted)
-      client->clear(Client::kAnonymous);
-    else
-      ++module.users[client->user].auth_failures;
+    module.attribution.login(*client, info->result == server_api::kAuthenticationGranted);
     authenticated(module, *client);
   } catch (...) {
   }

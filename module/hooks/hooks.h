@@ -6,25 +6,37 @@
 namespace tenants {
 
 // commands.cc
-void read_command_table(Module& module);
 void on_command(server_api::FilterContext* filter) noexcept;
 void on_rejected(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
 void on_failed(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
 // The command that ran last may have kept the main thread busy for long: if so, into the slow list of its user.
 void note_if_slow(Module& module);
-// The client's user changed inside its transaction: counts for it what ran, or runs, until the next AUTH, or `whole`.
-void count_rest_of_exec(Module& module, Client& client, bool whole);
-// Does what it sent last wait, for data or for the end of CLIENT PAUSE? Nothing where it must not be asked for.
-std::optional<bool> is_blocked(Module& module, const Client& client);
 // If it is not known yet: was the EXEC that was counted last not run, since a watched key had changed? Then takes back
 // what was queued. To be called before any other command runs.
 void settle_watched_exec(Module& module);
-// What the client sent last never ran: it was refused, or the client goes while it waits.
-void take_back_last(Module& module, Client& client);
 // The client goes: its open transaction and its script with it.
 void forget_transaction(Module& module, Client& client);
 
+// command_table.cc
+void read_command_table(Module& module);
+// A name that the table lacks: unknown to the server, too, or one that it was given by rename-command. Once per name.
+const CommandEntry* learn(Module& module, server_api::String* name);
+
+// lookups.cc
+// Of a command with many keys one, by chance, stands for all of them. `client`: who runs the command, or null where
+// nobody knows in which database. To be called when lookups.due() says so. Some 3 µs.
+[[gnu::noinline]] void sample_lookups(Module& module, const Client* client, server_api::FilterContext* context,
+                                      const CommandEntry& command);
+// EXEC runs, or the transaction is given up. What it writes itself is not foreseen.
+void settle_queued_lookups(Module& module, const Client& client, bool run);
+
 // connections.cc
+// What the server says of the client; nothing where it must not be asked. From 9.0 on it takes whoever executes now if
+// that has this id, which may be a client of its pool, without a connection: the server would end. So nobody may
+// execute but a client with a connection: the one whose script has called this filter, or nobody at all.
+std::optional<server_api::ClientInfo> ask_for(Module& module, const Client& client);
+// Does what it sent last wait, for data or for the end of CLIENT PAUSE? Nothing where it must not be asked for.
+std::optional<bool> is_blocked(Module& module, const Client& client);
 void read_existing_clients(Module& module);
 void on_client_change(server_api::Context*, server_api::Event, std::uint64_t subevent, void* data) noexcept;
 void on_link_change(server_api::Context*, server_api::Event, std::uint64_t, void*) noexcept;
@@ -49,7 +61,7 @@ void forget_monitor(Module& module, Client& client);
 void note_no_touch(Module& module, const Client& client);
 // The value of `field` (" flags=") in a line of CLIENT LIST; empty where it has none.
 std::string_view value_of(std::string_view line, std::string_view field);
-// Whether the client's line of CLIENT LIST has this letter among its flags; `otherwise` where it must not be asked for.
+// Whether the client's line of CLIENT LIST has this letter among its flags; no, where it must not be asked for.
 // Some 3 µs.
 bool has_mark(Module& module, const Client& client, char letter);
 // What went over the client's connection since it was last looked at, for its user: it goes, or changes its user. Some

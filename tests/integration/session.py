@@ -150,6 +150,10 @@ class Session:
                 self._queued.append(command)
             return
         user = self.user
+        if name == b"EXEC" and len(command) > 1:  # refused, and the transaction with it
+            self._watching &= self._queued is None
+            self._queued = None
+            return
         if name == b"EXEC":
             aborted = isinstance(reply, ResponseError) and (str(reply).startswith("EXECABORT") or refused(reply))
             seen = self._foreseen or self.ledger.tells_refusals or self._watching and "previous errors" in str(reply)
@@ -159,11 +163,12 @@ class Session:
                 replies = reply if isinstance(reply, list) else ()
             for inner, inner_reply in zip(self._queued or (), replies):
                 self._count(inner, inner_reply, inside=True)
-            self._queued, self._watching = None, False
+            self._watching &= self._queued is None  # without MULTI it is an error, and ends nothing
+            self._queued = None
             self.ledger.count(user, command, reply)  # EXEC began as this user
             return
         self._count(command, reply)
-        if name in (b"DISCARD", b"RESET"):
+        if name == b"RESET" or name == b"DISCARD" and reply == b"OK":
             self._queued, self._watching = None, False
         elif name == b"UNWATCH" and reply == b"OK":
             self._watching = False

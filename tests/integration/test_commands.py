@@ -39,6 +39,9 @@ CASES = {
     "an_aborted_transaction_counts_two": ([("MULTI",), ("SET", "app1:k", "1"), ("NOSUCH",), ("EXEC",)], (2, 0, 0)),
     "a_denied_command_aborts_too": ([("MULTI",), ("SET", "app1:k", "1"), ("SET", "app2:k", "1"), ("EXEC",)], (2, 0, 0), (4, 0, 2)),
     "exec_without_multi_counts": ([("EXEC",), ("DISCARD",)], (2, 0, 0)),
+    "exec_without_multi_ends_no_watch": ([("WATCH", "app1:k"), ("EXEC",), ("SET", "app1:k", "1"), ("MULTI",), ("GET", "app1:k"), ("EXEC",)], (5, 0, 1)),
+    "discard_without_multi_ends_no_watch": ([("WATCH", "app1:k"), ("DISCARD",), ("SET", "app1:k", "1"), ("MULTI",), ("GET", "app1:k"), ("EXEC",)], (5, 0, 1)),
+    "exec_with_arguments_is_refused_and_ends_the_transaction": ([("MULTI",), ("SET", "app1:k", "1"), ("EXEC", "x"), ("GET", "app1:k")], (2, 1, 0)),
     "nested_multi_is_refused": ([("MULTI",), ("MULTI",), ("SET", "app1:k", "1"), ("EXEC",)], (2, 0, 0)),
     "a_failed_auth_counts_for_who_tried": ([("AUTH", "app2", "wrong")], (1, 0, 0)),
     "lower_case": ([("get", "app1:k"), ("sEt", "app1:k", "1")], (2, 1, 1)),
@@ -65,6 +68,38 @@ def test_commands(shared, case):
     assert module == commandstats
     after = users(shared)[b"app1"]
     assert tuple(after[field] - before[field] for field in ("commands", "reads", "writes")) == expected[-1 if not shared.ledger.tells_refusals else 0]
+
+
+REFUSED = {  # before: what the ACL takes away; what app1 sends; how many of them run
+    "a_discard": ("-discard", [("MULTI",), ("SET", "app1:k", "1"), ("DISCARD",), ("SET", "app1:k", "1"), ("EXEC",), ("GET", "app1:k")], 3),
+    "an_unwatch": ("-unwatch", [("WATCH", "app1:k"), ("UNWATCH",), ("SET", "app1:k", "1"), ("MULTI",), ("GET", "app1:k"), ("EXEC",)], 4),
+    "a_watch": ("-watch", [("WATCH", "app1:k"), ("SET", "app1:k", "1"), ("MULTI",), ("GET", "app1:k"), ("EXEC",)], 4),
+    "an_exec": ("-exec", [("MULTI",), ("SET", "app1:k", "1"), ("EXEC",), ("GET", "app1:k")], 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_command_of_a_transaction_that_the_acl_refuses_changes_nothing(shared, case):
+    if not shared.ledger.tells_refusals:
+        pytest.skip("before 9.1 nobody tells of refusals (docs/accuracy.md)")
+    rule, commands, ran = REFUSED[case]
+    shared.admin.call("ACL", "SETUSER", "app1", rule)
+    session = shared.session("app1")
+    before, start = users(shared)[b"app1"], observe(shared)
+    assert "NOPERM" in str(session.pipeline(commands))
+    module, commandstats = sums_of_commands(shared, start)
+    assert module == commandstats and users(shared)[b"app1"]["commands"] - before["commands"] == ran
+
+
+def test_a_refused_multi_ends_no_watch(shared):
+    shared.admin.call("ACL", "SETUSER", "app1", "-multi")
+    session = shared.session("app1")
+    before = users(shared)[b"app1"]
+    assert "NOPERM" in str(session.pipeline([("WATCH", "app1:k"), ("MULTI",), ("SET", "app1:k", "1")])[1])
+    shared.admin.call("ACL", "SETUSER", "app1", "+multi")
+    assert session.pipeline([("MULTI",), ("GET", "app1:k"), ("EXEC",)])[-1] is None
+    ran = 4 if shared.ledger.tells_refusals else 5  # the MULTI that was refused
+    assert users(shared)[b"app1"]["commands"] - before["commands"] == ran
 
 
 def test_a_denied_command_inside_a_script_or_a_running_transaction_counts(shared):

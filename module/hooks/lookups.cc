@@ -1,0 +1,82 @@
+// Looks keys up for commands chosen by chance: does a read find its key?
+#include <memory>
+#include <optional>
+
+#include "module/hooks/hooks.h"
+
+namespace tenants {
+
+using server_api::api;
+using server_api::view;
+
+namespace {
+
+// Commands that count in keyspace_hits or keyspace_misses of INFO, but for few that are rare: subcommands, SET … GET.
+bool looks_keys_up(const CommandTable& commands, const CommandEntry& command) {
+  const std::string& name = commands.name(command);
+  if (command.kind == Kind::kRead) return name.find('|') == std::string::npos;
+  return name == "getex" || name == "getdel" || name == "getset";
+}
+
+// In which database the client is; nothing where its keys must not be opened.
+std::optional<int> database_of(Module& module, const Client& client) {
+  if (module.no_touch.contains(client.id)) return std::nullopt;
+  std::optional<server_api::ClientInfo> info = ask_for(module, client);
+  return info ? std::optional(info->db) : std::nullopt;
+}
+
+// Does the key exist, and has it not expired? Counts it for so many reads.
+void count_lookup(Module& module, int db, server_api::String* name, std::uint64_t reads) {
+  api.SelectDb(module.context.get(), db);
+  server_api::Key* key = api.OpenKey(module.context.get(), name, server_api::kOpenKeyUnnoticed);
+  bool hit = false;
+  if (key) {
+    long long expires = api.GetAbsExpire(key);  // GetExpire goes by the time of the command before
+    hit = expires < 0 || expires >= api.Milliseconds();
+    api.CloseKey(key);
+  }
+  module.lookups.count(module.cpu.sequence(), module.prefixes[module.prefixes.find(view(name))].cache, hit, reads);
+}
+
+}  // namespace
+
+void sample_lookups(Module& module, const Client* client, server_api::FilterContext* context,
+                    const CommandEntry& command) {
+  constexpr int kFewKeys = 16;
+  module.frame = reinterpret_cast<std::uintptr_t>(context);
+  std::uint64_t reads = module.lookups.stands_for(), chance = module.lookups.draw();
+  if (!client || !looks_keys_up(module.commands, command)) return;
+  std::vector<server_api::String*>& arguments = module.arguments;
+  arguments.clear();
+  for (int i = 0; i < api.CommandFilterArgsCount(context); ++i)
+    arguments.push_back(api.CommandFilterArgGet(context, i));
+  int keys = 0;
+  std::unique_ptr<int[], void (*)(int*)> positions(
+      api.GetCommandKeys(nullptr, arguments.data(), static_cast<int>(arguments.size()), &keys),
+      [](int* numbers) { api.Free(numbers); });
+  std::optional<int> db = database_of(module, *client);
+  if (!positions || keys < 1 || !db) return;
+  bool few = keys <= kFewKeys;
+  for (int i = 0; i < (few ? keys : 1); ++i) {
+    server_api::String* key = arguments[positions[few ? static_cast<std::uint64_t>(i) : chance % keys]];
+    std::uint64_t all = few ? reads : reads * static_cast<std::uint64_t>(keys);
+    if (client->is(Client::kInMulti))
+      module.lookups.queue(client->id, view(key), all);
+    else
+      count_lookup(module, *db, key, all);
+  }
+}
+
+void settle_queued_lookups(Module& module, const Client& client, bool run) {
+  if (!module.lookups.has_queued()) return;
+  std::vector<LookupSampler::Queued> lookups = module.lookups.take_queued(client.id);
+  std::optional<int> db;
+  if (run && !lookups.empty()) db = database_of(module, client);
+  if (!db) return;
+  for (const LookupSampler::Queued& lookup : lookups) {
+    server_api::OwnedString key(api.CreateString(nullptr, lookup.key.data(), lookup.key.size()));
+    count_lookup(module, *db, key.get(), lookup.stands_for);
+  }
+}
+
+}  // namespace tenants
