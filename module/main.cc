@@ -3,7 +3,7 @@
 
 #include "module/hooks/hooks.h"
 #include "module/publish/publish.h"
-#include "module/sweep/sweep.h"
+#include "module/tick.h"
 #include "server_api/allocator.h"
 #include "server_api/nesting.h"
 
@@ -26,6 +26,7 @@ Module::Module(Context* ctx, server_api::Server server_, Settings settings_, std
       server(server_),
       settings(std::move(settings_)),
       context(ctx),
+      ask(context.get()),
       attribution(users, commands, {.refusals = tells_refusals, .logins = server.valkey_at_least(9, 0)}),
       prefixes(static_cast<std::size_t>(settings.max_prefixes), settings.separators, seed),
       owners(prefixes, users),
@@ -33,6 +34,7 @@ Module::Module(Context* ctx, server_api::Server server_, Settings settings_, std
       names_are_measured(!server.valkey_at_least(8, 1) || server.valkey_at_least(9, 0)) {
   pending.reserve(64);
   sweep.coins = seed | 1;
+  sweep.cursor.reset(api.ScanCursorCreate());
 }
 
 namespace {
@@ -85,9 +87,9 @@ int load(Context* context, server_api::String** argv, int argc) {
   module_state = module.get();
   module->loaded_usec = monotonic_usec();
   module->started_unix_msec = module->reset_unix_msec = api.Milliseconds();
-  module->rejected_before = server_statistic(*module, "rejected_connections").value_or(0);
+  module->rejected_before = module->ask.statistic("rejected_connections").value_or(0);
   auto fail = [&](const char* why) {
-    stop_sweep(*module_state);
+    stop_ticks(*module_state);
     module_state = nullptr;
     return refuse(context, why);
   };
@@ -105,9 +107,9 @@ int load(Context* context, server_api::String** argv, int argc) {
     read_acl(*module, ~std::uint64_t{0});
   }
   if (live) {
-    if (!database_sizes(*module).value_or(DatabaseSizes()).empty()) module->keyspace.request_seeding(false);
+    if (!module->ask.databases().value_or(DatabaseSizes()).empty()) module->keyspace.request_seeding(false);
   }
-  if (!start_sweep(*module)) return fail("no timer descriptor could be had");
+  if (!start_ticks(*module)) return fail("no timer descriptor could be had");
   if (!api.RegisterCommandFilter(context, on_command, server_api::kFilterNoSelf))
     return fail("the server refused a command filter");
   api.RegisterInfoFunc(context, on_info);
@@ -157,7 +159,7 @@ int on_load(Context* context, server_api::String** argv, int argc) noexcept {
 
 // Before 9.1 the server dies when a module goes whose commands an ACL rule names (valkey #2797).
 bool named_in_acl() {
-  server_api::Reply reply(api.Call(module_state->context.get(), "ACL", "c", "LIST"));
+  server_api::Reply reply = module_state->ask.acl();
   if (!server_api::is(reply.get(), server_api::kReplyArray)) return !module_state->server.valkey_at_least(9, 1);
   for (std::size_t i = 0; i < api.CallReplyLength(reply.get()); ++i) {
     std::string_view rules = server_api::text(api.CallReplyArrayElement(reply.get(), i));
@@ -183,7 +185,7 @@ int on_unload(Context* context) noexcept {
     api.Log(context, "warning", "tenants: not unloaded: %s", why);
     return server_api::kErr;
   }
-  stop_sweep(*module_state);
+  stop_ticks(*module_state);
   delete module_state;
   module_state = nullptr;
   free_configuration();

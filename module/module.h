@@ -19,6 +19,8 @@
 #include "module/accounting/users.h"
 #include "module/publish/tally.h"
 #include "module/sampling/sampler.h"
+#include "module/server_queries.h"
+#include "module/sweep/schedule.h"
 #include "server_api/call.h"
 
 namespace tenants {
@@ -97,12 +99,8 @@ struct DataState {
 };
 
 struct Sweep {
-  enum class State { kWaiting, kRunning, kPaused, kOff };
-  State state = State::kWaiting;
-  const char* paused_by = "";  // where it is
-  int timer = -1;
-  long long armed_usec = 0;
-  server_api::ScanCursor* cursor = nullptr;
+  PassSchedule schedule;
+  server_api::OwnedCursor cursor;
   DatabaseSizes left;  // those that are yet to be gone through, the first of which it is at; sizes as when it began
   int db = 0;
   std::uint64_t keys_expected = 0;
@@ -110,10 +108,7 @@ struct Sweep {
   std::uint64_t passes = 0;
   std::uint64_t number = 0;                   // of the pass that runs, or ran last; from 1
   std::uint64_t complete = 0;                 // of the last one that came to its end
-  bool refused = false;                       // the server refused INFO: nothing can be asked for now
-  bool called = false;                        // each of the commands that are called for a pass
-  bool preparing = false;                     // the next one begins when the keyspace is ready
-  bool scarce = false;                        // it gets little memory, for the server has little
+  bool scarce = false;                        // the next one gets little memory, for the server has little
   std::optional<HeavyNames> heavy;            // what falls under "(other)" in this pass; made when something does
   std::vector<HeavyNames::Counted> to_adopt;  // orphans that get a row when the next one begins
   std::uint64_t keys_measured = 0;
@@ -122,18 +117,21 @@ struct Sweep {
   std::uint64_t measured_usec = 0;  // when the last one ended
   std::uint64_t cpu_usec = 0;
   std::uint64_t longest_slice_usec = 0, longest_slice_cpu_usec = 0;
-  std::uint64_t slices = 0, long_slices = 0;  // these took more than twice tenants.slice-usec of CPU time
-  std::uint64_t began_usec = 0;
-  std::uint64_t ended_usec = 0;
-  std::uint64_t checked_usec = 0;
-  std::uint64_t rests_until_usec = 0;  // the pass
-  std::uint64_t adapted_usec = 0;      // when the sampling of lookups was
-  std::uint64_t tallied_usec = 0;      // when the tally last went on
-  int failed_in_a_row = 0;
+  std::uint64_t slices = 0, long_slices = 0;       // these took more than twice tenants.slice-usec of CPU time
   std::uint64_t coins = 0;                         // state of the generator; not 0
   std::size_t largest_in_all = 0;                  // bytes in the lists of largest keys of this pass
   std::uint64_t load_usec = 0, load_cpu_usec = 0;  // when the main thread's load was looked at, and its CPU clock then
   bool busy = false;
+};
+
+struct Tick {
+  int timer = -1;
+  std::uint64_t armed_usec = 0;
+  std::uint64_t adapted_usec = 0;  // when the sampling of lookups was
+  std::uint64_t tallied_usec = 0;  // when the tally last went on
+  bool called = false;             // each of the commands that are called for a pass
+  std::uint64_t sequence = 0;      // of the command that ran last before
+  std::uintptr_t frame = 0;        // on the stack, of the ticks that are within no command
 };
 
 struct Module {
@@ -158,6 +156,7 @@ struct Module {
   server_api::Server server;
   Settings settings;
   server_api::DetachedContext context;
+  ServerQueries ask;
   ClientTable clients;
   Attribution attribution;
   PrefixTable prefixes;
@@ -165,7 +164,6 @@ struct Module {
   Keyspace keyspace;
 
   // hooks/commands.cc
-  std::uint64_t tick_sequence = 0;
   std::array<std::uint64_t, 16> nested_ids{};
   std::vector<server_api::String*> arguments;  // of a command that is looked at
   // Clients that have used CLIENT NO-TOUCH. Before 9.1 a key that is opened before their command runs ends the server:
@@ -177,7 +175,6 @@ struct Module {
   // time): whatever runs within it lies below. 0: it has ended.
   std::uintptr_t frame = 0, outer_frame = 0;
   std::uintptr_t script_frame = 0;  // likewise, of the last module's command that the script called
-  std::uintptr_t tick_frame = 0;    // of the ticks that are within no command
   bool nesting_confirmed = false;
   // hooks/connections.cc
   bool all_pending = false;
@@ -198,6 +195,7 @@ struct Module {
 
   AclReading acl;
   Sweep sweep;
+  Tick tick;
   Groups groups;  // tenants.groups
   Tallies tallies;
   std::uint64_t loaded_usec = 0;
@@ -223,10 +221,8 @@ inline bool is_ours(std::string_view command) { return command.starts_with("tena
 
 inline Module* module_state = nullptr;
 
+inline constexpr std::uint64_t kSecond = 1'000'000;  // in microseconds
 std::uint64_t monotonic_usec();
 std::uint64_t thread_cpu_usec();  // of this thread so far
-// A number of INFO stats, like rejected_connections (by maxclients, by protected mode); nothing where the server
-// refuses INFO, or has none of this name. Some 20 µs.
-std::optional<std::uint64_t> server_statistic(Module& module, const std::string& field);
 
 }  // namespace tenants

@@ -21,6 +21,11 @@ struct FreeString {
 };
 using OwnedString = std::unique_ptr<String, FreeString>;
 
+struct FreeCursor {
+  void operator()(ScanCursor* cursor) const { api.ScanCursorDestroy(cursor); }
+};
+using OwnedCursor = std::unique_ptr<ScanCursor, FreeCursor>;
+
 // The reply of api.Call, freed at the end; null where the server refused the call.
 class Reply {
  public:

@@ -7,8 +7,8 @@ namespace tenants {
 
 namespace {
 
-constexpr unsigned kOfTransaction = Client::kInMulti | Client::kWillFail | Client::kQueuedIdentity |
-                                    Client::kQueuedOtherDatabase | Client::kWatching;
+constexpr unsigned kOfTransaction =
+    Client::kInMulti | Client::kWillFail | Client::kQueuedIdentity | Client::kQueuedOtherDatabase | Client::kWatching;
 
 // HELLO 3 AUTH …, too.
 bool is_login(const CommandEntry& command, int arguments) {
@@ -128,9 +128,7 @@ unsigned Attribution::give_up(Client& client) {
   return kForgetsAclChanges;
 }
 
-void Attribution::leave(Client& client) {
-  client.clear(kOfTransaction);
-}
+void Attribution::leave(Client& client) { client.clear(kOfTransaction); }
 
 void Attribution::gone(Client& client) {
   leave(client);

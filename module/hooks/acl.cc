@@ -58,7 +58,7 @@ void leave(Module& module, std::uint32_t row) {
 }
 
 void read_user(Module& module, const std::string& name) {
-  server_api::Reply reply(api.Call(module.context.get(), "ACL", "cb", "GETUSER", name.data(), name.size()));
+  server_api::Reply reply = module.ask.user(name);
   if (server_api::is(reply.get(), server_api::kReplyNull)) {
     if (std::uint32_t row = module.users.find(name)) leave(module, row), module.users.find_gone();
     return;
@@ -83,7 +83,7 @@ void begin_all(Module& module) {
   AclReading& acl = module.acl;
   acl.next = 0;
   acl.names.clear();
-  server_api::Reply reply(api.Call(module.context.get(), "ACL", "c", "USERS"));
+  server_api::Reply reply = module.ask.user_names();
   acl.readable = server_api::is(reply.get(), server_api::kReplyArray);
   if (!acl.readable) return;
   for (std::size_t i = 0; i < api.CallReplyLength(reply.get()); ++i)

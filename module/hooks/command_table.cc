@@ -64,7 +64,7 @@ void add_command(CommandTable& table, server_api::CallReply* info, std::string_v
 
 const CommandEntry* learn(Module& module, server_api::String* name) {
   if (!is_command(name)) return nullptr;
-  server_api::Reply reply(api.Call(module.context.get(), "COMMAND", "cs", "INFO", name));
+  server_api::Reply reply = module.ask.command(name);
   if (!server_api::is(reply.get(), server_api::kReplyArray)) return nullptr;
   module.last_command = nullptr;  // the table may move
   add_command(module.commands, api.CallReplyArrayElement(reply.get(), 0), view(name));
@@ -72,7 +72,7 @@ const CommandEntry* learn(Module& module, server_api::String* name) {
 }
 
 void read_command_table(Module& module) {
-  server_api::Reply reply(api.Call(module.context.get(), "COMMAND", ""));
+  server_api::Reply reply = module.ask.commands();
   if (!server_api::is(reply.get(), server_api::kReplyArray)) return;
   module.commands.clear();
   module.last_command = nullptr;

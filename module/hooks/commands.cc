@@ -62,7 +62,7 @@ void perform(Module& module, Client& client, unsigned effects, server_api::Filte
   if (effects & Attribution::kEndsMonitor) forget_monitor(module, client);
   if (effects & Attribution::kLogsOut) mark_anonymous(module, client);
   if (effects & Attribution::kAskUser) mark_pending(module, client);
-  if (effects & Attribution::kAskIfRan) module.watched_exec = {client.id, server_statistic(module, kProcessed)};
+  if (effects & Attribution::kAskIfRan) module.watched_exec = {client.id, module.ask.statistic(kProcessed)};
   module.may_nest |= static_cast<bool>(effects & Attribution::kMayCall);
   module.exec_elsewhere |= effects & Attribution::kElsewhere && module.server.valkey_at_least(9, 0);
 }
@@ -183,7 +183,7 @@ void settle_watched_exec(Module& module) {
   if (api.GetContextFlags(nullptr) & server_api::kFlagMulti) return;  // it runs
   Client* client = module.clients.find(exec.client);
   if (!client || !client->is(Client::kRanQueued)) return;  // it was refused, and taken back
-  std::optional<std::uint64_t> processed = server_statistic(module, kProcessed);
+  std::optional<std::uint64_t> processed = module.ask.statistic(kProcessed);
   if (!processed || !exec.processed) return;
   std::uint64_t others = *processed - *exec.processed - 1;
   bool waits = others == 0;  // CLIENT PAUSE

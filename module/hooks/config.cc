@@ -1,13 +1,9 @@
 // The server's own settings that matter to the module.
 #include <strings.h>
 
-#include <charconv>
-
 #include "module/hooks/hooks.h"
 
 namespace tenants {
-
-using server_api::api;
 
 namespace {
 
@@ -20,10 +16,7 @@ bool is_slow_log(std::string_view setting) {
 }  // namespace
 
 void read_slow_log_config(Module& module) {
-  server_api::Reply reply(api.Call(module.context.get(), "CONFIG", "cc", "GET", "slowlog-log-slower-than"));
-  if (!server_api::is(reply.get(), server_api::kReplyArray) || api.CallReplyLength(reply.get()) < 2) return;
-  std::string_view value = server_api::text(api.CallReplyArrayElement(reply.get(), 1));
-  std::from_chars(value.data(), value.data() + value.size(), module.slow_log.usec);
+  if (std::optional<long long> usec = module.ask.slow_log_usec()) module.slow_log.usec = *usec;
 }
 
 void on_config_change(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept {

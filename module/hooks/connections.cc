@@ -1,7 +1,7 @@
 // Whose connection is it? The client table, filled by connect events and on first sight, dropped on disconnect.
 #include <cerrno>
-#include <charconv>
 
+#include "module/accounting/server_text.h"
 #include "module/hooks/hooks.h"
 
 namespace tenants {
@@ -26,45 +26,27 @@ Client& enter(Module& module, std::uint64_t id, std::uint32_t user) {
   return client;
 }
 
-std::optional<std::uint64_t> number_of(std::string_view line, std::string_view field) {
-  std::string_view text = value_of(line, field);
-  std::uint64_t value = 0;
-  if (text.empty()) return std::nullopt;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
-template <typename Visit>
-void for_each_line(std::string_view list, Visit visit) {
-  while (!list.empty()) {
-    std::string_view line = list.substr(0, list.find('\n'));
-    list.remove_prefix(std::min(line.size() + 1, list.size()));
-    visit(line);
-  }
-}
-
 // What CLIENT LIST says of `count` clients, from `place` on; returns where to go on, or 0.
 template <typename Visit>
 std::uint32_t list_some(Module& module, std::uint32_t place, std::uint32_t count, Visit visit) {
-  std::vector<server_api::String*> words;
-  words.reserve(count);
+  std::vector<server_api::OwnedString> ids;
+  ids.reserve(count);
   place = module.clients.visit_some(place, count, [&](const Client& client) {
     if (client.is(Client::kUnlisted)) return;
     std::string text = std::to_string(client.id);
-    words.push_back(api.CreateString(nullptr, text.data(), text.size()));
+    ids.emplace_back(api.CreateString(nullptr, text.data(), text.size()));
   });
-  if (words.empty()) return place;
-  server_api::Reply reply(api.Call(module.context.get(), "CLIENT", "ccv", "LIST", "ID", words.data(), words.size()));
-  for (server_api::String* word : words) api.FreeString(nullptr, word);
-  for_each_line(server_api::text(reply.get()), [&](std::string_view line) {
-    std::optional<std::uint64_t> id = number_of(line, "id=");
+  if (ids.empty()) return place;
+  server_api::Reply reply = module.ask.clients(ids);
+  for_each_client(server_api::text(reply.get()), [&](const ClientLine& line) {
+    std::optional<std::uint64_t> id = line.number("id");
     if (Client* client = id ? module.clients.find(*id) : nullptr) visit(*client, line);
   });
   return place;
 }
 
-void take_bytes(Module& module, Client& client, std::string_view line) {
-  std::optional<std::uint64_t> in = number_of(line, " tot-net-in="), out = number_of(line, " tot-net-out=");
+void take_bytes(Module& module, Client& client, const ClientLine& line) {
+  std::optional<std::uint64_t> in = line.number("tot-net-in"), out = line.number("tot-net-out");
   if (!in || !out) {
     module.bytes.known = false;
     return;
@@ -83,35 +65,25 @@ void refresh(Module& module, Client& client) {
     client.clear(Client::kAnonymous);
 }
 
-// The client's line of CLIENT LIST. Some 3 µs, from 8.1 on and up to 0.03 µs for each client.
-server_api::Reply client_line(Module& module, const Client& client) {
-  return server_api::Reply(
-      api.Call(module.context.get(), "CLIENT", "ccl", "LIST", "ID", static_cast<long long>(client.id)));
-}
-
 bool has_flag(server_api::CallReply* flags, std::string_view name) {
   for (std::size_t i = 0; i < api.CallReplyLength(flags); ++i)
     if (server_api::text(api.CallReplyArrayElement(flags, i)) == name) return true;
   return false;
 }
 
-std::string_view flags_in(std::string_view line) { return value_of(line, " flags="); }
-
 void adopt_clients(Module& module, const server_api::Reply& list) {
-  for_each_line(server_api::text(list.get()), [&](std::string_view line) {
-    std::optional<std::uint64_t> id = number_of(line, "id=");
+  for_each_client(server_api::text(list.get()), [&](const ClientLine& line) {
+    std::optional<std::uint64_t> id = line.number("id");
     if (!id || module.clients.find(*id)) return;
     Client* client = adopt_client(module, *id);
     if (!client) return;
     // Not of the client whose EXEC runs, which may run this very command.
-    std::string_view flags = flags_in(line);
-    bool in_multi = flags.find('x') != std::string_view::npos;
-    if (in_multi && value_of(line, " cmd=") != "exec") client->set(Client::kInMulti);
-    if (number_of(line, " watch=").value_or(0)) client->set(Client::kWatching);
-    if (flags.find('T') != std::string_view::npos) note_no_touch(module, *client);
+    if (line.has_flag('x') && line.value("cmd") != "exec") client->set(Client::kInMulti);
+    if (line.number("watch").value_or(0)) client->set(Client::kWatching);
+    if (line.has_flag('T')) note_no_touch(module, *client);
     // What went over it before is nobody's.
-    client->bytes_in = number_of(line, " tot-net-in=").value_or(0);
-    client->bytes_out = number_of(line, " tot-net-out=").value_or(0);
+    client->bytes_in = line.number("tot-net-in").value_or(0);
+    client->bytes_out = line.number("tot-net-out").value_or(0);
   });
 }
 
@@ -123,14 +95,14 @@ void settle_marks(Module& module, Client& client) {
     client.set(Client::kRecheck);
     return;
   }
-  server_api::Reply reply = client_line(module, client);
-  std::string_view flags = flags_in(server_api::text(reply.get()));
-  if (flags.empty() || flags.find('b') != std::string_view::npos) {  // blocked: CLIENT PAUSE
+  server_api::Reply reply = module.ask.client(client.id);
+  ClientLine line(server_api::text(reply.get()));
+  if (line.value("flags").empty() || line.has_flag('b')) {  // blocked: CLIENT PAUSE
     client.set(Client::kRecheck);
     return;
   }
-  if (flags.find('O') == std::string_view::npos) forget_monitor(module, client);
-  if (flags.find('i') == std::string_view::npos) client.clear(Client::kImport);
+  if (!line.has_flag('O')) forget_monitor(module, client);
+  if (!line.has_flag('i')) client.clear(Client::kImport);
 }
 
 void authenticated(Module& module, Client& client) {
@@ -141,13 +113,6 @@ void authenticated(Module& module, Client& client) {
 }
 
 }  // namespace
-
-std::string_view value_of(std::string_view line, std::string_view field) {
-  std::size_t at = line.find(field);
-  if (at == std::string_view::npos) return {};
-  at += field.size();
-  return line.substr(at, line.find(' ', at) - at);
-}
 
 std::uint32_t Module::row_for(std::string_view name) {
   if (std::uint32_t row = users.find(name)) return row;
@@ -227,8 +192,8 @@ void recheck(Module& module, Client& client) {
 
 bool has_mark(Module& module, const Client& client, char letter) {
   if (client.is(Client::kUnlisted)) return false;
-  server_api::Reply reply = client_line(module, client);
-  return flags_in(server_api::text(reply.get())).find(letter) != std::string_view::npos;
+  server_api::Reply reply = module.ask.client(client.id);
+  return ClientLine(server_api::text(reply.get())).has_flag(letter);
 }
 
 void take_last_bytes(Module& module, Client& client) {
@@ -245,9 +210,9 @@ void take_last_bytes(Module& module, Client& client) {
     bytes.missed += wanted;
     return;
   }
-  server_api::Reply reply = client_line(module, client);
+  server_api::Reply reply = module.ask.client(client.id);
   std::string_view line = server_api::text(reply.get());
-  if (!line.empty()) take_bytes(module, client, line);
+  if (!line.empty()) take_bytes(module, client, ClientLine(line));
   bytes.credit_usec -= static_cast<std::int64_t>(monotonic_usec() - start);
 }
 
@@ -261,7 +226,7 @@ void read_some_bytes(Module& module) {
   std::uint64_t cpu = thread_cpu_usec();
   auto count = static_cast<std::uint32_t>(std::max<std::size_t>(25, module.clients.size() / 100));
   bytes.place = list_some(module, bytes.place, count,
-                          [&](Client& client, std::string_view line) { take_bytes(module, client, line); });
+                          [&](Client& client, const ClientLine& line) { take_bytes(module, client, line); });
   auto interval = static_cast<std::uint64_t>(module.settings.bytes_interval) * 1000;
   bytes.next_usec = start + std::max(interval, (thread_cpu_usec() - cpu) * kRest);
 }
@@ -292,11 +257,10 @@ const char* still_in_use(Module& module) {
   bool looks_ahead = module.server.valkey_at_least(9, 1);
   std::uint32_t place = 0;
   do
-    place = list_some(module, place, 1000, [&](Client& client, std::string_view line) {
-      std::string_view flags = flags_in(line);
-      if (looks_ahead && flags.find('b') != std::string_view::npos) why = kBlocked;
-      if (is_ours(value_of(line, " cmd="))) why = kRanLast;
-      if (flags.find('x') != std::string_view::npos && may_hold_ours(client)) why = kQueued;
+    place = list_some(module, place, 1000, [&](Client& client, const ClientLine& line) {
+      if (looks_ahead && line.has_flag('b')) why = kBlocked;
+      if (is_ours(line.value("cmd"))) why = kRanLast;
+      if (line.has_flag('x') && may_hold_ours(client)) why = kQueued;
     });
   while (place > 0 && !why);
   return why;
@@ -304,7 +268,7 @@ const char* still_in_use(Module& module) {
 
 bool default_is_open(Module& module) {
   if (module.default_is_open) return *module.default_is_open;
-  server_api::Reply reply(api.Call(module.context.get(), "ACL", "cc", "GETUSER", "default"));
+  server_api::Reply reply = module.ask.user("default");
   if (!server_api::is(reply.get(), server_api::kReplyArray)) return true;  // unknown: everything counts
   server_api::CallReply* flags = api.CallReplyArrayElement(reply.get(), 1);
   module.default_is_open = has_flag(flags, "on") && has_flag(flags, "nopass");
@@ -316,9 +280,7 @@ void mark_anonymous(Module& module, Client& client) {
   if (!module.tells_refusals && !default_is_open(module)) client.set(Client::kAnonymous);
 }
 
-void read_existing_clients(Module& module) {
-  adopt_clients(module, server_api::Reply(api.Call(module.context.get(), "CLIENT", "c", "LIST")));
-}
+void read_existing_clients(Module& module) { adopt_clients(module, module.ask.clients()); }
 
 void settle_all(Module& module, bool done) {
   note_acl_changes(module, done);
@@ -329,9 +291,7 @@ void settle_all(Module& module, bool done) {
   if (module.links_changed) {
     module.links_changed = false;
     // It names the last command of a link that has come again, which may have gone with its module.
-    if (!module.module_left)
-      adopt_clients(module,
-                    server_api::Reply(api.Call(module.context.get(), "CLIENT", "ccc", "LIST", "TYPE", "master")));
+    if (!module.module_left) adopt_clients(module, module.ask.links_to_primaries());
   }
   settle_users(module, done);
 }

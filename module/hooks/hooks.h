@@ -59,8 +59,6 @@ void settle_all(Module& module, bool done);
 void forget_monitor(Module& module, Client& client);
 // The client uses, or may use, CLIENT NO-TOUCH from now on. Allocates.
 void note_no_touch(Module& module, const Client& client);
-// The value of `field` (" flags=") in a line of CLIENT LIST; empty where it has none.
-std::string_view value_of(std::string_view line, std::string_view field);
 // Whether the client's line of CLIENT LIST has this letter among its flags; no, where it must not be asked for.
 // Some 3 µs.
 bool has_mark(Module& module, const Client& client, char letter);

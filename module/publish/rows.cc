@@ -165,7 +165,7 @@ void reset_counters(Module& module) {
   for (std::uint32_t row = 0; row < module.users.end(); ++row) module.users[row].reset(module.cpu.nanoseconds(row));
   for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) module.prefixes[row].cache = {};
   module.clients.for_each([](Client& client) { client.clear(Client::kCounted); });  // nothing is left to be taken back
-  module.rejected_before = server_statistic(module, "rejected_connections").value_or(0);
+  module.rejected_before = module.ask.statistic("rejected_connections").value_or(0);
   module.reset_unix_msec = api.Milliseconds();
   module.tallies.start_anew(module);
 }

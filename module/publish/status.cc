@@ -8,33 +8,17 @@ namespace tenants {
 using server_api::api;
 
 std::optional<MemoryUse> memory_use(const Module& module) {
-  server_api::Reply stats(api.Call(module.context.get(), "MEMORY", "c", "STATS"));
-  if (!server_api::is(stats.get(), server_api::kReplyArray)) return std::nullopt;
-  std::uint64_t used = 0, overhead = 0, tables = 0, buckets = 0, keys = 0;
-  auto integer = [](server_api::CallReply* reply) {
-    bool is_one = server_api::is(reply, server_api::kReplyInteger);
-    return is_one ? static_cast<std::uint64_t>(api.CallReplyInteger(reply)) : 0;
-  };
-  for (std::size_t i = 0; i + 1 < api.CallReplyLength(stats.get()); i += 2) {
-    std::string_view name = server_api::text(api.CallReplyArrayElement(stats.get(), i));
-    server_api::CallReply* value = api.CallReplyArrayElement(stats.get(), i + 1);
-    if (name == "total.allocated") used = integer(value);
-    if (name == "overhead.total") overhead = integer(value);
-    if (name == "overhead.db.hashtable.lut") buckets = integer(value);
-    if (name == "keys.count") keys = integer(value);
-    if (name.starts_with("db.") && server_api::is(value, server_api::kReplyArray))
-      for (std::size_t j = 1; j < api.CallReplyLength(value); j += 2)
-        tables += integer(api.CallReplyArrayElement(value, j));
-  }
+  std::optional<MemoryStats> stats = module.ask.memory();
+  if (!stats) return std::nullopt;
   // What the server's overhead has in it and MEMORY USAGE, too: on 8.0 the entries of the tables of keys (dictEntry),
   // from 9.0 on an entry for each key and for each with a TTL, which are the keys themselves. 8.1's MEMORY USAGE lacks
   // them.
   std::uint64_t twice = 0;
-  if (!module.server.valkey_at_least(8, 1)) twice = 40 * keys;
-  if (module.server.valkey_at_least(9, 0)) twice = tables - std::min(tables, buckets);
-  overhead -= std::min(overhead, twice);
+  if (!module.server.valkey_at_least(8, 1)) twice = 40 * stats->keys;
+  if (module.server.valkey_at_least(9, 0)) twice = stats->tables - std::min(stats->tables, stats->buckets);
+  std::uint64_t overhead = stats->overhead - std::min(stats->overhead, twice);
   std::uint64_t own = server_api::allocated_bytes();
-  return MemoryUse{used, overhead + own - std::min(own, module.allocated_at_start)};
+  return MemoryUse{stats->used, overhead + own - std::min(own, module.allocated_at_start)};
 }
 
 std::vector<std::pair<std::string_view, std::string>> status(Module& module, const std::optional<MemoryUse>& memory) {
@@ -48,9 +32,9 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module, con
   int version = module.server.version;
   server +=
       std::to_string(version >> 16) + "." + std::to_string(version >> 8 & 255) + "." + std::to_string(version & 255);
-  bool running = sweep.state == Sweep::State::kRunning || sweep.began_usec > sweep.ended_usec;
-  double progress = running ? pass_progress(sweep) : 1;
-  if (sweep.began_usec == 0) progress = 0;
+  const PassSchedule& schedule = sweep.schedule;
+  double progress = schedule.under_way() ? pass_progress(sweep) : 1;
+  if (schedule.began_usec() == 0) progress = 0;
 
   std::vector<std::pair<std::string_view, std::string>> fields;
   auto add = [&](std::string_view name, auto value) {
@@ -70,7 +54,7 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module, con
   add("prefixes", module.prefixes.in_use());
   add("prefixes_capacity", module.prefixes.capacity());
   add("connections", totals.connections);
-  if (std::optional<std::uint64_t> rejected = server_statistic(module, "rejected_connections")) {
+  if (std::optional<std::uint64_t> rejected = module.ask.statistic("rejected_connections")) {
     if (*rejected < module.rejected_before) module.rejected_before = 0;  // CONFIG RESETSTAT
     add("connections_rejected", *rejected - module.rejected_before);
   }
@@ -86,11 +70,11 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module, con
   }
   add("orphan_keys", totals.orphan_keys);
   add("acl", !module.acl.readable ? "unreadable" : module.acl.wanted() ? "reading" : "ok");
-  add("sweep_state", states[static_cast<int>(sweep.state)]);
-  if (sweep.state == Sweep::State::kPaused) add("sweep_paused_by", sweep.paused_by);
+  add("sweep_state", states[static_cast<int>(schedule.state())]);
+  if (schedule.state() == PassSchedule::State::kPaused) add("sweep_paused_by", schedule.paused_by());
   add("sweep_passes", sweep.passes);
   add("sweep_progress", decimal(static_cast<std::uint64_t>(progress * 1000)));
-  if (sweep.passes) add("sweep_age_seconds", (now - sweep.ended_usec) / 1'000'000);
+  if (sweep.passes) add("sweep_age_seconds", (now - schedule.ended_usec()) / 1'000'000);
   add("sweep_keys_measured", sweep.keys_measured);
   add("sweep_cpu_usec", sweep.cpu_usec);
   add("sweep_slices", sweep.slices);

@@ -1,13 +1,8 @@
 #include "module/sweep/sweep.h"
 
-#include <sys/timerfd.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
-#include "module/hooks/hooks.h"
 #include "server_api/growth.h"
 
 namespace tenants {
@@ -16,14 +11,10 @@ using server_api::api;
 
 namespace {
 
-constexpr long long kIdleTickUsec = 20'000;
-constexpr long long kAclTickUsec = 2'000;  // while the ACL is read: 10,000 users in some seconds
-constexpr std::uint64_t kSecond = 1'000'000;
 // Collections up to so many elements are measured whole, at some 10 ns each; larger ones by their first elements, as
 // MEMORY USAGE does. Of lists and streams only the nodes are walked, which hold many elements each.
 constexpr long long kWalkedElements = 10'000;
 constexpr long long kElementsOfANode = 16;
-constexpr int kMaxFailedPasses = 5;
 // So many strings of a prefix are measured before chance decides; they tell what it takes to meet tenants.target-error.
 constexpr std::uint64_t kPilot = 1000;
 // For all lists of largest keys of a pass, in bytes: some 80,000 keys.
@@ -34,19 +25,11 @@ constexpr std::size_t kAdopted = 64;
 constexpr std::uint64_t kHastePercent = 20;
 constexpr double kBusy = 0.9;  // of the main thread's time
 constexpr std::uint64_t kBusyPeriodUsec = 100'000;
-constexpr std::uint64_t kAdaptUsec = 100'000;
+constexpr std::uint64_t kShortRestUsec = 200, kLongRestUsec = 20'000;
 
 bool is_large(int type, std::size_t elements) {
   bool of_nodes = type == server_api::kKeyTypeList || type == server_api::kKeyTypeStream;
   return static_cast<long long>(elements) > kWalkedElements * (of_nodes ? kElementsOfANode : 1);
-}
-
-void arm(Sweep& sweep, long long usec) {
-  if (sweep.armed_usec == usec) return;
-  sweep.armed_usec = usec;
-  timespec period{usec / 1'000'000, usec % 1'000'000 * 1000};
-  itimerspec spec{period, period};
-  timerfd_settime(sweep.timer, 0, &spec, nullptr);
 }
 
 double coin(Sweep& sweep) {  // xorshift64*
@@ -67,11 +50,9 @@ double keys_per_met(const Module& module, std::uint32_t row, const Measured& pas
   return static_cast<double>(module.keyspace.keys(row)) / static_cast<double>(pass.seen);
 }
 
-std::optional<std::uint64_t> memory_usage(server_api::Context* context, server_api::String* name, long long samples) {
-  server_api::Reply size(api.Call(context, "MEMORY", "cscl", "USAGE", name, "SAMPLES", samples));
-  ++module_state->sweep.keys_measured;
-  if (!server_api::is(size.get(), server_api::kReplyInteger)) return std::nullopt;
-  return static_cast<std::uint64_t>(api.CallReplyInteger(size.get()));
+std::optional<std::uint64_t> memory_usage(Module& module, server_api::String* name, long long samples) {
+  ++module.sweep.keys_measured;
+  return module.ask.memory_usage(name, samples);
 }
 
 void note_largest(Module& module, Measured& pass, server_api::String* name, int type, std::uint64_t bytes) {
@@ -91,14 +72,14 @@ Measured& seen_now(Module& module, std::uint32_t row) {
   return pass;
 }
 
-void measure_string(Module& module, server_api::Context* context, server_api::String* name, std::size_t value_length,
-                    std::uint32_t row, Measured& pass) {
+void measure_string(Module& module, server_api::String* name, std::size_t value_length, std::uint32_t row,
+                    Measured& pass) {
   auto length = static_cast<double>(value_length) + kPerKey;
   if (module.names_are_measured) length += static_cast<double>(server_api::view(name).size());
   bool by_chance = pass.sample.meet(length, coin(module.sweep));
   bool among_largest = pass.largest.wants(value_length);
   if (!by_chance && !among_largest) return;
-  std::optional<std::uint64_t> bytes = memory_usage(context, name, 0);
+  std::optional<std::uint64_t> bytes = memory_usage(module, name, 0);
   if (!bytes) return pass.sample.not_measured();
   if (among_largest)
     pass.sample.measured_anyway(length, *bytes);
@@ -110,7 +91,7 @@ void measure_string(Module& module, server_api::Context* context, server_api::St
         pass.sample.threshold_for(pass.sample.lengths() * keys_per_met(module, row, pass), target(module)));
 }
 
-void on_scanned(server_api::Context* context, server_api::String* name, server_api::Key* key, void*) noexcept {
+void on_scanned(server_api::Context*, server_api::String* name, server_api::Key* key, void*) noexcept {
   Module& module = *module_state;
   try {
     Sweep& sweep = module.sweep;
@@ -132,9 +113,9 @@ void on_scanned(server_api::Context* context, server_api::String* name, server_a
     }
     int type = api.KeyType(key);
     std::size_t length = api.ValueLength(key);
-    if (type == server_api::kKeyTypeString) return measure_string(module, context, name, length, row, pass);
+    if (type == server_api::kKeyTypeString) return measure_string(module, name, length, row, pass);
     bool large = is_large(type, length);
-    std::optional<std::uint64_t> size = memory_usage(context, name, large ? kWalkedElements : 0LL);
+    std::optional<std::uint64_t> size = memory_usage(module, name, large ? kWalkedElements : 0);
     if (!size) return pass.sample.not_measured();
     pass.sample.measured_other(*size, !large);
     note_largest(module, pass, name, type, *size);
@@ -142,23 +123,12 @@ void on_scanned(server_api::Context* context, server_api::String* name, server_a
   }
 }
 
-std::optional<std::uint64_t> number_in(std::string_view info, const std::string& field) {
-  std::size_t at = info.find("\n" + field + ":");
-  if (at == std::string_view::npos) return std::nullopt;
-  std::uint64_t value = 0;
-  std::from_chars(info.data() + at + field.size() + 2, info.data() + info.size(), value);
-  return value;
-}
-
 // Nothing where the server does not tell of every key that comes or goes.
 std::optional<DataState> data_state(Module& module) {
   if (!module.keyspace.live()) return std::nullopt;
-  server_api::Reply reply(api.Call(module.context.get(), "INFO", "c", "persistence"));
-  std::string_view info = server_api::text(reply.get());
-  std::optional<std::uint64_t> changes = number_in(info, "rdb_changes_since_last_save");
-  std::optional<std::uint64_t> saved = number_in(info, "rdb_last_save_time");
-  if (!changes || !saved) return std::nullopt;
-  return DataState{module.key_events, *changes, *saved};
+  std::optional<Saves> saves = module.ask.saves();
+  if (!saves) return std::nullopt;
+  return DataState{module.key_events, saves->changes, saves->saved};
 }
 
 // Would a pass find what the last one found? Not for longer than an hour: a large hash may end its growth when it is
@@ -171,10 +141,9 @@ bool is_unchanged(Module& module, std::uint64_t now) {
 
 void begin_pass(Module& module, std::uint64_t now) {
   Sweep& sweep = module.sweep;
-  sweep.left = database_sizes(module).value_or(DatabaseSizes());
+  sweep.left = module.ask.databases().value_or(DatabaseSizes());
   sweep.keys_expected = keys_in(sweep.left);
   sweep.keys_seen = 0;
-  sweep.began_usec = now;
   sweep.largest_in_all = 0;
   ++sweep.number;
   sweep.heavy.reset();
@@ -182,17 +151,15 @@ void begin_pass(Module& module, std::uint64_t now) {
   sweep.met_ttl = false;
   module.keyspace.begin_pass(sweep.left, std::exchange(sweep.to_adopt, {}));
   if (module.owners.lacks_room() && module.prefixes.has_room()) module.acl.all_wanted = true;
-  api.ScanCursorRestart(sweep.cursor);
-  sweep.state = Sweep::State::kRunning;
+  api.ScanCursorRestart(sweep.cursor.get());
+  sweep.schedule.begin(now);
 }
 
 void end_pass(Module& module, std::uint64_t now) {
   Sweep& sweep = module.sweep;
-  sweep.state = Sweep::State::kWaiting;
-  sweep.ended_usec = sweep.measured_usec = now;
-  std::optional<DatabaseSizes> sizes = database_sizes(module);
-  sweep.refused = !sizes;
-  if (sweep.refused) return module.keyspace.abandon_pass();
+  std::optional<DatabaseSizes> sizes = module.ask.databases();
+  sweep.schedule.answered(sizes.has_value());
+  if (!sizes) return module.keyspace.abandon_pass();
   bool good = module.keyspace.end_pass(*sizes);
   if (good && sweep.heavy) {
     sweep.to_adopt = sweep.heavy->at_least(2);
@@ -202,24 +169,16 @@ void end_pass(Module& module, std::uint64_t now) {
   if (!good || !sweep.to_adopt.empty()) sweep.as_of.reset();
   sweep.complete = sweep.number;
   ++sweep.passes;
-  sweep.failed_in_a_row = good ? 0 : sweep.failed_in_a_row + 1;
-}
-
-// Live counts against DBSIZE, which is O(1) to ask, database by database. `drift`: a difference is an error of ours.
-void check_sums(Module& module, bool drift) {
-  if (module.keyspace.mode() != Keyspace::Mode::kExact) return;
-  bool good = module.keyspace.adds_up([&](int db) {
-    api.SelectDb(module.context.get(), db);
-    return api.DbSize(module.context.get());
-  });
-  if (!good) module.keyspace.request_seeding(drift);
+  sweep.measured_usec = now;
+  sweep.schedule.end(now, good);
 }
 
 // Asks the server only where its own counts don't tell.
 std::uint64_t keys_now(Module& module) {
-  if (module.keyspace.mode() == Keyspace::Mode::kExact && !module.sweep.refused) return module.keyspace.total();
-  std::optional<DatabaseSizes> sizes = database_sizes(module);
-  module.sweep.refused = !sizes;
+  bool counted = module.keyspace.mode() == Keyspace::Mode::kExact && module.sweep.schedule.was_answered();
+  if (counted) return module.keyspace.total();
+  std::optional<DatabaseSizes> sizes = module.ask.databases();
+  module.sweep.schedule.answered(sizes.has_value());
   return sizes ? keys_in(*sizes) : 0;
 }
 
@@ -227,7 +186,7 @@ std::uint64_t keys_now(Module& module) {
 // would: then it takes more of the main thread, for some seconds.
 bool keys_come_too_fast(const Module& module) {
   const Sweep& sweep = module.sweep;
-  if (sweep.state != Sweep::State::kRunning || sweep.keys_expected == 0) return false;
+  if (!sweep.schedule.under_way() || sweep.keys_expected == 0) return false;
   double progress = static_cast<double>(sweep.keys_seen) / static_cast<double>(sweep.keys_expected);
   constexpr double kMargin = 1.5;
   return kMargin * module.keyspace.haste() > progress;
@@ -239,29 +198,28 @@ std::uint64_t slice(Module& module) {
   std::uint64_t start = monotonic_usec(), start_cpu = thread_cpu_usec(), now = start, longest_step = 0;
   auto limit = static_cast<std::uint64_t>(module.settings.slice_usec);
   server_api::Growth growth;
-  std::uint64_t keys = sweep.preparing ? keys_now(module) : 0;
-  while (sweep.preparing && now - start < limit) {
+  std::uint64_t keys = sweep.schedule.preparing() ? keys_now(module) : 0;
+  while (sweep.schedule.preparing() && now - start < limit) {
     bool ready = module.keyspace.prepare_pass(keys, sweep.scarce);
     if (!sweep.scarce && server_api::is_close_to_maxmemory()) {  // before the server evicts keys for it
       sweep.scarce = true;
       module.keyspace.forget_prepared();
     } else if (ready) {
-      sweep.preparing = sweep.scarce = false;
+      sweep.scarce = false;
       begin_pass(module, now);
     }
     now = monotonic_usec();
   }
   // A step takes a bucket of keys: no other one is begun that would not fit if it took as long as the longest did.
-  while (sweep.state == Sweep::State::kRunning && !growth.used_up() &&
-         (now == start || now - start + longest_step < limit)) {
+  while (sweep.schedule.under_way() && !growth.used_up() && (now == start || now - start + longest_step < limit)) {
     if (sweep.left.empty()) {
       end_pass(module, now);
       break;
     }
     sweep.db = sweep.left.begin()->first;
     api.SelectDb(module.context.get(), sweep.db);
-    if (!api.Scan(module.context.get(), sweep.cursor, on_scanned, nullptr)) {
-      api.ScanCursorRestart(sweep.cursor);
+    if (!api.Scan(module.context.get(), sweep.cursor.get(), on_scanned, nullptr)) {
+      api.ScanCursorRestart(sweep.cursor.get());
       sweep.left.erase(sweep.left.begin());
     }
     std::uint64_t before = std::exchange(now, monotonic_usec());
@@ -278,28 +236,7 @@ std::uint64_t slice(Module& module) {
   auto percent = static_cast<std::uint64_t>(module.settings.sweep_cpu_percent);
   if (keys_come_too_fast(module)) percent = std::max(percent, kHastePercent);
   std::uint64_t rest = std::min(spent * 100 / percent, std::max(cpu * 100 / percent, kSecond));
-  return growth.used_up() ? std::max<std::uint64_t>(rest, kIdleTickUsec) : rest;
-}
-
-// For each command that was ever called the server keeps 24 kB of latencies, to be had at once: a server close to its
-// maxmemory would refuse writes when the first string is measured. So it gets them now, where nothing is there yet.
-void call_once(Module& module) {
-  constexpr long long kNobody = 0x7fffffffffffffff;
-  server_api::Reply usage(api.Call(module.context.get(), "MEMORY", "cc", "USAGE", ""));
-  server_api::Reply list(api.Call(module.context.get(), "CLIENT", "ccl", "LIST", "ID", kNobody));
-}
-
-// A call per user leaves little else in a slow log of every command, so there it waits.
-bool acl_is_due(Module& module, std::uint64_t now) {
-  constexpr std::uint64_t kWait = 10 * kSecond;
-  AclReading& acl = module.acl;
-  if (!acl.can_be_read()) {
-    acl.wanted_usec = 0;
-    return false;
-  }
-  if (acl.wanted_usec == 0) acl.wanted_usec = now;
-  if (now < acl.next_usec) return false;
-  return !module.slow_log.has_ours() || now - acl.wanted_usec >= kWait;
+  return growth.used_up() ? std::max(rest, kLongRestUsec) : rest;
 }
 
 // Has the main thread had little rest lately? Then the pass takes half of what it may.
@@ -312,161 +249,51 @@ bool is_busy(Sweep& sweep, std::uint64_t now) {
   return sweep.busy;
 }
 
-void step(Module& module) {
-  Sweep& sweep = module.sweep;
-  const Settings& settings = module.settings;
-  settle_watched_exec(module);
-  std::uint64_t now = monotonic_usec();
-  if (now - sweep.adapted_usec >= kAdaptUsec) {
-    module.lookups.adapt(static_cast<double>(now - sweep.adapted_usec) / kSecond);
-    sweep.adapted_usec = now;
-  }
-  if (now - sweep.tallied_usec >= kIdleTickUsec) {
-    sweep.tallied_usec = now;
-    module.tallies.work(module, static_cast<std::uint64_t>(settings.slice_usec));
-  }
-  long long tick = kIdleTickUsec;
-  int flags = api.GetContextFlags(nullptr);
-  if (std::exchange(module.loaded, false)) check_sums(module, false);
-  bool busy = flags & (server_api::kFlagLoading | server_api::kFlagAsyncLoading | server_api::kFlagLua);
-  if (!busy) {
-    if (!std::exchange(sweep.called, true) && !module.slow_log.has_ours()) call_once(module);
-    ++module.acl.ticks;
-    note_acl_changes(module, true);
-    if (acl_is_due(module, now) && !read_acl(module, static_cast<std::uint64_t>(settings.slice_usec)))
-      tick = kAclTickUsec;
-    settle_all(module, true);
-    read_some_bytes(module);
-  }
-  now = monotonic_usec();
-  bool running = sweep.state == Sweep::State::kRunning ||
-                 (sweep.state == Sweep::State::kPaused && sweep.began_usec > sweep.ended_usec);
-  if (settings.sweep_cpu_percent == 0) {
-    if (running) module.keyspace.abandon_pass(), sweep.ended_usec = std::max(sweep.ended_usec, sweep.began_usec);
-    sweep.state = Sweep::State::kOff;
-    arm(sweep, tick);
-    return;
-  }
-  if (busy || module.monitors || module.slow_log.has_ours()) {
-    sweep.state = Sweep::State::kPaused;
-    sweep.paused_by = flags & server_api::kFlagLua ? "script"
-                      : busy                       ? "loading"
-                      : module.monitors            ? "monitor"
-                                                   : "slow_log";
-    arm(sweep, tick);
-    return;
-  }
-  sweep.state = running ? Sweep::State::kRunning : Sweep::State::kWaiting;
-  bool outgrown = false;  // most keys came after the last pass: it tells little, don't wait for the interval
-  if (!running && now - sweep.checked_usec >= kSecond) {
-    sweep.checked_usec = now;
-    outgrown = keys_now(module) > 2 * sweep.keys_seen;
-    check_sums(module, module.imports == 0);
-  }
-  if (sweep.refused) {
-    sweep.state = Sweep::State::kPaused;
-    sweep.paused_by = "refused";
-    return arm(sweep, tick);
-  }
-  bool seed_now = module.keyspace.wants_seeding() && sweep.failed_in_a_row < kMaxFailedPasses;
-  auto interval = static_cast<std::uint64_t>(settings.sweep_interval) * kSecond;
-  if (!running && !sweep.preparing) {
-    bool due = sweep.began_usec == 0 || now - sweep.began_usec >= interval;
-    if (due && !seed_now && !outgrown && interval > 0 && is_unchanged(module, now))
-      sweep.began_usec = sweep.ended_usec = now;  // what the last one found holds now, too
-    else
-      sweep.preparing = due || seed_now || outgrown;
-  }
-  if (sweep.state != Sweep::State::kRunning && !sweep.preparing) return arm(sweep, tick);
-  if (now < sweep.rests_until_usec)  // the tick came for the ACL
-    return arm(sweep, std::min(tick, static_cast<long long>(sweep.rests_until_usec - now)));
-  auto pause = static_cast<long long>(slice(module));
-  pause = std::max(200LL, is_busy(sweep, now) ? 2 * pause : pause);
-  sweep.rests_until_usec = now + static_cast<std::uint64_t>(pause);
-  arm(sweep, tick == kAclTickUsec ? std::min(pause, tick) : pause);
-}
-
-void on_tick(int fd, void*, int) noexcept {
-  std::uint64_t ticks;
-  if (read(fd, &ticks, sizeof ticks) < 0) return;
-  Module& module = *module_state;
-  // What the server does when nobody has asked for anything for a while is its own work, and so is this.
-  bool quiet = std::exchange(module.tick_sequence, module.cpu.sequence()) == module.cpu.sequence();
-  module.cpu.begin_own();
-  auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-  if (frame >= module.tick_frame) {
-    module.tick_frame = frame;
-    module.outer_frame = 0;
-    module.in_call = false;
-  }
-  module.frame = 0;
-  try {
-    if (module.cpu.maybe_slow()) note_if_slow(module);
-    step(module);
-  } catch (...) {  // out of memory: the next tick tries again
-  }
-  module.cpu.end_own(UserTable::kInternal, quiet);
+// Keys came after the last pass, so many that it tells little: the next one does not wait for its time.
+bool look(Module& module) {
+  bool outgrown = keys_now(module) > 2 * module.sweep.keys_seen;
+  check_sums(module, module.imports == 0);
+  return outgrown;
 }
 
 }  // namespace
 
-std::uint64_t monotonic_usec() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
+void check_sums(Module& module, bool drift) {
+  if (module.keyspace.mode() != Keyspace::Mode::kExact) return;
+  bool good = module.keyspace.adds_up([&](int db) {
+    api.SelectDb(module.context.get(), db);
+    return api.DbSize(module.context.get());
+  });
+  if (!good) module.keyspace.request_seeding(drift);
 }
 
-std::uint64_t thread_cpu_usec() {
-  timespec clock;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &clock);
-  return static_cast<std::uint64_t>(clock.tv_sec) * kSecond + static_cast<std::uint64_t>(clock.tv_nsec) / 1000;
-}
-
-std::optional<std::uint64_t> server_statistic(Module& module, const std::string& field) {
-  server_api::Reply reply(api.Call(module.context.get(), "INFO", "c", "stats"));
-  return number_in(server_api::text(reply.get()), field);
-}
-
-std::optional<DatabaseSizes> database_sizes(Module& module) {
-  DatabaseSizes sizes;
-  server_api::Reply reply(api.Call(module.context.get(), "INFO", "c", "keyspace"));
-  if (!server_api::is(reply.get(), server_api::kReplyString)) return std::nullopt;
-  std::string_view info = server_api::text(reply.get());
-  for (std::size_t at = info.find("\ndb"); at != std::string_view::npos; at = info.find("\ndb", at)) {
-    at += 3;
-    int db = 0;
-    std::uint64_t keys = 0;
-    std::from_chars(info.data() + at, info.data() + info.size(), db);
-    std::size_t value = info.find("keys=", at);
-    if (value == std::string_view::npos) break;
-    std::from_chars(info.data() + value + 5, info.data() + info.size(), keys);
-    if (keys) sizes.emplace_hint(sizes.end(), db, keys);
-  }
-  return sizes;
-}
-
-// A timer of the module API would make MODULE UNLOAD fail for as long as it is pending; a descriptor in the event loop
-// does not.
-bool start_sweep(Module& module) {
+std::optional<std::uint64_t> work_on_pass(Module& module, const char* hindered_by) {
   Sweep& sweep = module.sweep;
-  sweep.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-  if (sweep.timer < 0) return false;
-  if (api.EventLoopAdd(sweep.timer, server_api::kEventLoopReadable, on_tick, nullptr) != server_api::kOk) {
-    close(sweep.timer);
-    sweep.timer = -1;
-    return false;
+  PassSchedule& schedule = sweep.schedule;
+  const Settings& settings = module.settings;
+  std::uint64_t now = monotonic_usec();
+  bool off = settings.sweep_cpu_percent == 0;
+  if (off && schedule.under_way()) {
+    module.keyspace.abandon_pass();
+    schedule.give_up();
   }
-  sweep.cursor = api.ScanCursorCreate();
-  arm(sweep, kIdleTickUsec);
-  return true;
-}
-
-void stop_sweep(Module& module) {
-  Sweep& sweep = module.sweep;
-  if (sweep.timer < 0) return;
-  api.EventLoopDel(sweep.timer, server_api::kEventLoopReadable);
-  close(sweep.timer);
-  api.ScanCursorDestroy(sweep.cursor);
+  if (!schedule.may_work(off, hindered_by)) return std::nullopt;
+  bool outgrown = schedule.wants_look(now) && look(module);
+  if (!schedule.was_answered()) return std::nullopt;
+  bool count_anew = module.keyspace.wants_seeding() && !schedule.fails_too_often();
+  auto interval = static_cast<std::uint64_t>(settings.sweep_interval) * kSecond;
+  if (!schedule.has_work() && (outgrown || count_anew))
+    schedule.want();
+  else if (schedule.is_due(now, interval) && interval > 0 && is_unchanged(module, now))
+    schedule.nothing_changed(now);
+  else if (schedule.is_due(now, interval))
+    schedule.want();
+  if (!schedule.has_work()) return std::nullopt;
+  if (now < schedule.rests_until_usec()) return schedule.rests_until_usec() - now;  // the tick came for something else
+  std::uint64_t rest = slice(module);
+  rest = std::max(kShortRestUsec, is_busy(sweep, now) ? 2 * rest : rest);
+  schedule.rest_until(now + rest);
+  return rest;
 }
 
 }  // namespace tenants

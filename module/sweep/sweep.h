@@ -6,12 +6,12 @@
 
 namespace tenants {
 
-// Starts the ticks. False where the event loop has no room.
-bool start_sweep(Module& module);
-void stop_sweep(Module& module);
+// What there is to do for the pass: tenants.slice-usec and a step of SCAN at most. Returns after how many microseconds
+// it wants to go on; nothing where it only waits. `hindered_by`: why the server must be asked nothing now; null: it may
+// be.
+std::optional<std::uint64_t> work_on_pass(Module& module, const char* hindered_by);
 
-// Keys per database, from INFO keyspace (selecting a database that is not in use would allocate it); nothing where the
-// server refuses the call.
-std::optional<DatabaseSizes> database_sizes(Module& module);
+// Live counts against DBSIZE, which is O(1) to ask, database by database. `drift`: a difference is an error of ours.
+void check_sums(Module& module, bool drift);
 
 }  // namespace tenants

@@ -9,7 +9,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from info import read_info
-from tenants import full_pass, quick_passes
+from tenants import acl_taken_in, full_pass, quick_passes
 from traffic import Traffic, create_users
 from checks import observe, wrong_commands, wrong_keys
 from waiting import wait_until
@@ -156,6 +156,7 @@ def test_each_allocation_of_a_call_may_fail(scarce, call):
     create_users(admin)
     quick_passes(admin)
     admin.pipeline(("SET", f"app{number % 4}:{number}", "x" * number) for number in range(300))
+    acl_taken_in(admin)
     full_pass(admin)
     refused, ahead, failing = 0, 0, True
     while failing:

@@ -1,0 +1,49 @@
+#include "module/accounting/server_text.h"
+
+#include <charconv>
+
+namespace tenants {
+
+namespace {
+
+std::optional<std::uint64_t> number_at(std::string_view text) {
+  std::uint64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() ? std::optional(value) : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> info_number(std::string_view info, std::string_view field) {
+  for (std::size_t at = 0; (at = info.find(field, at)) != std::string_view::npos; at += field.size()) {
+    std::size_t end = at + field.size();
+    if (at > 0 && info[at - 1] == '\n' && end < info.size() && info[end] == ':') return number_at(info.substr(end + 1));
+  }
+  return std::nullopt;
+}
+
+DatabaseSizes info_databases(std::string_view info) {
+  DatabaseSizes sizes;
+  for (std::size_t at; (at = info.find("\ndb")) != std::string_view::npos;) {
+    info.remove_prefix(at + 3);
+    std::string_view line = info.substr(0, info.find('\n'));
+    std::optional<std::uint64_t> db = number_at(line), keys;
+    if (std::size_t value = line.find(":keys="); value != std::string_view::npos)
+      keys = number_at(line.substr(value + 6));
+    if (db && keys && *keys > 0) sizes.insert_or_assign(static_cast<int>(*db), *keys);
+  }
+  return sizes;
+}
+
+std::string_view ClientLine::value(std::string_view field) const {
+  for (std::size_t at = 0; (at = line_.find(field, at)) != std::string_view::npos; at += field.size()) {
+    std::size_t end = at + field.size();
+    if ((at > 0 && line_[at - 1] != ' ') || end >= line_.size() || line_[end] != '=') continue;
+    return line_.substr(end + 1, line_.find(' ', end) - end - 1);
+  }
+  return {};
+}
+
+std::optional<std::uint64_t> ClientLine::number(std::string_view field) const { return number_at(value(field)); }
+
+}  // namespace tenants
