@@ -172,7 +172,7 @@ void Attribution::login(Client& client, bool granted) {
   if (granted)
     client.clear(Client::kAnonymous);
   else
-    ++users_[client.user].auth_failures;
+    ++users_[client.user].of(Counter::kAuthFailures);
 }
 
 bool Attribution::user_is(Client& client, std::uint32_t user) {

@@ -28,15 +28,8 @@ void User::take_over(const User& gone, std::uint64_t cpu_nanoseconds) {
   make_room_for(gone);
   for (std::size_t number = 0; number < gone.by_number.size(); ++number) by_number[number] += gone.by_number[number];
   for (std::size_t kind = 0; kind < kKinds; ++kind) commands[kind] += gone.commands[kind];
-  for (std::size_t reason = 0; reason < kDenials; ++reason) denied[reason] += gone.denied[reason];
-  connections_total += gone.connections_total;
-  errors += gone.errors;
-  rejected += gone.rejected;
-  auth_failures += gone.auth_failures;
-  bytes_in += gone.bytes_in;
-  bytes_out += gone.bytes_out;
+  for (std::size_t counter = 0; counter < counters.size(); ++counter) counters[counter] += gone.counters[counter];
   cpu_before -= cpu_nanoseconds - gone.cpu_before;
-  slow += gone.slow;
 }
 
 UserTable::UserTable(std::size_t capacity) : rows_(kFirst + capacity) {

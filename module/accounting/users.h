@@ -33,6 +33,20 @@ struct SlowLog {
   std::uint64_t written = 0;
 };
 
+// What is counted of a user besides its commands. All of it goes to "(other)" with a row that is given up, and begins
+// anew with RESETSTAT.
+enum class Counter : std::uint8_t {
+  kConnections,  // opened
+  kErrors,
+  kRejected,
+  kDenied,  // by reason, kDenials of them
+  kAuthFailures = kDenied + kDenials,
+  kSlow,
+  kBytesIn,
+  kBytesOut,
+  kEnd,
+};
+
 struct alignas(64) User {
   // What every command touches comes first.
   std::vector<std::uint64_t> by_number;          // commands by their number; as long as the highest number it ran
@@ -40,22 +54,21 @@ struct alignas(64) User {
   std::string name;                              // empty: a free row
   std::uint64_t connections = 0;
   std::uint64_t connections_peak = 0;
-  std::uint64_t connections_total = 0;
-  std::uint64_t errors = 0;
-  std::uint64_t rejected = 0;
-  std::array<std::uint64_t, kDenials> denied{};
-  std::uint64_t auth_failures = 0;
-  std::uint64_t bytes_in = 0;
-  std::uint64_t bytes_out = 0;
-  std::uint64_t cpu_before = 0;  // of what the sampler charged to this row, what is not this user's; modulo 2^64
-  std::uint64_t slow = 0;
+  std::array<std::uint64_t, static_cast<std::size_t>(Counter::kEnd)> counters{};
+  std::uint64_t cpu_before = 0;       // of what the sampler charged to this row, what is not this user's; modulo 2^64
   std::unique_ptr<SlowLog> slow_log;  // null: none yet
   bool in_acl = false;
   std::uint32_t acl_reading = 0;  // the number of the last reading of the ACL that named it
   std::uint64_t gone_usec = 0;    // when it was found to have left the ACL; 0: it has not
 
   std::uint64_t commands_total() const { return std::accumulate(commands.begin(), commands.end(), std::uint64_t{0}); }
-  std::uint64_t denied_total() const { return std::accumulate(denied.begin(), denied.end(), std::uint64_t{0}); }
+  // `more`: of a counter that is several, kDenied.
+  std::uint64_t& of(Counter counter, std::size_t more = 0) {
+    return counters[static_cast<std::size_t>(counter) + more];
+  }
+  std::uint64_t of(Counter counter, std::size_t more = 0) const {
+    return counters[static_cast<std::size_t>(counter) + more];
+  }
   // O(1); allocates only when the user runs a command of a higher number than ever before.
   void count(std::uint16_t number, Kind kind, std::uint64_t times = 1) {
     make_room(number);
@@ -80,7 +93,7 @@ struct alignas(64) User {
   void take_over(const User& gone, std::uint64_t cpu_nanoseconds);
   void connected() {
     connections_peak = std::max(connections_peak, ++connections);
-    ++connections_total;
+    ++of(Counter::kConnections);
   }
   void disconnected() {
     if (connections > 0) --connections;

@@ -14,7 +14,7 @@ TEST(UserTable, rows_of_the_longest_gone_are_reused_first_and_their_counters_go_
   users[later].gone_usec = 20;
   users[earlier].gone_usec = 10;
   users[earlier].count(40, Kind::kRead, 5);
-  users[earlier].bytes_in = 7;
+  users[earlier].of(Counter::kBytesIn) = 7;
   users.find_gone();
   EXPECT_EQ(users.next_gone(), earlier);
   users.reuse(earlier, "new", 100);
@@ -25,7 +25,7 @@ TEST(UserTable, rows_of_the_longest_gone_are_reused_first_and_their_counters_go_
   const User& other = users[UserTable::kOther];
   EXPECT_EQ(other.commands_total(), 5u);
   EXPECT_EQ(other.by_number[40], 5u);
-  EXPECT_EQ(other.bytes_in, 7u);
+  EXPECT_EQ(other.of(Counter::kBytesIn), 7u);
   EXPECT_EQ(0 - other.cpu_before, 100u);
   users[later].connected();
   EXPECT_EQ(users.next_gone(), UserTable::kInternal);
@@ -54,7 +54,7 @@ TEST(User, a_reset_keeps_its_name_and_its_open_connections) {
   EXPECT_TRUE(user.in_acl);
   EXPECT_EQ(user.connections, 2u);
   EXPECT_EQ(user.connections_peak, 2u);
-  EXPECT_EQ(user.connections_total, 0u);
+  EXPECT_EQ(user.of(Counter::kConnections), 0u);
   EXPECT_EQ(user.commands_total(), 0u);
   EXPECT_EQ(user.cpu_before, 50u);
 }

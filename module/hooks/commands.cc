@@ -201,7 +201,7 @@ void note_if_slow(Module& module) {
   std::uint32_t row = module.cpu.charged();
   if (nanoseconds < kSlowNanoseconds || row == UserTable::kInternal || !module.last_command) return;
   User& user = module.users[row];
-  ++user.slow;
+  ++user.of(Counter::kSlow);
   if (!user.slow_log) user.slow_log = std::make_unique<SlowLog>();
   SlowCommand& slow = user.slow_log->commands[user.slow_log->written++ % SlowLog::kKept];
   slow = {.cpu_usec = nanoseconds / 1000, .unix_msec = api.Milliseconds()};
@@ -212,7 +212,8 @@ void note_if_slow(Module& module) {
 // to it changes how they are propagated.)
 void on_failed(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept {
   Module& module = *module_state;
-  ++module.users[user_behind(module, static_cast<server_api::CommandResultInfo*>(data)->client_id)].errors;
+  std::uint32_t user = user_behind(module, static_cast<server_api::CommandResultInfo*>(data)->client_id);
+  ++module.users[user].of(Counter::kErrors);
 }
 
 // Only 9.1+. It follows the filter at once, before anything else can run, unless the command had to wait (CLIENT
@@ -224,9 +225,9 @@ void on_rejected(server_api::Context*, server_api::Event event, std::uint64_t su
   if (!client) return;
   User& user = module.users[Attribution::row_of(*client)];
   if (event.id == server_api::kEventCommandAclRejected && subevent < kDenials)
-    ++user.denied[subevent];
+    ++user.of(Counter::kDenied, subevent);
   else
-    ++user.rejected;
+    ++user.of(Counter::kRejected);
   perform(module, *client, module.attribution.refused(*client));
   module.acl.rejected(id);
   if (id != module.last_id) return;

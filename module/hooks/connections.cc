@@ -53,8 +53,8 @@ void take_bytes(Module& module, Client& client, const ClientLine& line) {
   }
   User& user = module.users[client.is(Client::kNewBytes) ? UserTable::kOther : client.user];
   client.clear(Client::kNewBytes);
-  if (*in >= client.bytes_in) user.bytes_in += *in - client.bytes_in;
-  if (*out >= client.bytes_out) user.bytes_out += *out - client.bytes_out;
+  if (*in >= client.bytes_in) user.of(Counter::kBytesIn) += *in - client.bytes_in;
+  if (*out >= client.bytes_out) user.of(Counter::kBytesOut) += *out - client.bytes_out;
   client.bytes_in = *in;
   client.bytes_out = *out;
 }

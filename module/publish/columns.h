@@ -1,8 +1,7 @@
 // The columns of users, prefixes and tenants: their numbers, their names, what they are. Without server types: the tool
 // reads by the same list.
 //
-// A new one: its number and its line here, its value in user_values() or prefix_values() (rows.cc), its line in
-// docs/metrics.md. A tenant's column of the name of a user's is the sum over its users (tally.cc).
+// A new one: HACKING.md, "To add a metric".
 #pragma once
 
 #include <cstdint>
@@ -24,58 +23,54 @@ struct Column {
   } kind;
 };
 
+// A user's; a tenant has the same, added over its users.
+#define TENANTS_USER_COLUMNS(COLUMN)                       \
+  COLUMN(kConnections, "connections", kActivity)           \
+  COLUMN(kConnectionsPeak, "connections_peak", kPeak)      \
+  COLUMN(kConnectionsTotal, "connections_total", kCounter) \
+  COLUMN(kCommands, "commands", kCounter)                  \
+  COLUMN(kReads, "reads", kCounter)                        \
+  COLUMN(kWrites, "writes", kCounter)                      \
+  COLUMN(kAdmin, "admin", kCounter)                        \
+  COLUMN(kScripts, "scripts", kCounter)                    \
+  COLUMN(kPubsub, "pubsub", kCounter)                      \
+  COLUMN(kErrors, "errors", kCounter)                      \
+  COLUMN(kRejected, "rejected", kCounter)                  \
+  COLUMN(kDenied, "denied", kCounter)                      \
+  COLUMN(kDeniedAuth, "denied_auth", kCounter)             \
+  COLUMN(kDeniedCommand, "denied_command", kCounter)       \
+  COLUMN(kDeniedKey, "denied_key", kCounter)               \
+  COLUMN(kDeniedChannel, "denied_channel", kCounter)       \
+  COLUMN(kDeniedDatabase, "denied_database", kCounter)     \
+  COLUMN(kAuthFailures, "auth_failures", kCounter)         \
+  COLUMN(kCpuUsec, "cpu_usec", kCounter)                   \
+  COLUMN(kSlow, "slow", kCounter)                          \
+  COLUMN(kBytesIn, "bytes_in", kCounter)                   \
+  COLUMN(kBytesOut, "bytes_out", kCounter)
+#define TENANTS_NUMBER(number, name, kind) number,
+#define TENANTS_LINE(number, name, kind) {name, Column::kind},
+
 namespace user_columns {
-enum : std::uint8_t {
-  kConnections,
-  kConnectionsPeak,
-  kConnectionsTotal,
-  kCommands,
-  kReads,
-  kWrites,
-  kAdmin,
-  kScripts,
-  kPubsub,
-  kErrors,
-  kRejected,
-  kDenied,
-  kDeniedAuth,
-  kDeniedCommand,
-  kDeniedKey,
-  kDeniedChannel,
-  kDeniedDatabase,
-  kAuthFailures,
-  kCpuUsec,
-  kSlow,
-  kBytesIn,
-  kBytesOut,
-  kEnd,
-};
+enum : std::uint8_t { TENANTS_USER_COLUMNS(TENANTS_NUMBER) kEnd };
 }
-inline constexpr Column kUserColumns[] = {
-    {"connections", Column::kActivity},
-    {"connections_peak", Column::kPeak},
-    {"connections_total", Column::kCounter},
-    {"commands", Column::kCounter},
-    {"reads", Column::kCounter},
-    {"writes", Column::kCounter},
-    {"admin", Column::kCounter},
-    {"scripts", Column::kCounter},
-    {"pubsub", Column::kCounter},
-    {"errors", Column::kCounter},
-    {"rejected", Column::kCounter},
-    {"denied", Column::kCounter},
-    {"denied_auth", Column::kCounter},
-    {"denied_command", Column::kCounter},
-    {"denied_key", Column::kCounter},
-    {"denied_channel", Column::kCounter},
-    {"denied_database", Column::kCounter},
-    {"auth_failures", Column::kCounter},
-    {"cpu_usec", Column::kCounter},
-    {"slow", Column::kCounter},
-    {"bytes_in", Column::kCounter},
-    {"bytes_out", Column::kCounter},
+inline constexpr Column kUserColumns[] = {TENANTS_USER_COLUMNS(TENANTS_LINE)};
+
+namespace tenant_columns {
+enum : std::uint8_t { kUsers, kPrefixes, TENANTS_USER_COLUMNS(TENANTS_NUMBER) kKeys, kBytes, kBytesError, kEnd };
+inline constexpr std::uint8_t kOfUsers = kPrefixes + 1;  // here those of users begin, in their order
+}  // namespace tenant_columns
+inline constexpr Column kTenantColumns[] = {
+    {"users", Column::kMost},
+    {"prefixes", Column::kMost},
+    TENANTS_USER_COLUMNS(TENANTS_LINE)  //
+    {"keys", Column::kData},
+    {"bytes", Column::kData},
+    {"bytes_error", Column::kData},
 };
-static_assert(std::size(kUserColumns) == user_columns::kEnd);
+
+#undef TENANTS_LINE
+#undef TENANTS_NUMBER
+#undef TENANTS_USER_COLUMNS
 
 namespace prefix_columns {
 enum : std::uint8_t {
@@ -109,68 +104,5 @@ inline constexpr Column kPrefixColumns[] = {
     {"avg_ttl_msec", Column::kMean},
 };
 static_assert(std::size(kPrefixColumns) == prefix_columns::kEnd);
-
-namespace tenant_columns {
-enum : std::uint8_t {
-  kUsers,
-  kPrefixes,
-  kConnections,
-  kConnectionsPeak,
-  kConnectionsTotal,
-  kCommands,
-  kReads,
-  kWrites,
-  kAdmin,
-  kScripts,
-  kPubsub,
-  kErrors,
-  kRejected,
-  kDenied,
-  kDeniedAuth,
-  kDeniedCommand,
-  kDeniedKey,
-  kDeniedChannel,
-  kDeniedDatabase,
-  kAuthFailures,
-  kCpuUsec,
-  kSlow,
-  kBytesIn,
-  kBytesOut,
-  kKeys,
-  kBytes,
-  kBytesError,
-  kEnd,
-};
-}
-inline constexpr Column kTenantColumns[] = {
-    {"users", Column::kMost},
-    {"prefixes", Column::kMost},
-    {"connections", Column::kActivity},
-    {"connections_peak", Column::kPeak},
-    {"connections_total", Column::kCounter},
-    {"commands", Column::kCounter},
-    {"reads", Column::kCounter},
-    {"writes", Column::kCounter},
-    {"admin", Column::kCounter},
-    {"scripts", Column::kCounter},
-    {"pubsub", Column::kCounter},
-    {"errors", Column::kCounter},
-    {"rejected", Column::kCounter},
-    {"denied", Column::kCounter},
-    {"denied_auth", Column::kCounter},
-    {"denied_command", Column::kCounter},
-    {"denied_key", Column::kCounter},
-    {"denied_channel", Column::kCounter},
-    {"denied_database", Column::kCounter},
-    {"auth_failures", Column::kCounter},
-    {"cpu_usec", Column::kCounter},
-    {"slow", Column::kCounter},
-    {"bytes_in", Column::kCounter},
-    {"bytes_out", Column::kCounter},
-    {"keys", Column::kData},
-    {"bytes", Column::kData},
-    {"bytes_error", Column::kData},
-};
-static_assert(std::size(kTenantColumns) == tenant_columns::kEnd);
 
 }  // namespace tenants

@@ -25,14 +25,51 @@ const Measured* latest(const Module& module, std::uint32_t row) {
   return last ? last : prefix.seen_in(module.sweep.number);
 }
 
+namespace {
+
+// What a server has to tell for a number.
+enum Known : std::uint8_t { kAlways, kRefusals, kLogins, kCpu, kBytesOfClients, kKnowns };
+
+std::array<bool, kKnowns> known_by(const Module& module) {
+  return {true, module.tells_refusals, module.server.valkey_at_least(9, 0), module.cpu.has_run(),
+          module.bytes.known && module.settings.bytes_interval > 0};
+}
+
+// Columns that are counters of a user.
+struct CounterColumn {
+  std::uint8_t column;
+  Counter counter;
+  Known known;
+  std::uint8_t more = 0;
+};
+constexpr CounterColumn kCounterColumns[] = {
+    {user_columns::kConnectionsTotal, Counter::kConnections, kAlways},
+    {user_columns::kErrors, Counter::kErrors, kRefusals},
+    {user_columns::kRejected, Counter::kRejected, kRefusals},
+    {user_columns::kDeniedAuth, Counter::kDenied, kRefusals, 0},
+    {user_columns::kDeniedCommand, Counter::kDenied, kRefusals, 1},
+    {user_columns::kDeniedKey, Counter::kDenied, kRefusals, 2},
+    {user_columns::kDeniedChannel, Counter::kDenied, kRefusals, 3},
+    {user_columns::kDeniedDatabase, Counter::kDenied, kRefusals, 4},
+    {user_columns::kAuthFailures, Counter::kAuthFailures, kLogins},
+    {user_columns::kSlow, Counter::kSlow, kCpu},
+    {user_columns::kBytesIn, Counter::kBytesIn, kBytesOfClients},
+    {user_columns::kBytesOut, Counter::kBytesOut, kBytesOfClients},
+};
+static_assert(std::size(kCounterColumns) == static_cast<std::size_t>(Counter::kEnd), "each counter has a column");
+
+}  // namespace
+
 UserValues user_values(const Module& module, std::uint32_t row) {
   using namespace user_columns;
   const User& user = module.users[row];
   UserValues values;
   values.fill(kAbsent);
+  std::array<bool, kKnowns> known = known_by(module);
+  for (auto [column, counter, by, more] : kCounterColumns)
+    if (known[by]) values[column] = user.of(counter, more);
   values[kConnections] = user.connections;
   values[kConnectionsPeak] = user.connections_peak;
-  values[kConnectionsTotal] = user.connections_total;
   values[kCommands] = user.commands_total();
   auto of = [&](Kind kind) { return user.commands[static_cast<std::size_t>(kind)]; };
   values[kReads] = of(Kind::kRead);
@@ -40,21 +77,9 @@ UserValues user_values(const Module& module, std::uint32_t row) {
   values[kAdmin] = of(Kind::kAdmin);
   values[kScripts] = of(Kind::kScript);
   values[kPubsub] = of(Kind::kPubsub);
-  if (module.tells_refusals) {
-    values[kErrors] = user.errors;
-    values[kRejected] = user.rejected;
-    values[kDenied] = user.denied_total();
-    std::ranges::copy(user.denied, values.begin() + kDeniedAuth);
-  }
-  if (module.server.valkey_at_least(9, 0)) values[kAuthFailures] = user.auth_failures;
-  if (module.cpu.has_run()) {
-    values[kCpuUsec] = module.cpu_nanoseconds(row) / 1000;
-    values[kSlow] = user.slow;
-  }
-  if (module.bytes.known && module.settings.bytes_interval > 0) {
-    values[kBytesIn] = user.bytes_in;
-    values[kBytesOut] = user.bytes_out;
-  }
+  if (known[kRefusals])
+    values[kDenied] = std::accumulate(&values[kDeniedAuth], &values[kDeniedAuth] + kDenials, std::uint64_t{0});
+  if (known[kCpu]) values[kCpuUsec] = module.cpu_nanoseconds(row) / 1000;
   return values;
 }
 
@@ -147,7 +172,7 @@ bool is_listed(const Module& module, std::uint32_t number) {
   if (tenant.own || !tenant.user) return true;
   if (tenant_of_user(module, tenant.user) != number) return false;
   const User& user = module.users[tenant.user];
-  return user.in_acl || user.connections || user.connections_total || user.commands_total() ||
+  return user.in_acl || user.connections || user.of(Counter::kConnections) || user.commands_total() ||
          tally[tenant_columns::kPrefixes][number];
 }
 

@@ -13,18 +13,6 @@ void add(std::uint64_t& sum, std::uint64_t value) {
   if (sum != kAbsent) sum = value == kAbsent ? kAbsent : sum + value;
 }
 
-// A tenant's columns that are sums over its users, and the users' they are sums of: those of the same name, but for
-// `users` itself.
-constexpr auto kOfUsers = [] {
-  std::array<std::pair<std::uint8_t, std::uint8_t>, user_columns::kEnd> pairs{};
-  std::size_t end = 0;
-  for (std::uint8_t column = tenant_columns::kConnections; column < tenant_columns::kEnd; ++column)
-    for (std::uint8_t of = 0; of < user_columns::kEnd; ++of)
-      if (std::string_view(kTenantColumns[column].name) == kUserColumns[of].name) pairs[end++] = {column, of};
-  return pairs;
-}();
-static_assert(kOfUsers.back().first > 0, "a column of users is missing among those of tenants");
-
 }  // namespace
 
 void Tallies::begin(const Module& module) {
@@ -36,8 +24,8 @@ void Tallies::begin(const Module& module) {
   next_.totals.bytes = 0;
   // Where nobody's is known, neither is that of a tenant without users.
   UserValues nobody = user_values(module, UserTable::kInternal);
-  for (auto [column, of] : kOfUsers)
-    if (nobody[of] == kAbsent) std::ranges::fill(next_.tenants[column], kAbsent);
+  for (std::size_t of = 0; of < nobody.size(); ++of)
+    if (nobody[of] == kAbsent) std::ranges::fill(next_.tenants[tenant_columns::kOfUsers + of], kAbsent);
   users_end_ = module.users.end();
   prefixes_end_ = module.prefixes.end();
   user_ = prefix_ = 0;
@@ -59,8 +47,9 @@ bool Tallies::advance(const Module& module, std::uint64_t until, const server_ap
     users_.put(user_, values);
     std::uint32_t tenant = tenant_of_user(module, user_);
     if (tenant >= tenants.rows()) tenants.resize(tenant + 1);
-    for (auto [column, of] : kOfUsers) add(tenants[column][tenant], values[of]);
-    if (tenants[kUsers][tenant]) tenants[kConnectionsPeak][tenant] = kAbsent;  // of several users there is none
+    for (std::size_t of = 0; of < values.size(); ++of) add(tenants[kOfUsers + of][tenant], values[of]);
+    if (tenants[kUsers][tenant])
+      tenants[kOfUsers + user_columns::kConnectionsPeak][tenant] = kAbsent;  // of several users there is none
     tenants[kUsers][tenant] += user_ >= UserTable::kFirst;
     totals.connections += values[user_columns::kConnections];
     totals.commands += values[user_columns::kCommands];
