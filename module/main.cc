@@ -157,31 +157,8 @@ int on_load(Context* context, server_api::String** argv, int argc) noexcept {
   return result;
 }
 
-// Before 9.1 the server dies when a module goes whose commands an ACL rule names (valkey #2797).
-bool named_in_acl() {
-  server_api::Reply reply = module_state->ask.acl();
-  if (!server_api::is(reply.get(), server_api::kReplyArray)) return !module_state->server.valkey_at_least(9, 1);
-  for (std::size_t i = 0; i < api.CallReplyLength(reply.get()); ++i) {
-    std::string_view rules = server_api::text(api.CallReplyArrayElement(reply.get(), i));
-    for (std::string_view rule : {"+tenants.", "-tenants.", "+@tenants", "-@tenants"})
-      if (rules.find(rule) != std::string_view::npos) return true;
-  }
-  return false;
-}
-
-const char* why_not() noexcept {
-  if (named_in_acl())
-    return "an ACL user has a rule that names a command or the category of this module, or the server does not tell "
-           "(rename-command ACL): remove it first";
-  try {
-    return still_in_use(*module_state);
-  } catch (...) {
-    return "out of memory";
-  }
-}
-
 int on_unload(Context* context) noexcept {
-  if (const char* why = why_not()) {
+  if (const char* why = why_not_unloaded(*module_state)) {
     api.Log(context, "warning", "tenants: not unloaded: %s", why);
     return server_api::kErr;
   }

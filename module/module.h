@@ -9,6 +9,7 @@
 
 #include "module/accounting/acl.h"
 #include "module/accounting/attribution.h"
+#include "module/accounting/bytes.h"
 #include "module/accounting/clients.h"
 #include "module/accounting/commands.h"
 #include "module/accounting/groups.h"
@@ -27,17 +28,6 @@ namespace tenants {
 
 inline constexpr int kVersion = 100;  // 0.1.0
 inline constexpr const char* kVersionText = "0.1.0";
-
-// The reading of the bytes of connections. From 8.1 on the server finds one client by looking at all of them.
-struct Bytes {
-  bool known = true;  // CLIENT LIST has tot-net-in and tot-net-out
-  std::uint32_t place = 0;
-  std::uint64_t round_usec = 0;     // when this round over all clients began
-  std::uint64_t next_usec = 0;      // not before then its next part
-  std::int64_t credit_usec = 0;     // of CPU time for last looks at connections; below 0: nothing is to be had
-  std::uint64_t credited_usec = 0;  // up to when it has grown
-  std::uint64_t missed = 0;         // connections that closed, or changed their user, without a last look
-};
 
 // The EXEC after a WATCH that was counted last: does it run? Known when the next command begins.
 struct WatchedExec {

@@ -141,6 +141,8 @@ unsigned Attribution::refused(Client& client) {
   if (before_.client == &client && before_.command == client.last) {
     client.clear(kOfTransaction);
     client.set(before_.flags & kOfTransaction);
+  } else if (client.is(Client::kInMulti) && client.is(Client::kCounted)) {
+    client.clear(kOfTransaction & ~Client::kWatching);  // a MULTI that has waited (CLIENT PAUSE) while others came
   }
   if (client.is(Client::kInMulti)) effects = give_up(client);
   never_ran(client);

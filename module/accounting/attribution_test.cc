@@ -395,6 +395,19 @@ TEST(Attribution, the_server_is_asked_whether_exec_ran_only_where_a_key_is_watch
     EXPECT_EQ(static_cast<bool>(bare.send(name) & Attribution::kAskIfRan), asks) << name;
 }
 
+TEST(Attribution, a_multi_that_is_refused_after_it_has_waited_begins_no_transaction) {
+  Bare bare;
+  Client other;
+  bare.send("watch");
+  bare.send("multi");
+  bare.attribution.sent(other, {.command = bare.commands.find("multi"), .arguments = 1});
+  bare.attribution.refused(bare.client);
+  EXPECT_FALSE(bare.client.is(Client::kInMulti));
+  EXPECT_TRUE(bare.client.is(Client::kWatching));
+  EXPECT_EQ(bare.counted(bare.client.user), 1u);
+  EXPECT_TRUE(other.is(Client::kInMulti));
+}
+
 TEST(Attribution, what_a_script_calls_is_its_clients_and_its_users_once_the_client_is_gone) {
   Bare bare;
   std::uint32_t app1 = bare.client.user, app2 = bare.users.add("app2");

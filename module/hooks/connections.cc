@@ -26,39 +26,6 @@ Client& enter(Module& module, std::uint64_t id, std::uint32_t user) {
   return client;
 }
 
-// What CLIENT LIST says of `count` clients, from `place` on; returns where to go on, or 0.
-template <typename Visit>
-std::uint32_t list_some(Module& module, std::uint32_t place, std::uint32_t count, Visit visit) {
-  std::vector<server_api::OwnedString> ids;
-  ids.reserve(count);
-  place = module.clients.visit_some(place, count, [&](const Client& client) {
-    if (client.is(Client::kUnlisted)) return;
-    std::string text = std::to_string(client.id);
-    ids.emplace_back(api.CreateString(nullptr, text.data(), text.size()));
-  });
-  if (ids.empty()) return place;
-  server_api::Reply reply = module.ask.clients(ids);
-  for_each_client(server_api::text(reply.get()), [&](const ClientLine& line) {
-    std::optional<std::uint64_t> id = line.number("id");
-    if (Client* client = id ? module.clients.find(*id) : nullptr) visit(*client, line);
-  });
-  return place;
-}
-
-void take_bytes(Module& module, Client& client, const ClientLine& line) {
-  std::optional<std::uint64_t> in = line.number("tot-net-in"), out = line.number("tot-net-out");
-  if (!in || !out) {
-    module.bytes.known = false;
-    return;
-  }
-  User& user = module.users[client.is(Client::kNewBytes) ? UserTable::kOther : client.user];
-  client.clear(Client::kNewBytes);
-  if (*in >= client.bytes_in) user.of(Counter::kBytesIn) += *in - client.bytes_in;
-  if (*out >= client.bytes_out) user.of(Counter::kBytesOut) += *out - client.bytes_out;
-  client.bytes_in = *in;
-  client.bytes_out = *out;
-}
-
 void refresh(Module& module, Client& client) {
   std::optional<std::uint32_t> user = user_of(module, client.id);
   if (user && module.attribution.user_is(client, *user) && *user != module.users.find("default"))
@@ -81,9 +48,7 @@ void adopt_clients(Module& module, const server_api::Reply& list) {
     if (line.has_flag('x') && line.value("cmd") != "exec") client->set(Client::kInMulti);
     if (line.number("watch").value_or(0)) client->set(Client::kWatching);
     if (line.has_flag('T')) note_no_touch(module, *client);
-    // What went over it before is nobody's.
-    client->bytes_in = line.number("tot-net-in").value_or(0);
-    client->bytes_out = line.number("tot-net-out").value_or(0);
+    module.bytes.begin(*client, line);
   });
 }
 
@@ -196,74 +161,22 @@ bool has_mark(Module& module, const Client& client, char letter) {
   return ClientLine(server_api::text(reply.get())).has_flag(letter);
 }
 
-void take_last_bytes(Module& module, Client& client) {
-  constexpr std::uint64_t kShare = 100;         // of the time
-  constexpr std::int64_t kMostCredit = 50'000;  // thousands of connections at once
-  Bytes& bytes = module.bytes;
-  if (!bytes.known) return;
-  std::uint64_t start = monotonic_usec();
-  auto earned = static_cast<std::int64_t>((start - std::exchange(bytes.credited_usec, start)) / kShare);
-  bytes.credit_usec = std::min(kMostCredit, bytes.credit_usec + earned);
-  bool wanted = module.settings.bytes_interval > 0;
-  if (!wanted || bytes.credit_usec < 0 || client.is(Client::kUnlisted) || module.slow_log.has_ours()) {
-    client.set(Client::kNewBytes);
-    bytes.missed += wanted;
-    return;
-  }
-  server_api::Reply reply = module.ask.client(client.id);
-  std::string_view line = server_api::text(reply.get());
-  if (!line.empty()) take_bytes(module, client, ClientLine(line));
-  bytes.credit_usec -= static_cast<std::int64_t>(monotonic_usec() - start);
-}
-
-void read_some_bytes(Module& module) {
-  constexpr std::uint64_t kRest = 400;  // times the CPU time it took
-  Bytes& bytes = module.bytes;
-  if (!bytes.known || module.settings.bytes_interval == 0 || module.slow_log.has_ours()) return;
-  std::uint64_t start = monotonic_usec();
-  if (start < bytes.next_usec || (bytes.place == 0 && start - bytes.round_usec < 1'000'000)) return;
-  if (bytes.place == 0) bytes.round_usec = start;
-  std::uint64_t cpu = thread_cpu_usec();
-  auto count = static_cast<std::uint32_t>(std::max<std::size_t>(25, module.clients.size() / 100));
-  bytes.place = list_some(module, bytes.place, count,
-                          [&](Client& client, const ClientLine& line) { take_bytes(module, client, line); });
-  auto interval = static_cast<std::uint64_t>(module.settings.bytes_interval) * 1000;
-  bytes.next_usec = start + std::max(interval, (thread_cpu_usec() - cpu) * kRest);
-}
-
-const char* still_in_use(Module& module) {
-  constexpr const char* kQueued =
-      "an open transaction holds a command of this module, or may: let its client send EXEC or DISCARD, or close it "
-      "with CLIENT KILL, first";
-  constexpr const char* kRanLast =
-      "a client is connected whose last command was one of this module's, and CLIENT LIST (field cmd) would read freed "
-      "memory: let it send another command, or close it with CLIENT KILL, first";
-  constexpr const char* kBlocked =
-      "a client is blocked, and what it has sent already may hold a command of this module: wait for it, or unblock it "
-      "with CLIENT UNBLOCK or the end of CLIENT PAUSE, first";
-  const char* why = nullptr;
-  auto ours = [&](std::uint16_t command) { return is_ours(module.commands.counted(command).name); };
-  // What is queued is not all known where the filter ran out of memory, or has taken a transaction for lost.
-  auto may_hold_ours = [&](const Client& client) {
-    bool known = client.is(Client::kInMulti | Client::kRanQueued) && !client.is(Client::kWillFail);
-    return module.lost_queued || !known || client.queued.has(ours);
-  };
-  module.clients.for_each([&](Client& client) {
-    if (!client.is(Client::kUnlisted)) return;
-    if (ours(client.last)) why = kRanLast;
-    if (client.is(Client::kInMulti | Client::kRanQueued) && may_hold_ours(client)) why = kQueued;
+std::uint32_t list_some(Module& module, std::uint32_t place, std::uint32_t count,
+                        const std::function<void(Client&, const ClientLine&)>& visit) {
+  std::vector<server_api::OwnedString> ids;
+  ids.reserve(count);
+  place = module.clients.visit_some(place, count, [&](const Client& client) {
+    if (client.is(Client::kUnlisted)) return;
+    std::string text = std::to_string(client.id);
+    ids.emplace_back(api.CreateString(nullptr, text.data(), text.size()));
   });
-  // From 9.1 on a pipeline is looked up as a whole, before its first command runs.
-  bool looks_ahead = module.server.valkey_at_least(9, 1);
-  std::uint32_t place = 0;
-  do
-    place = list_some(module, place, 1000, [&](Client& client, const ClientLine& line) {
-      if (looks_ahead && line.has_flag('b')) why = kBlocked;
-      if (is_ours(line.value("cmd"))) why = kRanLast;
-      if (line.has_flag('x') && may_hold_ours(client)) why = kQueued;
-    });
-  while (place > 0 && !why);
-  return why;
+  if (ids.empty()) return place;
+  server_api::Reply reply = module.ask.clients(ids);
+  for_each_client(server_api::text(reply.get()), [&](const ClientLine& line) {
+    std::optional<std::uint64_t> id = line.number("id");
+    if (Client* client = id ? module.clients.find(*id) : nullptr) visit(*client, line);
+  });
+  return place;
 }
 
 bool default_is_open(Module& module) {

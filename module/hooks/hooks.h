@@ -1,6 +1,9 @@
 // What the server tells us, and what each telling changes.
 #pragma once
 
+#include <functional>
+
+#include "module/accounting/server_text.h"
 #include "module/module.h"
 
 namespace tenants {
@@ -62,15 +65,21 @@ void note_no_touch(Module& module, const Client& client);
 // Whether the client's line of CLIENT LIST has this letter among its flags; no, where it must not be asked for.
 // Some 3 µs.
 bool has_mark(Module& module, const Client& client, char letter);
+// What CLIENT LIST says of `count` clients, from `place` on; returns where to go on, or 0.
+std::uint32_t list_some(Module& module, std::uint32_t place, std::uint32_t count,
+                        const std::function<void(Client&, const ClientLine&)>& visit);
+
+// bytes.cc
 // What went over the client's connection since it was last looked at, for its user: it goes, or changes its user. Some
 // 3 µs, from 8.1 on and up to 0.03 µs for each client; left out, and counted, where more than a hundredth of the time
 // went into that.
 void take_last_bytes(Module& module, Client& client);
 // The same for the next few clients in turn, if it is time.
 void read_some_bytes(Module& module);
-// Why the module must not be unloaded now: what the server may still run, or read, of it. Null: nothing is left.
-// O(clients): all of CLIENT LIST.
-const char* still_in_use(Module& module);
+
+// leaving.cc
+// Why the module must not be unloaded now; null: it may be. O(clients and rules): CLIENT LIST and ACL LIST.
+const char* why_not_unloaded(Module& module) noexcept;
 
 // config.cc
 void read_slow_log_config(Module& module);

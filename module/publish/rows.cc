@@ -32,7 +32,7 @@ enum Known : std::uint8_t { kAlways, kRefusals, kLogins, kCpu, kBytesOfClients, 
 
 std::array<bool, kKnowns> known_by(const Module& module) {
   return {true, module.tells_refusals, module.server.valkey_at_least(9, 0), module.cpu.has_run(),
-          module.bytes.known && module.settings.bytes_interval > 0};
+          module.bytes.known() && module.settings.bytes_interval > 0};
 }
 
 // Columns that are counters of a user.

@@ -82,7 +82,7 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module, con
   add("sweep_longest_slice_usec", sweep.longest_slice_usec);
   add("sweep_longest_slice_cpu_usec", sweep.longest_slice_cpu_usec);
   add("drift", module.keyspace.drift());
-  add("bytes_missed", module.bytes.missed);
+  add("bytes_missed", module.bytes.missed());
   add("users_dropped", module.users.dropped());
   add("prefixes_dropped", module.prefixes.dropped());
   add("users_reused", module.users.reused());
