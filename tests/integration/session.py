@@ -168,6 +168,7 @@ class Session:
             self.ledger.count(user, command, reply)  # EXEC began as this user
             return
         self._count(command, reply)
+        self._foreseen |= self._queued is not None and foreseeable(reply)
         if name == b"RESET" or name == b"DISCARD" and reply == b"OK":
             self._queued, self._watching = None, False
         elif name == b"UNWATCH" and reply == b"OK":

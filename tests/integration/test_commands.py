@@ -1,5 +1,7 @@
 """Commands per user against the ledger and commandstats."""
 
+import random
+
 import pytest
 from redis.exceptions import ResponseError
 
@@ -68,6 +70,42 @@ def test_commands(shared, case):
     assert module == commandstats
     after = users(shared)[b"app1"]
     assert tuple(after[field] - before[field] for field in ("commands", "reads", "writes")) == expected[-1 if not shared.ledger.tells_refusals else 0]
+
+
+WORDS = [
+    ("GET", "k"), ("SET", "k", "1"), ("SET", "k", "1"), ("MULTI",), ("MULTI",), ("EXEC",), ("EXEC",), ("EXEC", "x"), ("DISCARD",), ("DISCARD", "x"), ("WATCH", "k"), ("WATCH", "k"), ("WATCH",),
+    ("UNWATCH",), ("PING",), ("NOSUCH",), ("GET",), in_lua([(b"GET", b"k")]), ("AUTH", "any1", "secret"), ("AUTH", "any2", "secret"), ("RESET",),
+    ("BLPOP", "none", "0.001"), ("SUBSCRIBE",), ("CLIENT", "ID"), ("CLIENT", "NOSUCH"), ("SAVE",), ("MOVE", "k", 1), ("SELECT", 1), ("SELECT", 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("together", [1, 8])
+def test_whatever_begins_and_ends_a_transaction_counts_as_commandstats_has_it(shared, seed, together):
+    """Any of it after any other, by two clients that watch the same key. From 9.1 on a user may lack what ends a transaction, too."""
+    rng = random.Random(seed)
+    for user in ("any1", "any2"):
+        shared.admin.call("ACL", "SETUSER", user, "on", ">secret", "~*", "+@all")
+    words = WORDS
+    if shared.ledger.tells_refusals:  # 8.x sends no reply to an AUTH that fails in a transaction
+        words = [*WORDS, ("AUTH", "less", "secret"), ("AUTH", "any1", "wrong")]
+    shared.admin.call("ACL", "SETUSER", "less", "on", ">secret", "~*", "+@all", "-discard", "-unwatch", "-multi", "-watch", "-exec")
+    for _ in range(30):
+        sessions = [shared.session("any1"), shared.session("any2")]
+        before, logins = observe(shared), [0, 0]  # of each client, since its last EXEC
+        for _ in range(60 // together):
+            number, commands = rng.randrange(2), rng.choices(words, k=together)
+            for command in list(commands) * (not shared.ledger.tells_refusals):
+                logins[number] = logins[number] + 1 if command[0] == "AUTH" else 0 if command == ("EXEC",) else logins[number]
+                if command[0] == "AUTH" and logins[number] > 1:
+                    commands.remove(command)  # before 9.0 nobody knows whose is what lies between two
+            sessions[number].pipeline(commands)
+        for session in sessions:
+            session.outcome("RESET")
+        module, commandstats = sums_of_commands(shared, before)
+        assert module == commandstats, f"seed {seed}"
+        assert not wrong_commands(shared, before), f"seed {seed}: user: (module, ledger)"
+        for session in sessions:
+            session.close()
 
 
 REFUSED = {  # before: what the ACL takes away; what app1 sends; how many of them run
