@@ -124,10 +124,10 @@ def launch(version, tmp_path, request):
     yield make
     for server in servers:
         if server.process:
-            server.was_healthy = _problem(server.check_health)
+            server.problem = _problem(server.check_health)
             server.stop()
-            server.was_healthy = server.was_healthy or _problem(server.check_log)
-    problems = [server.was_healthy for server in servers if server.process and server.was_healthy]
+            server.problem = server.problem or _problem(server.check_log)
+    problems = [server.problem for server in servers if server.process and server.problem]
     assert not problems, "\n".join(problems)
 
 

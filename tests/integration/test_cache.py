@@ -192,3 +192,22 @@ def test_resetstat_starts_the_counters_of_prefixes_anew(quiet):
     assert cache(admin) == (1, 0)
     admin.call("TENANTS.RESETSTAT")
     assert cache(admin) == (0, 0)
+
+
+def test_a_flush_changes_no_counter(shared):
+    admin, session = shared.admin, shared.session("app1")
+    acl_taken_in(admin)
+    session.pipeline([("SET", f"app1:{number}", "x", "PX", 10_000_000) for number in range(100)] + [("GET", "app1:1")] * 10)
+    counters = ("hits_sampled", "misses_sampled", "expired", "evicted")
+
+    def counted():
+        info = read_info(admin)
+        return {name: info.prefixes[b"app1:"].get(name) for name in counters}, info.users[b"app1"]["commands"]
+
+    before = counted()
+    for flush in (("FLUSHDB",), ("FLUSHALL",), ("FLUSHALL", "ASYNC")):
+        session.call(*flush)
+    names, commands = counted()
+    assert (names, commands) == (before[0], before[1] + 3)
+    quick_passes(admin)  # for the server that does not tell of keys
+    wait_until(lambda: read_info(admin).prefixes[b"app1:"]["keys"] == 0, "the keys to be gone")
