@@ -202,11 +202,40 @@ def test_a_new_password_and_a_broken_file_are_taken_in_while_it_runs(server, exp
         return exporter.request("/-/healthy", login=("ops", password))[0]
 
     assert (status("old"), status("new")) == (200, 401)
-    for text, told, expected in [("nonsense: 1\n", "left as it was", (200, 401)), (f"basic_auth_users:\n  ops: {bcrypt('new')}\n", "loaded anew", (401, 200))]:
+    for text, told, expected in [("nonsense: 1\n", "left as before", (200, 401)), (f"basic_auth_users:\n  ops: {bcrypt('new')}\n", "loaded anew", (401, 200))]:
         config.write_text(text)
         exporter.process.send_signal(signal.SIGHUP)
         wait_until(lambda: told in exporter.log(), lambda: exporter.log())
         assert (status("old"), status("new")) == expected
+
+
+def test_targets_that_come_and_go_are_taken_in_while_it_runs(launch, export, tmp_path):
+    first, second = launch(), launch()
+    targets = tmp_path / "targets.yml"
+
+    def file(*ports):
+        return "targets:\n" + "".join(f"  - address: 127.0.0.1:{port}\n" for port in ports)
+
+    targets.write_text(file(first.port))
+    exporter = export(connection=["--targets", targets])
+
+    def nodes():
+        metrics = exporter.metrics()
+        return {node: metrics.one("valkey_tenant_up", node=node) for node in metrics.labels("valkey_tenant_up", "node")}
+
+    up = {server: f"127.0.0.1:{server.port}" for server in (first, second)}
+    assert nodes() == {up[first]: 1}
+    for text, told, expected in [
+        (file(first.port) + "  - nonsense: 1\n", "left as before", {up[first]: 1}),
+        (file(first.port, second.port), "loaded anew", {up[first]: 1, up[second]: 1}),
+        ("nothing\n", "left as before", {up[first]: 1, up[second]: 1}),
+        (file(second.port), "loaded anew", {up[second]: 1}),
+    ]:
+        before = exporter.log().count(told)
+        targets.write_text(text)
+        exporter.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: exporter.log().count(told) > before, lambda: exporter.log())
+        wait_until(lambda: nodes() == expected, lambda: nodes())
 
 
 @pytest.mark.parametrize(

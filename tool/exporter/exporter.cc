@@ -31,16 +31,15 @@ void on_signal(int signal) {
   if (server) signal == SIGHUP ? server->reload() : server->stop();
 }
 
-// The web configuration anew; a bad one changes nothing.
-void reload(const std::string& file, HttpServer& server, Site& site) {
+// A file is read anew; a bad one changes nothing.
+template <typename Load>
+void reload(const std::string& what, const std::string& file, Load load) {
   if (file.empty()) return;
   try {
-    WebConfig config = read_web_config(file);
-    server.use_tls(config.tls);
-    site.set_users(config.users);
-    log(Level::kInfo, "web configuration loaded anew", {{"file", file}});
+    load();
+    log(Level::kInfo, what + " loaded anew", {{"file", file}});
   } catch (const Failure& wrong) {
-    log(Level::kError, "web configuration left as it was", {{"reason", wrong.what()}});
+    log(Level::kError, what + " left as before", {{"reason", wrong.what()}});
   }
 }
 
@@ -73,7 +72,14 @@ int run(const ConnectionOptions& connection, Options options) {
   site.set_users(config.users);
   HttpServer server;
   server.use_tls(config.tls);
-  server.on_reload([&] { reload(options.config_file, server, site); });
+  server.on_reload([&] {
+    reload("web configuration", options.config_file, [&] {
+      WebConfig anew = read_web_config(options.config_file);
+      server.use_tls(anew.tls);
+      site.set_users(anew.users);
+    });
+    reload("targets", connection.targets_file, [&] { scraper.use(chosen_targets(connection)); });
+  });
   site.install(server);
   if (config.headers_ignored) log(Level::kWarning, "http_server_config is not used", {{"file", options.config_file}});
   for (const std::string& address : options.addresses) {

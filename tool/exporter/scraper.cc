@@ -1,6 +1,7 @@
 #include "tool/exporter/scraper.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tool/exporter/log.h"
 
@@ -53,10 +54,12 @@ void log_changes(const Snapshot* before, const Snapshot& now) {
 }  // namespace
 
 Scraper::Scraper(std::vector<Target> targets, milliseconds timeout, Wanted wanted)
-    : finds_nodes_(std::ranges::any_of(targets, &Target::cluster)),
-      timeout_(timeout),
-      wanted_(wanted),
-      fleet_(std::move(targets), timeout) {}
+    : timeout_(timeout), wanted_(wanted), next_targets_(std::move(targets)) {}
+
+void Scraper::use(std::vector<Target> targets) {
+  std::lock_guard lock(mutex_);
+  next_targets_ = std::move(targets);
+}
 
 SharedReading Scraper::read(milliseconds most) {
   std::unique_lock lock(mutex_);
@@ -67,10 +70,15 @@ SharedReading Scraper::read(milliseconds most) {
   }
   running_ = true;
   SharedReading last = history_.empty() ? nullptr : history_.back();
+  std::optional<std::vector<Target>> targets = std::exchange(next_targets_, std::nullopt);
   lock.unlock();
   auto reading = std::make_shared<Reading>();
   try {
-    reading->snapshot = fleet_.read(wanted_, std::min(timeout_, finds_nodes_ ? most / 2 : most));
+    if (targets) {
+      finds_nodes_ = std::ranges::any_of(*targets, &Target::cluster);
+      fleet_ = std::make_unique<Fleet>(std::move(*targets), timeout_);
+    }
+    reading->snapshot = fleet_->read(wanted_, std::min(timeout_, finds_nodes_ ? most / 2 : most));
     keep_each_node_once(reading->snapshot.nodes);
     tell_of_no_keys(reading->snapshot.nodes);
     log_changes(last ? &last->snapshot : nullptr, reading->snapshot);

@@ -7,6 +7,8 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <vector>
 
 #include "tool/fleet/fleet.h"
 
@@ -23,6 +25,9 @@ class Scraper {
   // `timeout` is the most that one node may take, and one seed of a cluster to name the nodes.
   Scraper(std::vector<Target> targets, std::chrono::milliseconds timeout, Wanted wanted);
 
+  // From the next reading on it is these. From any thread.
+  void use(std::vector<Target> targets);
+
   // Takes at most `most`. Null: the reading that is under way takes longer. From any thread.
   SharedReading read(std::chrono::milliseconds most = std::chrono::milliseconds::max());
 
@@ -34,12 +39,15 @@ class Scraper {
   bool has_answered() const;
 
  private:
-  const bool finds_nodes_;  // of a cluster, which takes a time-out of its own
   const std::chrono::milliseconds timeout_;
   const Wanted wanted_;
-  Fleet fleet_;
 
-  mutable std::mutex mutex_;  // guards what follows; fleet_ belongs to who has set running_
+  // These belong to who has set running_.
+  std::unique_ptr<Fleet> fleet_;
+  bool finds_nodes_ = false;  // of a cluster, which takes a time-out of its own
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::optional<std::vector<Target>> next_targets_;
   std::condition_variable done_;
   bool running_ = false, answered_ = false;
   std::uint64_t readings_ = 0;
