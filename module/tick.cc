@@ -95,7 +95,7 @@ void do_chores(Module& module) {
 
 void on_tick(int fd, void*, int) noexcept {
   std::uint64_t ticks;
-  if (read(fd, &ticks, sizeof ticks) < 0) return;
+  if (::read(fd, &ticks, sizeof ticks) < 0) return;
   Module& module = *module_state;
   // What the server does when nobody has asked for anything for a while is its own work, and so is this.
   bool quiet = std::exchange(module.tick.sequence, module.cpu.sequence()) == module.cpu.sequence();
