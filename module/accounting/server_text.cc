@@ -12,14 +12,20 @@ std::optional<std::uint64_t> number_at(std::string_view text) {
   return error == std::errc() ? std::optional(value) : std::nullopt;
 }
 
+// What follows `field` and `assigns`, up to `ends`; the field begins the text, or stands behind `ends`.
+std::string_view value_of(std::string_view text, std::string_view field, char assigns, char ends) {
+  for (std::size_t at = 0; (at = text.find(field, at)) != std::string_view::npos; at += field.size()) {
+    std::size_t end = at + field.size();
+    if ((at > 0 && text[at - 1] != ends) || end >= text.size() || text[end] != assigns) continue;
+    return text.substr(end + 1, text.find(ends, end) - end - 1);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::optional<std::uint64_t> info_number(std::string_view info, std::string_view field) {
-  for (std::size_t at = 0; (at = info.find(field, at)) != std::string_view::npos; at += field.size()) {
-    std::size_t end = at + field.size();
-    if (at > 0 && info[at - 1] == '\n' && end < info.size() && info[end] == ':') return number_at(info.substr(end + 1));
-  }
-  return std::nullopt;
+  return number_at(value_of(info, field, ':', '\n'));
 }
 
 DatabaseSizes info_databases(std::string_view info) {
@@ -35,14 +41,7 @@ DatabaseSizes info_databases(std::string_view info) {
   return sizes;
 }
 
-std::string_view ClientLine::value(std::string_view field) const {
-  for (std::size_t at = 0; (at = line_.find(field, at)) != std::string_view::npos; at += field.size()) {
-    std::size_t end = at + field.size();
-    if ((at > 0 && line_[at - 1] != ' ') || end >= line_.size() || line_[end] != '=') continue;
-    return line_.substr(end + 1, line_.find(' ', end) - end - 1);
-  }
-  return {};
-}
+std::string_view ClientLine::value(std::string_view field) const { return value_of(line_, field, '=', ' '); }
 
 std::optional<std::uint64_t> ClientLine::number(std::string_view field) const { return number_at(value(field)); }
 

@@ -282,12 +282,13 @@ std::optional<std::uint64_t> work_on_pass(Module& module, const char* hindered_b
   if (!schedule.was_answered()) return std::nullopt;
   bool count_anew = module.keyspace.wants_seeding() && !schedule.fails_too_often();
   auto interval = static_cast<std::uint64_t>(settings.sweep_interval) * kSecond;
-  if (!schedule.has_work() && (outgrown || count_anew))
-    schedule.want();
-  else if (schedule.is_due(now, interval) && interval > 0 && is_unchanged(module, now))
-    schedule.nothing_changed(now);
-  else if (schedule.is_due(now, interval))
-    schedule.want();
+  if (!schedule.has_work()) {
+    bool wanted = outgrown || count_anew, due = schedule.is_due(now, interval);
+    if (due && !wanted && interval > 0 && is_unchanged(module, now))
+      schedule.nothing_changed(now);
+    else if (due || wanted)
+      schedule.want();
+  }
   if (!schedule.has_work()) return std::nullopt;
   if (now < schedule.rests_until_usec()) return schedule.rests_until_usec() - now;  // the tick came for something else
   std::uint64_t rest = slice(module);

@@ -150,21 +150,19 @@ class Session:
                 self._queued.append(command)
             return
         user = self.user
-        if name == b"EXEC" and len(command) > 1:  # refused, and the transaction with it
-            self._watching &= self._queued is None
-            self._queued = None
-            return
         if name == b"EXEC":
+            queued, self._queued = self._queued, None
+            watching, self._watching = self._watching, self._watching and queued is None  # without MULTI it is an error, and ends nothing
+            if len(command) > 1:  # refused, and the transaction with it
+                return
             aborted = isinstance(reply, ResponseError) and (str(reply).startswith("EXECABORT") or refused(reply))
-            seen = self._foreseen or self.ledger.tells_refusals or self._watching and "previous errors" in str(reply)
+            seen = self._foreseen or self.ledger.tells_refusals or watching and "previous errors" in str(reply)
             if aborted and not seen:
-                replies = [ResponseError("NOPERM, and the transaction with it")] * len(self._queued)
+                replies = [ResponseError("NOPERM, and the transaction with it")] * len(queued)
             else:
                 replies = reply if isinstance(reply, list) else ()
-            for inner, inner_reply in zip(self._queued or (), replies):
+            for inner, inner_reply in zip(queued or (), replies):
                 self._count(inner, inner_reply, inside=True)
-            self._watching &= self._queued is None  # without MULTI it is an error, and ends nothing
-            self._queued = None
             self.ledger.count(user, command, reply)  # EXEC began as this user
             return
         self._count(command, reply)
