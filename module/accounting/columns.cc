@@ -27,10 +27,12 @@ bool PackedColumns::take(const Columns& columns) {
   }
   block.bytes.resize(size);
   for (std::size_t i = 0; i < columns.width(); ++i) {
-    std::uint8_t* to = block.bytes.data() + block.ranges[i].begin;
-    for (std::uint32_t row = rows_; row < end; ++row, to += block.ranges[i].width) {
-      std::uint64_t above = columns[i][row] + 1 - block.ranges[i].least;
-      std::memcpy(to, &above, block.ranges[i].width);
+    const Range& range = block.ranges[i];
+    if (range.width == 0) continue;  // perhaps nothing is kept at all, and to copy none of it is undefined
+    std::uint8_t* to = block.bytes.data() + range.begin;
+    for (std::uint32_t row = rows_; row < end; ++row, to += range.width) {
+      std::uint64_t above = columns[i][row] + 1 - range.least;
+      std::memcpy(to, &above, range.width);
     }
   }
   memory_ += sizeof(Block) + columns.width() * sizeof(Range) + size;
@@ -43,7 +45,8 @@ std::uint64_t PackedColumns::at(std::size_t column, std::uint32_t row) const {
   const Block& block = blocks_[row / kBlock];
   const Range& range = block.ranges[column];
   std::uint64_t above = 0;
-  std::memcpy(&above, block.bytes.data() + range.begin + std::size_t{row % kBlock} * range.width, range.width);
+  if (range.width)
+    std::memcpy(&above, block.bytes.data() + range.begin + std::size_t{row % kBlock} * range.width, range.width);
   return range.least + above - 1;
 }
 
