@@ -10,6 +10,7 @@
 #include "module/accounting/acl.h"
 #include "module/accounting/attribution.h"
 #include "module/accounting/bytes.h"
+#include "module/accounting/call_stack.h"
 #include "module/accounting/clients.h"
 #include "module/accounting/commands.h"
 #include "module/accounting/groups.h"
@@ -121,7 +122,6 @@ struct Tick {
   std::uint64_t tallied_usec = 0;  // when the tally last went on
   bool called = false;             // each of the commands that are called for a pass
   std::uint64_t sequence = 0;      // of the command that ran last before
-  std::uintptr_t frame = 0;        // on the stack, of the ticks that are within no command
 };
 
 struct Module {
@@ -160,11 +160,7 @@ struct Module {
   // lookupKey() reads server.executing_client->cmd, and nobody executes yet.
   std::unordered_set<std::uint64_t> no_touch;
   std::uint64_t call_id = 0;  // of the client of the pool that the last such call was made with; may be a real one's
-  // Where on the stack the server has called the filter last; what it was told then, if nobody else. And where it did
-  // for the last command that may let other clients' commands run before it has ended (RM_Yield, a script for a long
-  // time): whatever runs within it lies below. 0: it has ended.
-  std::uintptr_t frame = 0, outer_frame = 0;
-  std::uintptr_t script_frame = 0;  // likewise, of the last module's command that the script called
+  CallStack stack;
   bool nesting_confirmed = false;
   // hooks/connections.cc
   bool all_pending = false;
@@ -198,13 +194,6 @@ struct Module {
   // CPU time of the main thread for this row since its counters began.
   std::uint64_t cpu_nanoseconds(std::uint32_t row) const { return cpu.nanoseconds(row) - users[row].cpu_before; }
 };
-
-// May a command be at work that lets others run meanwhile? Of what calls the filter as high on the stack as for that
-// one, or higher, it is certain that it has ended.
-inline bool is_within_command(Module& module) {
-  if (module.frame >= module.outer_frame) module.outer_frame = 0;
-  return module.outer_frame != 0;
-}
 
 // A command of this module's own.
 inline bool is_ours(std::string_view command) { return command.starts_with("tenants."); }

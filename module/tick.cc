@@ -100,13 +100,8 @@ void on_tick(int fd, void*, int) noexcept {
   // What the server does when nobody has asked for anything for a while is its own work, and so is this.
   bool quiet = std::exchange(module.tick.sequence, module.cpu.sequence()) == module.cpu.sequence();
   module.cpu.begin_own();
-  auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-  if (frame >= module.tick.frame) {
-    module.tick.frame = frame;
-    module.outer_frame = 0;
-    module.in_call = false;
-  }
-  module.frame = 0;
+  module.stack.reach(reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)));
+  if (!module.stack.is_within_command()) module.in_call = false;
   try {
     if (module.cpu.maybe_slow()) note_if_slow(module);
     do_chores(module);

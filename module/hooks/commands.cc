@@ -84,32 +84,36 @@ std::uint32_t user_behind(Module& module, std::uint64_t id) {
   return module.may_nest && module.last_client ? module.last_client->user : UserTable::kInternal;
 }
 
-// Does the script of a client call, and not a module's command that it has called?
-bool is_by_script_itself(Module& module) {
-  if (module.frame >= module.script_frame) module.script_frame = 0;
-  bool script = api.GetContextFlags(nullptr) & server_api::kFlagLua;
-  return script && !module.attribution.script().by_module && module.script_frame == 0;
-}
+// When the filter has done with a command, and not before: until then the server may be asked.
+struct AtEnd {
+  Module& module;
+  const CommandEntry* command;
+  bool by_script = false;
+  ~AtEnd() {
+    if (!command) return;
+    if (command->special & (CommandEntry::kScript | CommandEntry::kOfModule)) module.stack.may_hold();
+    if (by_script && command->special & CommandEntry::kOfModule) module.stack.begin_script_call();
+  }
+};
 
 [[gnu::noinline]] void filter_nested(Module& module, server_api::FilterContext* context, std::uint64_t id) {
   module.in_call = true;
-  module.frame = reinterpret_cast<std::uintptr_t>(context);
+  module.stack.reach(reinterpret_cast<std::uintptr_t>(context));
   module.call_id = id;
   module.called_with_last_id |= id == module.last_id;
   server_api::String* name = api.CommandFilterArgGet(context, 0);
   const CommandEntry* command = resolved(module, context, name, module.commands.find(view(name)));
   if (!command || !command->accepts(api.CommandFilterArgsCount(context))) return;
+  AtEnd end{module, command, is_by_script_itself(module)};
   if (command->special & CommandEntry::kAcl) note_acl_change(module, context, *command, 0, false);
   count_nested(module, *command);
-  bool script = is_by_script_itself(module);
-  if (script && command->special & CommandEntry::kOfModule) module.script_frame = module.frame;
   if (module.lookups.due())
-    sample_lookups(module, script ? module.attribution.script().client : nullptr, context, *command);
+    sample_lookups(module, end.by_script ? module.attribution.script().client : nullptr, context, *command);
 }
 
 // What the command before this one left to do.
 [[gnu::noinline]] void catch_up(Module& module, Client& client, server_api::FilterContext* context) {
-  module.frame = reinterpret_cast<std::uintptr_t>(context);
+  module.stack.reach(reinterpret_cast<std::uintptr_t>(context));
   module.in_call = false;
   if (!module.pending.empty()) settle_users(module, true, &client);
   if (client.is(Client::kRecheck | Client::kUnlisted)) recheck(module, client);
@@ -120,19 +124,18 @@ bool is_by_script_itself(Module& module) {
 // What is not a plain command outside of a transaction.
 [[gnu::noinline]] void filter_special(Module& module, Client& client, server_api::FilterContext* context,
                                       server_api::String* name, const CommandEntry* command) {
-  module.frame = reinterpret_cast<std::uintptr_t>(context);
-  if (command && command->special & (CommandEntry::kScript | CommandEntry::kOfModule) && !is_within_command(module))
-    module.outer_frame = module.frame;
+  module.stack.reach(reinterpret_cast<std::uintptr_t>(context));
   if (client.is(Client::kImport)) module.cpu.charge_to(UserTable::kInternal);
   Attribution::Sent sent{.command = resolved(module, context, name, command),
                          .arguments = api.CommandFilterArgsCount(context)};
   module.last_command = sent.command;
+  AtEnd end{module, sent.command};
   sent.lets_in = !client.is(Client::kAnonymous) || default_is_open(module);
   sent.multi_refused = module.attribution.may_be_refused(client) && multi_refused(module, client);
   sent.in_script = sent.command && sent.command->special & CommandEntry::kScript &&
                    api.GetContextFlags(nullptr) & server_api::kFlagLua;
   unsigned effects = module.attribution.sent(client, sent);
-  if (effects & Attribution::kBeginsScript) module.script_frame = 0;
+  if (effects & Attribution::kBeginsScript) module.stack.begin_script();
   perform(module, client, effects, context, sent.command);
   module.attribution.count(client, effects);
   if ((effects & Attribution::kCountsNow || (sent.command && client.is(Client::kInMulti))) && module.lookups.due())
@@ -164,10 +167,18 @@ void filter(Module& module, server_api::FilterContext* context, bool in_call) {
   client->clear(Client::kRanQueued);
   client->set(Client::kCounted);
   module.users[client->user].count(command->number, command->kind);
-  if (module.lookups.due()) sample_lookups(module, client, context, *command);
+  if (module.lookups.due()) {
+    module.stack.reach(reinterpret_cast<std::uintptr_t>(context));
+    sample_lookups(module, client, context, *command);
+  }
 }
 
 }  // namespace
+
+bool is_by_script_itself(const Module& module) {
+  bool script = api.GetContextFlags(nullptr) & server_api::kFlagLua;
+  return script && !module.attribution.script().by_module && !module.stack.is_within_script_call();
+}
 
 void on_command(server_api::FilterContext* context) noexcept {
   try {

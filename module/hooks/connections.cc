@@ -92,10 +92,9 @@ std::uint32_t Module::row_for(std::string_view name) {
 
 std::optional<server_api::ClientInfo> ask_for(Module& module, const Client& client) {
   if (module.server.valkey_at_least(9, 0)) {
-    const RunningScript& script = module.attribution.script();
-    bool own_script = module.in_call && &client == script.client && !script.by_module;
-    bool others_script = api.GetContextFlags(nullptr) & server_api::kFlagLua;
-    if (!own_script && (module.in_call || others_script || is_within_command(module))) return std::nullopt;
+    bool script = api.GetContextFlags(nullptr) & server_api::kFlagLua;
+    bool own = module.in_call && &client == module.attribution.script().client && is_by_script_itself(module);
+    if (!own && (module.in_call || script || module.stack.is_within_command())) return std::nullopt;
   }
   server_api::ClientInfo info{.version = 1};
   if (api.GetClientInfoById(&info, client.id) != server_api::kOk) return std::nullopt;
@@ -143,7 +142,7 @@ void settle_users(Module& module, bool done, const Client* next) {
 void recheck(Module& module, Client& client) {
   // The server names the command before this one, until this one begins. Within another command it may have to wait,
   // and come once more.
-  if (client.is(Client::kUnlisted) && !is_within_command(module)) {
+  if (client.is(Client::kUnlisted) && !module.stack.is_within_command()) {
     if (client.is(Client::kRanSince))
       client.clear(Client::kUnlisted | Client::kRanSince);
     else
@@ -228,7 +227,7 @@ void on_client_change(server_api::Context*, server_api::Event, std::uint64_t sub
     Client* client = module.clients.find(id);
     if (subevent == server_api::kClientConnected) {
       // Or both it and one that has just logged in would be default's for a moment, and its peak too high.
-      if (!module.pending.empty()) settle_users(module, module.outer_frame == 0);
+      if (!module.pending.empty()) settle_users(module, !module.stack.is_within_command());
       if (!client) client = adopt_client(module, id);
       if (client && client->user == module.users.find("default")) mark_anonymous(module, *client);
       return;

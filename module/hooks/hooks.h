@@ -12,6 +12,8 @@ namespace tenants {
 void on_command(server_api::FilterContext* filter) noexcept;
 void on_rejected(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
 void on_failed(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
+// Does the script of a client call, and not a module's command that it has called?
+bool is_by_script_itself(const Module& module);
 // The command that ran last may have kept the main thread busy for long: if so, into the slow list of its user.
 void note_if_slow(Module& module);
 // If it is not known yet: was the EXEC that was counted last not run, since a watched key had changed? Then takes back

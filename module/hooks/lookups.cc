@@ -43,7 +43,6 @@ void count_lookup(Module& module, int db, server_api::String* name, std::uint64_
 void sample_lookups(Module& module, const Client* client, server_api::FilterContext* context,
                     const CommandEntry& command) {
   constexpr int kFewKeys = 16;
-  module.frame = reinterpret_cast<std::uintptr_t>(context);
   std::uint64_t reads = module.lookups.stands_for(), chance = module.lookups.draw();
   if (!client || !looks_keys_up(module.commands, command)) return;
   std::vector<server_api::String*>& arguments = module.arguments;

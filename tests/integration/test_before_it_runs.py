@@ -131,6 +131,33 @@ def test_within_a_script_and_a_busy_module_no_stale_id_is_asked_for(launch, othe
     assert bob.read() == b"OK"
 
 
+@pytest.mark.parametrize(
+    "holder",
+    [
+        ("LOGINS.RUN",),
+        ("LOGINS.READ",),  # is itself looked at for hits and misses
+        ("LOGINS.RUN_LATER",),  # from a timer: no client's command holds
+    ],
+    ids=lambda words: words[0],
+)
+def test_who_comes_while_a_call_by_a_module_holds_is_not_asked_for_by_its_stale_id(launch, other, tmp_path, holder):
+    server = launch(lines=[other, "busy-reply-threshold 100"])
+    create_users(server.admin)
+    alice, bob = server.session("app1"), server.session("app2")
+    server.admin.call("SET", "app1:x", 5)
+    for _ in range(5):  # as many clients of the pool as may be needed
+        alice.call("LOGINS.RUN_BEHIND", "LOGINS.RUN", "GET", "app1:x")
+    for number in range(3):
+        done = tmp_path / f"enough{number}"
+        bob.send(*holder, "LOGINS.YIELD", done, "clients")
+        for _ in range(20):
+            reply = alice.outcome("GET", "app1:x")
+            assert reply == b"5" or str(reply).startswith("BUSY")
+        done.touch()
+        assert bob.read() == b"OK"
+        wait_until(lambda: alice.outcome("GET", "app1:x") == b"5", "it to hold no more")
+
+
 def test_me_answers_no_call_of_a_module(launch, other):
     server = launch(lines=[other])
     create_users(server.admin)

@@ -5,6 +5,7 @@
 //   LOGINS.RELEASE            lets in all who wait; replies how many
 //   LOGINS.BECOME app1        the caller is app1, without AUTH
 //   LOGINS.RUN word ...       runs a command by RM_Call, and replies what it replied
+//   LOGINS.READ word ...      the same, as a command that reads
 //   LOGINS.RUN_LATER word ... ... by itself, from a timer
 //   LOGINS.RUN_BEHIND word ... blocks the caller, runs the command in a thread, and replies what it replied
 //   LOGINS.YIELD file [clients]  RM_Yield until the file is there: other clients' commands wait, or get BUSY
@@ -181,6 +182,7 @@ extern "C" __attribute__((visibility("default"))) int ValkeyModule_OnLoad(Contex
   api.CreateCommand(context, "logins.release", release, "", 0, 0, 0);
   api.CreateCommand(context, "logins.become", become, "", 0, 0, 0);
   api.CreateCommand(context, "logins.run", run, "", 0, 0, 0);
+  api.CreateCommand(context, "logins.read", run, "readonly", 0, 0, 0);
   api.CreateCommand(context, "logins.run_behind", run_behind, "", 0, 0, 0);
   api.CreateCommand(context, "logins.run_later", run_later, "", 0, 0, 0);
   api.CreateCommand(context, "logins.yield", yield, "", 0, 0, 0);
