@@ -219,11 +219,11 @@ int help(Context* context, String**, int argc) {
       "    All that is known of one tenant: its users, commands by name, prefixes.",
       "HELP",
       "    Print this help.",
-      "LIST [<cursor> [MATCH <pattern>] [COUNT <count>] [SORTBY <column> [ASC|DESC]]]",
+      "LIST [<cursor> [MATCH <pattern>] [COUNT <count>] [SORTBY <column> [ASC|DESC]] [FORMAT <MAP|CSV>]]",
       "    One row per tenant: what it uses.",
       "ME",
       "    What the user of this connection uses itself.",
-      "PREFIXES [<cursor> [MATCH <pattern>] [COUNT <count>] [SORTBY <column> [ASC|DESC]]]",
+      "PREFIXES [<cursor> [MATCH <pattern>] [COUNT <count>] [SORTBY <column> [ASC|DESC]] [FORMAT <MAP|CSV>]]",
       "    One row per key prefix.",
       "RESETSTAT",
       "    Start the counters of all users and prefixes anew.",
@@ -231,7 +231,7 @@ int help(Context* context, String**, int argc) {
       "    The state of the module, and the sums of all rows.",
       "TOP [<column>] [WINDOW <10|60|300>] [COUNT <count>]",
       "    The tenants that used most in the last seconds.",
-      "USERS [<cursor> [MATCH <pattern>] [COUNT <count>] [SORTBY <column> [ASC|DESC]]]",
+      "USERS [<cursor> [MATCH <pattern>] [COUNT <count>] [SORTBY <column> [ASC|DESC]] [FORMAT <MAP|CSV>]]",
       "    One row per ACL user.",
   };
   api.ReplyWithArray(context, static_cast<long>(std::size(kLines)));
@@ -301,10 +301,13 @@ bool register_commands(Context* context) {
       argument("asc", kArgPureToken, "ASC", false), argument("desc", kArgPureToken, "DESC", false), {}};
   CommandArg sorting[] = {
       argument("column", kArgString, nullptr, false), argument("order", kArgOneOf, nullptr, true, directions), {}};
+  CommandArg formats[] = {
+      argument("map", kArgPureToken, "MAP", false), argument("csv", kArgPureToken, "CSV", false), {}};
   CommandArg page[] = {argument("cursor", kArgString),
                        argument("pattern", kArgPattern, "MATCH"),
                        count,
                        argument("sorting", kArgBlock, "SORTBY", true, sorting),
+                       argument("format", kArgOneOf, "FORMAT", true, formats),
                        {}};
   CommandArg top_arguments[] = {argument("column", kArgString), argument("seconds", kArgInteger, "WINDOW"), count, {}};
   constexpr const char* kOfPages =

@@ -22,14 +22,23 @@ constexpr std::uint64_t kMostMatched = 5000;            // names in one page, fe
 constexpr std::uint64_t kStepsPerName = 256;            // of matching; what takes more counts as several names
 constexpr std::uint64_t kOwn = std::uint64_t{1} << 32;  // the module's own rows come after all others
 
+// A row as it is listed; valid until the next one is asked for.
+struct Line {
+  std::string_view name;
+  const char* kind;
+  std::string_view owner;                 // where the listing names one
+  std::span<const std::uint64_t> values;  // of the listing's columns
+};
+
 // Rows to be listed, by number.
 struct Listing {
   std::span<const Column> columns;
   std::uint32_t end;
-  std::vector<std::uint32_t> own = {};                                  // the module's own, ascending
-  std::function<bool(std::uint32_t)> is_there = {};                     // not free, not hidden
-  std::function<std::string_view(std::uint32_t)> name = {};             // of a row that is there
-  std::function<void(Context*, std::uint32_t)> reply_to = {};           // likewise
+  const char* owner = nullptr;                               // what a row's owner is called; null: it has none
+  std::vector<std::uint32_t> own = {};                       // the module's own, ascending
+  std::function<bool(std::uint32_t)> is_there = {};          // not free, not hidden
+  std::function<std::string_view(std::uint32_t)> name = {};  // of a row that is there
+  std::function<Line(std::uint32_t)> line = {};              // likewise
   std::function<std::uint64_t(std::size_t, std::uint32_t)> value = {};  // of a column and a row, to sort by
 };
 
@@ -39,6 +48,7 @@ struct Request {
   std::optional<std::string_view> pattern;
   std::optional<std::size_t> column;
   bool up = false;
+  bool csv = false;
 };
 
 // What is wrong, or nothing.
@@ -46,10 +56,19 @@ std::optional<std::string> read(String** argv, int argc, std::span<const Column>
   if (argc > 1) request.cursor = server_api::view(argv[1]);
   for (int i = 2; i < argc; ++i) {
     std::string_view option = server_api::view(argv[i]);
-    bool count = is_word(option, "count"), match = is_word(option, "match"), sort = is_word(option, "sortby");
-    if (!count && !match && !sort) return "unknown option, allowed are COUNT, MATCH and SORTBY";
-    if (++i == argc) return "option " + std::string(count ? "COUNT" : match ? "MATCH" : "SORTBY") + " has no value";
+    bool count = is_word(option, "count"), match = is_word(option, "match"), sort = is_word(option, "sortby"),
+         format = is_word(option, "format");
+    if (!count && !match && !sort && !format) return "unknown option, allowed are COUNT, MATCH, SORTBY and FORMAT";
+    if (++i == argc)
+      return std::string("option ") +
+             (count   ? "COUNT"
+              : match ? "MATCH"
+              : sort  ? "SORTBY"
+                      : "FORMAT") +
+             " has no value";
     std::string_view value = server_api::view(argv[i]);
+    if (format && !is_word(value, "map") && !is_word(value, "csv")) return "invalid FORMAT, allowed are MAP and CSV";
+    if (format) request.csv = is_word(value, "csv");
     if (match && value.size() > kLongestPattern) return "invalid MATCH, allowed are 1024 bytes";
     if (match) request.pattern = value;
     if (count) {
@@ -133,15 +152,37 @@ std::optional<Page> turn_sorted(const Listing& listing, const Request& request) 
   return page;
 }
 
+void reply_maps(Context* context, const Listing& listing, const std::vector<std::uint32_t>& rows) {
+  api.ReplyWithArray(context, static_cast<long>(rows.size()));
+  for (std::uint32_t row : rows) {
+    Line line = listing.line(row);
+    api.ReplyWithMap(context, 2 + (listing.owner != nullptr) + known(line.values));
+    reply_field(context, "name", line.name);
+    reply_field(context, "kind", line.kind);
+    if (listing.owner) reply_field(context, listing.owner, line.owner);
+    reply_values(context, listing.columns, line.values);
+  }
+}
+
 int list(Context* context, String** argv, int argc, const Listing& listing) {
   Request request;
   if (auto wrong = read(argv, argc, listing.columns, request)) return refuse(context, *wrong);
   std::optional<Page> page = request.column ? turn_sorted(listing, request) : turn(listing, request);
   if (!page) return refuse(context, "invalid cursor, allowed is 0 or what the call before returned");
+  CsvText csv;
+  if (request.csv) {
+    csv.begin(listing.owner, listing.columns, page->rows.size());
+    for (std::uint32_t row : page->rows) {
+      Line line = listing.line(row);
+      csv.add(line.name, line.kind, line.owner, line.values);
+    }
+  }
   api.ReplyWithArray(context, 2);
   reply(context, page->next);
-  api.ReplyWithArray(context, static_cast<long>(page->rows.size()));
-  for (std::uint32_t row : page->rows) listing.reply_to(context, row);
+  if (request.csv)
+    reply(context, csv.text());
+  else
+    reply_maps(context, listing, page->rows);
   return server_api::kOk;
 }
 
@@ -161,24 +202,33 @@ auto by_row(const Rows& rows) {
 int list_tenants(Context* context, String** argv, int argc) {
   Module& module = settled();
   const Columns& values = module.tallies.last().tenants;
-  std::optional<MemoryUse> memory = memory_use(module);
   std::uint32_t overhead = overhead_tenant(module);
-  TenantValues of_overhead = memory ? overhead_values(module, *memory) : TenantValues();
-  Listing listing{.columns = kTenantColumns, .end = overhead + memory.has_value()};
-  listing.own = {kOrphans, tenant_of_row(module, UserTable::kInternal), tenant_of_row(module, UserTable::kOther)};
-  if (memory) listing.own.push_back(overhead);
-  listing.is_there = [&](std::uint32_t row) { return is_listed(module, row); };
+  // Only a page that comes to it asks for it. Empty: the server does not tell.
+  std::optional<std::vector<std::uint64_t>> asked;
+  auto of_overhead = [&]() -> const std::vector<std::uint64_t>& {
+    if (asked) return *asked;
+    asked.emplace();
+    if (std::optional<MemoryUse> memory = memory_use(module)) {
+      TenantValues known = overhead_values(module, *memory);
+      asked->assign(known.begin(), known.end());
+    }
+    return *asked;
+  };
+  Listing listing{.columns = kTenantColumns, .end = overhead + 1};
+  listing.own = {kOrphans, tenant_of_row(module, UserTable::kInternal), tenant_of_row(module, UserTable::kOther),
+                 overhead};
+  listing.is_there = [&](std::uint32_t row) {
+    return row == overhead ? !of_overhead().empty() : is_listed(module, row);
+  };
   listing.name = [&](std::uint32_t row) { return tenant_at(module, row).name; };
   listing.value = [&](std::size_t column, std::uint32_t row) {
-    return row < values.rows() ? values[column][row] : of_overhead[column];
+    if (row < values.rows()) return values[column][row];
+    return row == overhead && !of_overhead().empty() ? of_overhead()[column] : kAbsent;
   };
-  listing.reply_to = [&](Context* to, std::uint32_t row) {
+  listing.line = [&, of_row = TenantValues()](std::uint32_t row) mutable {
     Tenant tenant = tenant_at(module, row);
-    TenantValues of_row = row == overhead ? of_overhead : values.row<TenantValues>(row);
-    api.ReplyWithMap(to, 2 + known(of_row));
-    reply_field(to, "name", tenant.name);
-    reply_field(to, "kind", tenant.kind);
-    reply_values(to, kTenantColumns, of_row);
+    if (row != overhead) of_row = values.row<TenantValues>(row);
+    return Line{tenant.name, tenant.kind, {}, row == overhead ? of_overhead() : std::span<const std::uint64_t>(of_row)};
   };
   return list(context, argv, argc, listing);
 }
@@ -186,36 +236,31 @@ int list_tenants(Context* context, String** argv, int argc) {
 int list_users(Context* context, String** argv, int argc) {
   Module& module = settled();
   CpuSampler::Hold hold(module.cpu);
-  Listing listing{.columns = kUserColumns, .end = module.users.end(), .value = by_row(module.tallies.users())};
+  Listing listing{.columns = kUserColumns, .end = module.users.end(), .owner = "tenant"};
   listing.own = {UserTable::kInternal, UserTable::kOther};
   listing.is_there = [](std::uint32_t) { return true; };
   listing.name = [&](std::uint32_t row) { return std::string_view(module.users[row].name); };
-  listing.reply_to = [&](Context* to, std::uint32_t row) {
+  listing.value = by_row(module.tallies.users());
+  listing.line = [&, values = UserValues()](std::uint32_t row) mutable {
     Tenant user = tenant_at(module, tenant_of_row(module, row));
-    UserValues values = user_values(module, row);
-    api.ReplyWithMap(to, 3 + known(values));
-    reply_field(to, "name", user.name);
-    reply_field(to, "kind", std::string_view(user.kind) == "tenant" ? "user" : user.kind);
-    reply_field(to, "tenant", tenant_at(module, tenant_of_user(module, row)).name);
-    reply_values(to, kUserColumns, values);
+    values = user_values(module, row);
+    return Line{user.name, std::string_view(user.kind) == "tenant" ? "user" : user.kind,
+                tenant_at(module, tenant_of_user(module, row)).name, values};
   };
   return list(context, argv, argc, listing);
 }
 
 int list_prefixes(Context* context, String** argv, int argc) {
   Module& module = settled();
-  Listing listing{.columns = kPrefixColumns, .end = module.prefixes.end(), .value = by_row(module.tallies.prefixes())};
+  Listing listing{.columns = kPrefixColumns, .end = module.prefixes.end(), .owner = "owner"};
   listing.own = {PrefixTable::kNone, PrefixTable::kOther};
   listing.is_there = [&](std::uint32_t row) { return module.prefixes.used(row); };
   listing.name = [&](std::uint32_t row) { return std::string_view(module.prefixes[row].name); };
-  listing.reply_to = [&](Context* to, std::uint32_t row) {
-    Tenant owner = tenant_at(module, tenant_of_prefix(module, row));
-    PrefixValues values = prefix_values(module, row);
-    api.ReplyWithMap(to, 3 + known(values));
-    reply_field(to, "name", module.prefixes[row].name);
-    reply_field(to, "kind", prefix_kind(module, row));
-    reply_field(to, "owner", owner.name);
-    reply_values(to, kPrefixColumns, values);
+  listing.value = by_row(module.tallies.prefixes());
+  listing.line = [&, values = PrefixValues()](std::uint32_t row) mutable {
+    values = prefix_values(module, row);
+    return Line{module.prefixes[row].name, prefix_kind(module, row),
+                tenant_at(module, tenant_of_prefix(module, row)).name, values};
   };
   return list(context, argv, argc, listing);
 }

@@ -38,6 +38,22 @@ std::optional<std::size_t> find_column(std::span<const Column> columns, std::str
 // "invalid column, allowed are connections, …"
 std::string column_rule(std::span<const Column> columns);
 
+// Rows as text: a line of names, then one line each, by RFC 4180. What is not known is empty, a share has three
+// decimals. Takes a tenth of the time that maps take, on both ends.
+class CsvText {
+ public:
+  // "name", "kind", `owner` where there is one, and the columns. `rows`: that are to come.
+  void begin(const char* owner, std::span<const Column> columns, std::size_t rows);
+  void add(std::string_view name, const char* kind, std::string_view owner, std::span<const std::uint64_t> values);
+  const std::string& text() const { return text_; }
+
+ private:
+  void add_text(std::string_view text);
+  std::string text_;
+  bool owned_ = false;
+  std::span<const Column> columns_;
+};
+
 // pages.cc: each a whole command.
 int list_tenants(Context* context, String** argv, int argc);
 int list_users(Context* context, String** argv, int argc);

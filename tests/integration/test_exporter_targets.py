@@ -19,19 +19,18 @@ from waiting import patience, wait_until
 pytestmark = pytest.mark.newest_server("what the exporter does with a target that misbehaves does not depend on the server")
 
 STATUS = b"*4\r\n$7\r\nversion\r\n$5\r\n0.1.0\r\n$5\r\nusers\r\n:1\r\n"
-ROW = b"*4\r\n$4\r\nname\r\n$%d\r\n%b\r\n$4\r\nkind\r\n$6\r\ntenant\r\n"
 INFO = b"$26\r\nrole:master\r\nmaxmemory:0\r\n\r\n"
-HALF = b"*2\r\n$1\r\n0\r\n*1\r\n*4\r\n$4\r\nname\r\n$3\r\nab"
 
 
 def page(cursor, *names):
-    rows = b"".join(ROW % (len(name), name) for name in names)
-    return b"*2\r\n$%d\r\n%b\r\n*%d\r\n%b" % (len(cursor), cursor, len(names), rows)
+    text = b"name,kind\n" + b"".join(b"%b,tenant\n" % name for name in names)
+    return b"*2\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(cursor), cursor, len(text), text)
 
 
 def surplus(words, number):
     """More than was asked for: one reply and a half, the rest of it with the next."""
-    return {b"TENANTS.STATUS": STATUS + page(b"0") + HALF}.get(words[0], b"c\r\n$4\r\nkind\r\n$6\r\ntenant\r\n" + page(b"0") + INFO)
+    half = page(b"0", b"abc")
+    return {b"TENANTS.STATUS": STATUS + page(b"0") + half[:-9]}.get(words[0], half[-9:] + page(b"0") + INFO)
 
 
 def late_surplus(words, number):

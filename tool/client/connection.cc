@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "tool/client/printable.h"
-
 namespace tenants::tool {
 
 namespace {
@@ -22,37 +20,7 @@ std::string framed(const Command& command) {
   return bytes;
 }
 
-// "NOPERM User watcher has no permissions to run the 'tenants.list' command": what the operator has to type.
-std::string grant(std::string_view refusal) {
-  auto between = [&](std::string_view before, std::string_view after) {
-    std::size_t from = refusal.find(before);
-    if (from == std::string_view::npos) return std::string();
-    std::string_view rest = refusal.substr(from + before.size());
-    std::size_t to = rest.find(after);
-    return std::string(to == std::string_view::npos ? std::string_view() : rest.substr(0, to));
-  };
-  std::string user = between("User ", " has no "), command = between("run the '", "'");
-  if (user.empty() || command.empty()) return "";
-  return "; allow it: ACL SETUSER " + user + " +" + command;
-}
-
 }  // namespace
-
-void check(const Reply& reply) {
-  if (!reply.is_error()) return;
-  std::string text = printable(reply.text);
-  auto is = [&](std::string_view start) { return text.starts_with(start); };
-  if (is("NOAUTH"))
-    throw Failure(Exit::kDenied, "the server asks for a login: --user, and VALKEYCLI_AUTH or --password-file");
-  if (is("WRONGPASS") || is("ERR AUTH") || is("ERR invalid password") || is("ERR Client sent AUTH"))
-    throw Failure(Exit::kDenied, "the server refuses the login: " + text);
-  if (is("NOPERM")) throw Failure(Exit::kDenied, "the ACL forbids it (" + text + ")" + grant(text));
-  if (is("ERR unknown command") && text.find("TENANTS.") != std::string::npos)
-    throw Failure(Exit::kNoModule,
-                  "the server does not have the module; load it: loadmodule /path/to/tenants.so in valkey.conf, "
-                  "or MODULE LOAD /path/to/tenants.so");
-  throw Failure(Exit::kError, "the server refuses: " + text);
-}
 
 void Connection::open(Deadline deadline) {
   stream_.reset();

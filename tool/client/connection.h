@@ -41,8 +41,4 @@ class Connection {
   Failure last_failure_{Exit::kConnect, ""};
 };
 
-// Throws what an error reply says as a Failure: kDenied for NOPERM, NOAUTH and WRONGPASS, kNoModule for an unknown
-// TENANTS command, else kError. Does nothing with any other reply.
-void check(const Reply& reply);
-
 }  // namespace tenants::tool

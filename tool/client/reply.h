@@ -31,6 +31,10 @@ struct Reply {
   std::optional<std::uint64_t> number() const;
 };
 
+// Throws what an error reply says as a Failure: kDenied for NOPERM, NOAUTH and WRONGPASS, kNoModule for an unknown
+// TENANTS command, else kError. Does nothing with any other reply.
+void check(const Reply& reply);
+
 // Memory up to a limit; then std::bad_alloc.
 class Budget : public std::pmr::memory_resource {
  public:

@@ -3,15 +3,16 @@
 #include <algorithm>
 #include <charconv>
 
+#include "tool/snapshot/page.h"
 #include "tool/snapshot/parse.h"
 
 namespace tenants::tool {
 
 namespace {
 
-// A page keeps the server's main thread busy for some 2 µs per row. So pages are small, and sent for one by one, as
+// A page keeps the main thread of the server busy for some 0.2 µs per row. So pages are small, and sent for one by one, as
 // long as there is time for that.
-constexpr std::size_t kSmallPage = 50, kLargePage = 1000;
+constexpr std::size_t kSmallPage = 200, kLargePage = 1000;
 constexpr std::size_t kMostRowBytes = std::size_t{1} << 28;  // of the rows of a node: no server may fill our memory
 
 std::size_t bytes_of(const Row& row) { return sizeof(Row) + row.name.size() + row.owner.size(); }
@@ -30,13 +31,14 @@ void read_table(Connection& connection, Table table, std::uint64_t expected, Dea
   std::string cursor = "0";
   while (true) {
     Deadline asked = Clock::now();
-    Replies replies = connection.ask({{command(table), cursor, "COUNT", std::to_string(count)}}, deadline);
+    Replies replies =
+        connection.ask({{command(table), cursor, "COUNT", std::to_string(count), "FORMAT", "CSV"}}, deadline);
     const Reply& page = replies[0];
     check(page);
     if (page.elements.size() != 2) throw Failure(Exit::kError, "the module's reply has an unknown form");
-    for (const Reply& row : page.elements[1].elements) {
-      rows.push_back(read_row(table, row));
-      bytes += bytes_of(rows.back());
+    for (Row& row : read_page(table, page.elements[1].text)) {
+      bytes += bytes_of(row);
+      rows.push_back(std::move(row));
     }
     if (bytes > kMostRowBytes)
       throw Failure(Exit::kError, "the server names more rows than there is room for (256 MiB)");

@@ -6,20 +6,18 @@
 
 namespace tenants::tool {
 
-namespace {
-
-// A share is sent as text in RESP2: "0.95" is 950.
-std::uint64_t thousandths(const Reply& reply) {
-  double value = 0;
-  auto [end, error] = std::from_chars(reply.text.data(), reply.text.data() + reply.text.size(), value);
-  if (reply.type == Reply::Type::kInteger)
-    value = static_cast<double>(reply.integer);
-  else if (error != std::errc())
-    return kAbsent;
-  return value >= 0 && value <= 1 ? static_cast<std::uint64_t>(std::lround(value * 1000)) : kAbsent;
+std::uint64_t read_number(const Column& column, std::string_view text) {
+  const char* last = text.data() + text.size();
+  if (column.kind == Column::kShare) {
+    double value = 0;
+    auto [end, error] = std::from_chars(text.data(), last, value);
+    bool share = error == std::errc() && end == last && value >= 0 && value <= 1;
+    return share ? static_cast<std::uint64_t>(std::lround(value * 1000)) : kAbsent;
+  }
+  std::uint64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), last, value);
+  return error == std::errc() && end == last ? value : kAbsent;
 }
-
-}  // namespace
 
 Row read_row(Table table, const Reply& reply) {
   std::span<const Column> all = columns(table);
@@ -34,7 +32,8 @@ Row read_row(Table table, const Reply& reply) {
           std::ranges::find_if(all, [&](const Column& one) { return field == one.name; }) - all.begin());
     }
     if (column < all.size()) {
-      row.values[column] = all[column].kind == Column::kShare ? thousandths(value) : value.number().value_or(kAbsent);
+      bool integer = value.type == Reply::Type::kInteger;
+      row.values[column] = read_number(all[column], integer ? std::to_string(value.integer) : std::string(value.text));
       next = column + 1;
     } else if (field == "name") {
       row.name = value.text;
@@ -69,11 +68,8 @@ void read_info(std::string_view text, Node& node) {
   node.role = role == "master" ? Role::kPrimary : role == "slave" ? Role::kReplica : Role::kUnknown;
   node.replication_id = field("master_replid");
   node.previous_replication_id = field("master_replid2");
-  std::string most = field("maxmemory");
-  std::uint64_t bytes = 0;
-  auto [end, error] = std::from_chars(most.data(), most.data() + most.size(), bytes);
-  bool whole = error == std::errc() && end == most.data() + most.size();
-  node.max_memory = whole && bytes ? bytes : kAbsent;
+  std::uint64_t bytes = read_number({"maxmemory", Column::kMost}, field("maxmemory"));
+  node.max_memory = bytes ? bytes : kAbsent;
 }
 
 }  // namespace tenants::tool

@@ -6,7 +6,10 @@
 
 namespace tenants::tool {
 
-// One row of a page; columns that are not known here are passed over.
+// What a column's text says: "0.95" of a share is 950; kAbsent where it is no number.
+std::uint64_t read_number(const Column& column, std::string_view text);
+
+// One row, as a map; columns that are not known here are passed over.
 Row read_row(Table table, const Reply& reply);
 
 // TENANTS.STATUS. Throws Failure where the reply is an error.
