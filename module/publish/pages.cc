@@ -23,7 +23,7 @@ constexpr std::uint64_t kStepsPerName = 256;            // of matching; what tak
 constexpr std::uint64_t kOwn = std::uint64_t{1} << 32;  // the module's own rows come after all others
 
 // A row as it is listed; valid until the next one is asked for.
-struct Line {
+struct ListedRow {
   std::string_view name;
   const char* kind;
   std::string_view owner;                 // where the listing names one
@@ -38,7 +38,7 @@ struct Listing {
   std::vector<std::uint32_t> own = {};                       // the module's own, ascending
   std::function<bool(std::uint32_t)> is_there = {};          // not free, not hidden
   std::function<std::string_view(std::uint32_t)> name = {};  // of a row that is there
-  std::function<Line(std::uint32_t)> line = {};              // likewise
+  std::function<ListedRow(std::uint32_t)> line = {};         // likewise
   std::function<std::uint64_t(std::size_t, std::uint32_t)> value = {};  // of a column and a row, to sort by
 };
 
@@ -155,7 +155,7 @@ std::optional<Page> turn_sorted(const Listing& listing, const Request& request) 
 void reply_maps(Context* context, const Listing& listing, const std::vector<std::uint32_t>& rows) {
   api.ReplyWithArray(context, static_cast<long>(rows.size()));
   for (std::uint32_t row : rows) {
-    Line line = listing.line(row);
+    ListedRow line = listing.line(row);
     api.ReplyWithMap(context, 2 + (listing.owner != nullptr) + known(line.values));
     reply_field(context, "name", line.name);
     reply_field(context, "kind", line.kind);
@@ -173,7 +173,7 @@ int list(Context* context, String** argv, int argc, const Listing& listing) {
   if (request.csv) {
     csv.begin(listing.owner, listing.columns, page->rows.size());
     for (std::uint32_t row : page->rows) {
-      Line line = listing.line(row);
+      ListedRow line = listing.line(row);
       csv.add(line.name, line.kind, line.owner, line.values);
     }
   }
@@ -228,7 +228,8 @@ int list_tenants(Context* context, String** argv, int argc) {
   listing.line = [&, of_row = TenantValues()](std::uint32_t row) mutable {
     Tenant tenant = tenant_at(module, row);
     if (row != overhead) of_row = values.row<TenantValues>(row);
-    return Line{tenant.name, tenant.kind, {}, row == overhead ? of_overhead() : std::span<const std::uint64_t>(of_row)};
+    return ListedRow{
+        tenant.name, tenant.kind, {}, row == overhead ? of_overhead() : std::span<const std::uint64_t>(of_row)};
   };
   return list(context, argv, argc, listing);
 }
@@ -244,8 +245,8 @@ int list_users(Context* context, String** argv, int argc) {
   listing.line = [&, values = UserValues()](std::uint32_t row) mutable {
     Tenant user = tenant_at(module, tenant_of_row(module, row));
     values = user_values(module, row);
-    return Line{user.name, std::string_view(user.kind) == "tenant" ? "user" : user.kind,
-                tenant_at(module, tenant_of_user(module, row)).name, values};
+    return ListedRow{user.name, std::string_view(user.kind) == "tenant" ? "user" : user.kind,
+                     tenant_at(module, tenant_of_user(module, row)).name, values};
   };
   return list(context, argv, argc, listing);
 }
@@ -259,8 +260,8 @@ int list_prefixes(Context* context, String** argv, int argc) {
   listing.value = by_row(module.tallies.prefixes());
   listing.line = [&, values = PrefixValues()](std::uint32_t row) mutable {
     values = prefix_values(module, row);
-    return Line{module.prefixes[row].name, prefix_kind(module, row),
-                tenant_at(module, tenant_of_prefix(module, row)).name, values};
+    return ListedRow{module.prefixes[row].name, prefix_kind(module, row),
+                     tenant_at(module, tenant_of_prefix(module, row)).name, values};
   };
   return list(context, argv, argc, listing);
 }

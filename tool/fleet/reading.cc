@@ -10,7 +10,7 @@ namespace tenants::tool {
 
 namespace {
 
-// A page keeps the main thread of the server busy for some 0.2 µs per row. So pages are small, and sent for one by one, as
+// A page keeps the server's main thread busy for some 0.2 µs per row. So pages are small, and sent for one by one, as
 // long as there is time for that.
 constexpr std::size_t kSmallPage = 200, kLargePage = 1000;
 constexpr std::size_t kMostRowBytes = std::size_t{1} << 28;  // of the rows of a node: no server may fill our memory
