@@ -32,7 +32,6 @@ Module::Module(Context* ctx, server_api::Server server_, Settings settings_, std
       owners(prefixes, users),
       keyspace(prefixes, live, seed),
       names_are_measured(!server.valkey_at_least(8, 1) || server.valkey_at_least(9, 0)) {
-  pending.reserve(64);
   sweep.coins = seed | 1;
   sweep.cursor.reset(api.ScanCursorCreate());
 }
@@ -103,7 +102,7 @@ int load(Context* context, server_api::String** argv, int argc) {
   read_slow_log_config(*module);
   if (!register_commands(context)) return fail("a command named tenants.* exists already");
   if (!(api.GetContextFlags(context) & server_api::kFlagServerStartup)) {
-    read_existing_clients(*module);
+    module->identity.adopt_existing();
     read_acl(*module, ~std::uint64_t{0});
   }
   if (live) {

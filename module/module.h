@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "module/accounting/acl.h"
@@ -19,6 +18,7 @@
 #include "module/accounting/prefixes.h"
 #include "module/accounting/settings.h"
 #include "module/accounting/users.h"
+#include "module/hooks/identity.h"
 #include "module/publish/tally.h"
 #include "module/sampling/sampler.h"
 #include "module/server_queries.h"
@@ -131,7 +131,7 @@ struct Module {
   alignas(64) std::uint64_t last_id = 0;
   Client* last_client = nullptr;
   const CommandEntry* last_command = nullptr;
-  std::vector<std::uint64_t> pending;  // clients whose user may have changed
+  Identity identity{*this};
   bool lost_queued = false;          // memory ran out at a command that the server may have queued: nobody knows which
   bool may_nest = false;             // the command that runs is a module's: it may call others
   bool called_with_last_id = false;  // a call inside the command that runs came with the id of its client
@@ -154,22 +154,14 @@ struct Module {
   Keyspace keyspace;
 
   // hooks/commands.cc
-  std::array<std::uint64_t, 16> nested_ids{};
   std::vector<server_api::String*> arguments;  // of a command that is looked at
-  // Clients that have used CLIENT NO-TOUCH. Before 9.1 a key that is opened before their command runs ends the server:
-  // lookupKey() reads server.executing_client->cmd, and nobody executes yet.
-  std::unordered_set<std::uint64_t> no_touch;
   std::uint64_t call_id = 0;  // of the client of the pool that the last such call was made with; may be a real one's
   CallStack stack;
   bool nesting_confirmed = false;
-  // hooks/connections.cc
-  bool all_pending = false;
-  std::optional<bool> default_is_open;  // clients need not log in; nothing: ask
-  Bytes bytes;
   WatchedExec watched_exec;
-  bool links_changed = false;  // a link to a primary came up: it has no connect event
-  bool module_left = false;    // another module was unloaded
-  std::uint64_t monitors = 0;
+  // hooks/bytes.cc
+  Bytes bytes;
+  // hooks/config.cc
   SlowLogConfig slow_log;
 
   // hooks/keyspace.cc

@@ -47,7 +47,7 @@ bool acl_is_due(Module& module, std::uint64_t now) {
 const char* hindered_by(const Module& module, bool script, bool loading) {
   if (script) return "script";
   if (loading) return "loading";
-  if (module.monitors) return "monitor";  // it would be shown all calls
+  if (module.identity.monitors()) return "monitor";  // it would be shown all calls
   return module.slow_log.has_ours() ? "slow_log" : nullptr;
 }
 
@@ -72,7 +72,7 @@ bool ask_server(Module& module, std::uint64_t now) {
   ++module.acl.ticks;
   note_acl_changes(module, true);
   if (acl_is_due(module, now)) acl_is_read = read_acl(module, static_cast<std::uint64_t>(module.settings.slice_usec));
-  settle_all(module, true);
+  module.identity.be_right(Identity::Of::kEverybody, true);
   read_some_bytes(module);
   return acl_is_read;
 }

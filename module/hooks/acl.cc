@@ -185,7 +185,7 @@ namespace {
 void mark_clients_of(Module& module, const std::vector<std::string>& users) {
   constexpr std::size_t kLookedFor = 8;
   if (users.size() > kLookedFor) {
-    module.all_pending = true;
+    module.identity.ask_again_for_all();
     return;
   }
   std::array<std::uint32_t, kLookedFor> rows{};
@@ -195,7 +195,7 @@ void mark_clients_of(Module& module, const std::vector<std::string>& users) {
   }
   module.clients.for_each([&](Client& client) {
     if (client.user != UserTable::kInternal && std::find(rows.begin(), rows.end(), client.user) != rows.end())
-      mark_pending(module, client);
+      module.identity.ask_again(client);
   });
 }
 
@@ -204,7 +204,7 @@ bool waits(Module& module, AclReading::Told& told, bool done) {
   const Client* client = told.client ? module.clients.find(told.client) : nullptr;
   if (!client) return false;
   if (!done && told.client == module.last_id) return true;
-  if (is_blocked(module, *client).value_or(true)) told.waited = module.acl.ticks;
+  if (module.identity.is_blocked(*client).value_or(true)) told.waited = module.acl.ticks;
   return told.waited && module.acl.ticks < told.waited + 2;
 }
 
@@ -232,14 +232,15 @@ void note_acl_changes(Module& module, bool done) {
       return true;
     });
     if (!any) return;
-    module.default_is_open.reset();
+    module.identity.ask_for_default();
     if (all_closed)
-      module.all_pending = true;
+      module.identity.ask_again_for_all();
     else if (!closed.empty())
       mark_clients_of(module, closed);
   } catch (...) {  // out of memory
-    acl.all_wanted = module.all_pending = true;
-    module.default_is_open.reset();
+    acl.all_wanted = true;
+    module.identity.ask_again_for_all();
+    module.identity.ask_for_default();
   }
 }
 

@@ -19,7 +19,7 @@ constexpr const char* kProcessed = "total_commands_processed";
 
 // Was its MULTI refused? Where the server does not tell of refusals.
 bool multi_refused(Module& module, Client& client) {
-  std::optional<server_api::ClientInfo> info = ask_for(module, client);
+  std::optional<server_api::ClientInfo> info = module.identity.ask_for(client);
   if (!info) return false;
   if (!(info->flags & server_api::kClientInMulti)) return true;
   client.set(Client::kMayMulti);
@@ -50,7 +50,7 @@ const CommandEntry* resolved(Module& module, server_api::FilterContext* context,
 // What is left to be done. `context`, `command`: what has been sent; null where the server has refused it.
 void perform(Module& module, Client& client, unsigned effects, server_api::FilterContext* context = nullptr,
              const CommandEntry* command = nullptr) {
-  if (effects & Attribution::kUsesNoTouch) note_no_touch(module, client);
+  if (effects & Attribution::kUsesNoTouch) module.identity.uses_no_touch(client);
   if (effects & Attribution::kTakeLastBytes) take_last_bytes(module, client);
   if (effects & (Attribution::kChangesAcl | Attribution::kQueuesAclChange))
     note_acl_change(module, context, *command, client.id, effects & Attribution::kQueuesAclChange);
@@ -58,10 +58,10 @@ void perform(Module& module, Client& client, unsigned effects, server_api::Filte
   if (effects & Attribution::kForgetsAclChanges) module.acl.forget(client.id);
   if (effects & (Attribution::kRunsQueued | Attribution::kDropsQueued))
     settle_queued_lookups(module, client, effects & Attribution::kRunsQueued);
-  if (effects & Attribution::kBeginsMonitor) ++module.monitors;
-  if (effects & Attribution::kEndsMonitor) forget_monitor(module, client);
-  if (effects & Attribution::kLogsOut) mark_anonymous(module, client);
-  if (effects & Attribution::kAskUser) mark_pending(module, client);
+  if (effects & Attribution::kBeginsMonitor) module.identity.begin_monitor();
+  if (effects & Attribution::kEndsMonitor) module.identity.end_monitor(client);
+  if (effects & Attribution::kLogsOut) module.identity.mark_anonymous(client);
+  if (effects & Attribution::kAskUser) module.identity.ask_again(client);
   if (effects & Attribution::kAskIfRan) module.watched_exec = {client.id, module.ask.statistic(kProcessed)};
   module.may_nest |= static_cast<bool>(effects & Attribution::kMayCall);
   module.exec_elsewhere |= effects & Attribution::kElsewhere && module.server.valkey_at_least(9, 0);
@@ -69,7 +69,7 @@ void perform(Module& module, Client& client, unsigned effects, server_api::Filte
 
 // Inside a script, or a call by a module: its client is none that the server would tell of.
 void count_nested(Module& module, const CommandEntry& command) {
-  if (!module.pending.empty()) settle_users(module, false);
+  if (module.identity.asks_again()) module.identity.be_right(Identity::Of::kMarked, false);
   bool in_script = api.GetContextFlags(nullptr) & server_api::kFlagLua;
   Client* caller = module.may_nest ? module.last_client : nullptr;
   std::uint32_t nobody = module.may_nest ? module.cpu.charged() : UserTable::kInternal;
@@ -115,8 +115,8 @@ struct AtEnd {
 [[gnu::noinline]] void catch_up(Module& module, Client& client, server_api::FilterContext* context) {
   module.stack.reach(reinterpret_cast<std::uintptr_t>(context));
   module.in_call = false;
-  if (!module.pending.empty()) settle_users(module, true, &client);
-  if (client.is(Client::kRecheck | Client::kUnlisted)) recheck(module, client);
+  if (module.identity.asks_again()) module.identity.be_right(Identity::Of::kMarked, true, &client);
+  if (client.is(Client::kRecheck | Client::kUnlisted)) module.identity.begin_command(client);
   if (!std::exchange(module.nesting_confirmed, true)) server_api::confirm_nesting();
   if (module.cpu.maybe_slow()) note_if_slow(module);
 }
@@ -130,7 +130,7 @@ struct AtEnd {
                          .arguments = api.CommandFilterArgsCount(context)};
   module.last_command = sent.command;
   AtEnd end{module, sent.command};
-  sent.lets_in = !client.is(Client::kAnonymous) || default_is_open(module);
+  sent.lets_in = !client.is(Client::kAnonymous) || module.identity.default_is_open();
   sent.multi_refused = module.attribution.may_be_refused(client) && multi_refused(module, client);
   sent.in_script = sent.command && sent.command->special & CommandEntry::kScript &&
                    api.GetContextFlags(nullptr) & server_api::kFlagLua;
@@ -148,9 +148,9 @@ void filter(Module& module, server_api::FilterContext* context, bool in_call) {
   if (in_call) [[unlikely]]
     return filter_nested(module, context, id);
   Client* client = id == module.last_id ? module.last_client : module.clients.find(id);
-  if (!client) client = adopt_client(module, id);
+  if (!client) client = module.identity.adopt(id);
   if (!client) return filter_nested(module, context, id);
-  if (!module.pending.empty() || client->is(Client::kRecheck | Client::kUnlisted) || module.cpu.maybe_slow())
+  if (module.identity.asks_again() || client->is(Client::kRecheck | Client::kUnlisted) || module.cpu.maybe_slow())
     catch_up(module, *client, context);
   module.last_id = id;
   module.last_client = client;
@@ -198,7 +198,7 @@ void settle_watched_exec(Module& module) {
   if (!processed || !exec.processed) return;
   std::uint64_t others = *processed - *exec.processed - 1;
   bool waits = others == 0;  // CLIENT PAUSE
-  if (others == 1 || (waits && has_mark(module, *client, 'd'))) module.attribution.queued_never_ran(*client);
+  if (others == 1 || (waits && module.identity.has_mark(*client, 'd'))) module.attribution.queued_never_ran(*client);
 }
 
 void forget_transaction(Module& module, Client& client) {

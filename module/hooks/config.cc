@@ -23,7 +23,7 @@ void on_config_change(server_api::Context*, server_api::Event, std::uint64_t, vo
   auto* change = static_cast<server_api::ConfigChange*>(data);
   for (std::uint32_t i = 0; i < change->num_changes; ++i) {
     std::string_view name = change->config_names[i];
-    if (name == "requirepass") module_state->default_is_open.reset();
+    if (name == "requirepass") module_state->identity.ask_for_default();
     if (is_slow_log(name)) read_slow_log_config(*module_state);  // by what the server says: one line in its slow log
   }
 }

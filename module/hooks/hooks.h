@@ -36,37 +36,9 @@ const CommandEntry* learn(Module& module, server_api::String* name);
 void settle_queued_lookups(Module& module, const Client& client, bool run);
 
 // connections.cc
-// What the server says of the client; nothing where it must not be asked. From 9.0 on it takes whoever executes now if
-// that has this id, which may be a client of its pool, without a connection: the server would end. So nobody may
-// execute but a client with a connection: the one whose script has called this filter, or nobody at all.
-std::optional<server_api::ClientInfo> ask_for(Module& module, const Client& client);
-// Does what it sent last wait, for data or for the end of CLIENT PAUSE? Nothing where it must not be asked for.
-std::optional<bool> is_blocked(Module& module, const Client& client);
-void read_existing_clients(Module& module);
 void on_client_change(server_api::Context*, server_api::Event, std::uint64_t subevent, void* data) noexcept;
 void on_link_change(server_api::Context*, server_api::Event, std::uint64_t, void*) noexcept;
 void on_authentication(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
-// The entry of a client that the table does not know yet; null for clients that are none: scripts, calls by modules.
-Client* adopt_client(Module& module, std::uint64_t id);
-void mark_pending(Module& module, Client& client);
-// Asks the server for the user of every client marked; `done`: the command that may have changed it has run. `next`:
-// who runs its next command now; the others are asked for once more when they do.
-void settle_users(Module& module, bool done, const Client* next = nullptr);
-// Once more, at the client's next command.
-void recheck(Module& module, Client& client);
-// Whether the server lets clients in that have not logged in. O(1); some 10 µs after the ACL may have changed.
-bool default_is_open(Module& module);
-// The client has yet to log in, if the server asks for it.
-void mark_anonymous(Module& module, Client& client);
-// The same for all clients after a change of the ACL, and for links to a primary: what INFO needs to be right at every
-// moment.
-void settle_all(Module& module, bool done);
-void forget_monitor(Module& module, Client& client);
-// The client uses, or may use, CLIENT NO-TOUCH from now on. Allocates.
-void note_no_touch(Module& module, const Client& client);
-// Whether the client's line of CLIENT LIST has this letter among its flags; no, where it must not be asked for.
-// Some 3 µs.
-bool has_mark(Module& module, const Client& client, char letter);
 // What CLIENT LIST says of `count` clients, from `place` on; returns where to go on, or 0.
 std::uint32_t list_some(Module& module, std::uint32_t place, std::uint32_t count,
                         const std::function<void(Client&, const ClientLine&)>& visit);

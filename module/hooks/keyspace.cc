@@ -118,15 +118,8 @@ void on_slot_migration(server_api::Context*, server_api::Event, std::uint64_t su
 }
 
 void on_module_change(server_api::Context*, server_api::Event, std::uint64_t subevent, void*) noexcept {
-  module_state->all_pending = true;  // whom it logged in is default's until it is closed
-  // CLIENT LIST names each client's last command, and reads freed memory where that went with its module.
-  if (subevent == server_api::kModuleUnloaded) {
-    module_state->module_left = true;
-    module_state->clients.for_each([](Client& client) {
-      client.set(Client::kUnlisted);
-      client.clear(Client::kRanSince);
-    });
-  }
+  module_state->identity.ask_again_for_all();  // whom it logged in is default's until it is closed
+  if (subevent == server_api::kModuleUnloaded) module_state->identity.module_went();
   try {
     read_command_table(*module_state);
   } catch (...) {

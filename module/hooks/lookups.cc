@@ -20,8 +20,8 @@ bool looks_keys_up(const CommandTable& commands, const CommandEntry& command) {
 
 // In which database the client is; nothing where its keys must not be opened.
 std::optional<int> database_of(Module& module, const Client& client) {
-  if (module.no_touch.contains(client.id)) return std::nullopt;
-  std::optional<server_api::ClientInfo> info = ask_for(module, client);
+  if (!module.identity.may_open_keys_for(client)) return std::nullopt;
+  std::optional<server_api::ClientInfo> info = module.identity.ask_for(client);
   return info ? std::optional(info->db) : std::nullopt;
 }
 

@@ -128,7 +128,7 @@ int top(Context* context, String** argv, int argc) {
       return refuse(context, "invalid WINDOW, allowed are 10, 60 and 300 seconds");
     window = static_cast<std::size_t>(found - History::kWindows.begin());
   }
-  settle_all(module, false);
+  module.identity.be_right(Identity::Of::kEverybody, false);
   module.tallies.bring_up_to_date(module);
   const Tally& tally = module.tallies.last();
   const Columns& now = tally.tenants;

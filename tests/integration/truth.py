@@ -40,21 +40,26 @@ def key_names(session):
     return names
 
 
+LITERAL = re.compile(rb"(?:\\.|[^\\*?\[])*", re.DOTALL)
+
+
 def literal_head(pattern):
     """What every key that matches the glob begins with."""
-    head = re.match(rb"(?:\\.|[^\\*?\[])*", pattern, re.DOTALL)[0]
+    head = LITERAL.match(pattern)[0]
     return re.sub(rb"\\(.)", rb"\1", head, flags=re.DOTALL)
 
 
 class PrefixRule:
-    """Which prefix a key belongs to: the longest literal head of a writable ACL pattern that it begins with, else its first
-    segment including the separator."""
+    """Which prefix a key belongs to: itself, where a writable ACL pattern without a wildcard names it, or the longest literal
+    head of one with a wildcard that it begins with, else its first segment including the separator."""
 
-    def __init__(self, heads, separators=b":"):
-        self.heads = sorted(heads - {b""}, key=len, reverse=True)
+    def __init__(self, heads, separators=b":", names=frozenset()):
+        self.heads, self.names = sorted(heads - {b""}, key=len, reverse=True), names
         self._first_segment = re.compile(rb".*?[" + re.escape(separators) + rb"]", re.DOTALL)
 
     def prefix_of(self, key):
+        if key in self.names:
+            return key
         for head in self.heads:
             if key.startswith(head):
                 return head
@@ -78,8 +83,9 @@ def pairs(flat):
 
 
 def rule_of(session, separators=b":"):
-    heads = {literal_head(pattern) for patterns in writable_patterns(session).values() for pattern in patterns}
-    return PrefixRule(heads, separators)
+    patterns = set().union(*writable_patterns(session).values())
+    names = {pattern for pattern in patterns if LITERAL.fullmatch(pattern)}
+    return PrefixRule({literal_head(pattern) for pattern in patterns - names}, separators, {literal_head(name) for name in names})
 
 
 def keys_by_prefix(session, separators=b":"):
