@@ -1,6 +1,12 @@
 #include "module/sweep/schedule.h"
 
+#include <algorithm>
+
 namespace tenants {
+
+namespace {
+constexpr std::uint64_t kSecond = 1'000'000;
+}
 
 bool PassSchedule::may_work(bool off, const char* hindered_by) {
   if (off) {
@@ -18,7 +24,6 @@ bool PassSchedule::may_work(bool off, const char* hindered_by) {
 }
 
 bool PassSchedule::wants_look(std::uint64_t now_usec) {
-  constexpr std::uint64_t kSecond = 1'000'000;
   if (under_way_ || now_usec - looked_usec_ < kSecond) return false;
   looked_usec_ = now_usec;
   return true;
@@ -45,6 +50,12 @@ void PassSchedule::end(std::uint64_t now_usec, bool good) {
   under_way_ = false;
   ended_usec_ = now_usec;
   failures_ = good ? 0 : failures_ + 1;
+}
+
+bool PassSchedule::fails_too_often(std::uint64_t now_usec) const {
+  constexpr int kMostDoublings = 16;
+  int more = failures_ - kMostFailures;
+  return more >= 0 && now_usec - ended_usec_ < kSecond << std::min(more, kMostDoublings);
 }
 
 void PassSchedule::give_up() { under_way_ = false; }

@@ -10,7 +10,7 @@ namespace tenants {
 class PassSchedule {
  public:
   enum class State { kWaiting, kRunning, kPaused, kOff };
-  static constexpr int kMostFailures = 5;  // in a row, of passes that are not due but to count anew
+  static constexpr int kMostFailures = 5;  // in a row, of passes to count anew; then they rest, each time twice as long
 
   // At each tick, first. `off`: passes are switched off. `hindered_by`: why the server must be asked nothing now; null:
   // it may be. False: nothing is to be done.
@@ -39,7 +39,8 @@ class PassSchedule {
   bool under_way() const { return under_way_; }
   bool preparing() const { return preparing_; }
   bool has_work() const { return under_way_ || preparing_; }
-  bool fails_too_often() const { return failures_ >= kMostFailures; }
+  // Then a pass to count anew waits: a second, twice as long after each further one that fails, or until it is due.
+  bool fails_too_often(std::uint64_t now_usec) const;
   bool was_answered() const { return answered_; }
   std::uint64_t rests_until_usec() const { return rests_until_usec_; }
   std::uint64_t began_usec() const { return began_usec_; }  // 0: there was none

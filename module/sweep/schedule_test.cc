@@ -99,17 +99,24 @@ TEST(PassSchedule, a_server_that_refuses_is_asked_once_a_second_until_it_answers
   EXPECT_FALSE(other.under_way());
 }
 
-TEST(PassSchedule, a_pass_that_fails_is_repeated_five_times_at_once_and_a_good_one_ends_that) {
+TEST(PassSchedule, a_pass_that_fails_is_repeated_five_times_at_once_then_after_longer_and_longer_rests) {
   PassSchedule schedule;
+  std::uint64_t now = kSecond;
   for (int pass = 1; pass <= PassSchedule::kMostFailures; ++pass) {
-    EXPECT_FALSE(schedule.fails_too_often());
-    schedule.begin(kSecond);
-    schedule.end(2 * kSecond, false);
+    EXPECT_FALSE(schedule.fails_too_often(now));
+    schedule.begin(now);
+    schedule.end(now, false);
   }
-  EXPECT_TRUE(schedule.fails_too_often());
-  schedule.begin(kSecond);
-  schedule.end(2 * kSecond, true);
-  EXPECT_FALSE(schedule.fails_too_often());
+  for (std::uint64_t rest : {1, 2, 4, 8}) {
+    EXPECT_TRUE(schedule.fails_too_often(now + rest * kSecond - 1));
+    EXPECT_FALSE(schedule.fails_too_often(now += rest * kSecond)) << "traffic may have calmed down by now";
+    schedule.begin(now);
+    schedule.end(now, false);
+  }
+  for (int pass = 0; pass < 100; ++pass) schedule.end(now, false);
+  EXPECT_TRUE(schedule.fails_too_often(now + 3600 * kSecond)) << "then it is due anyway";
+  schedule.end(now, true);
+  EXPECT_FALSE(schedule.fails_too_often(now));
 }
 
 }  // namespace

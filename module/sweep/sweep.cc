@@ -280,7 +280,7 @@ std::optional<std::uint64_t> work_on_pass(Module& module, const char* hindered_b
   if (!schedule.may_work(off, hindered_by)) return std::nullopt;
   bool outgrown = schedule.wants_look(now) && look(module);
   if (!schedule.was_answered()) return std::nullopt;
-  bool count_anew = module.keyspace.wants_seeding() && !schedule.fails_too_often();
+  bool count_anew = module.keyspace.wants_seeding() && !schedule.fails_too_often(now);
   auto interval = static_cast<std::uint64_t>(settings.sweep_interval) * kSecond;
   if (!schedule.has_work()) {
     bool wanted = outgrown || count_anew, due = schedule.is_due(now, interval);
