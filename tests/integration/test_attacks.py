@@ -3,6 +3,7 @@
     pytest tests/integration/test_attacks.py --prefixes 10000000 --cycles 1000 --servers 9 -rP
 """
 
+import os
 import random
 import re
 import socket
@@ -325,8 +326,10 @@ def dumps(session):
     return [session.call("DUMP", name) for name in names.values()]
 
 
-def test_restore_of_garbage_and_of_damaged_dumps_leaves_the_counts_right(shared, seed):
-    rng, admin = random.Random(seed), shared.admin
+def test_restore_of_garbage_and_of_damaged_dumps_leaves_the_counts_right(launch, seed):
+    rng, shared = random.Random(seed), launch(environment={"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":allocator_may_return_null=1"})  # of sizes that are garbage, too
+    create_users(shared.admin)
+    admin = shared.admin
     quick_passes(admin)
     fill(admin, 500, 3)
     admin.outcome("CONFIG", "SET", "sanitize-dump-payload", "yes")  # 9.x always does

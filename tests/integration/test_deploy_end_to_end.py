@@ -14,6 +14,8 @@ from tenants import quick_passes
 from test_deploy_grafana import NAMES, expressions, filled_in, read
 from waiting import wait_until
 
+pytestmark = pytest.mark.not_with("asan", "tsan", reason="its servers are the released ones, which cannot load such a module")
+
 # What would need minutes: the thresholds of these two, and how long they wait.
 SHORTER = {"> 500e6\n        for: 5m": "> 2e6\n        for: 2s", "valkey_tenant_server_reachable == 0\n        for: 2m": "valkey_tenant_server_reachable == 0\n        for: 2s"}
 

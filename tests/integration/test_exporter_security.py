@@ -167,6 +167,7 @@ def memory(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) * 1024
 
 
+@pytest.mark.not_with("asan", "tsan", reason="a bound of memory that the release build keeps")
 def test_idle_slow_and_greedy_clients_by_the_thousand_leave_a_scrape_its_answer(server, export):
     """Twice as many connections as it has places: idle ones, half a request, a byte now and then, requests whose answers nobody reads."""
     exporter = export(server.port)
