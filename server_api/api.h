@@ -8,8 +8,12 @@
 
 namespace server_api {
 
-// X(required, result, name, (parameters))
+// X(required, result, name, (parameters)). The first ones share a cache line: the filter calls them for every command.
 #define SERVER_API_FUNCTIONS(X)                                                                                 \
+  X(true, unsigned long long, CommandFilterGetClientId, (FilterContext*))                                       \
+  X(true, String*, CommandFilterArgGet, (FilterContext*, int))                                                  \
+  X(true, const char*, StringPtrLen, (const String*, std::size_t*))                                             \
+  X(true, int, CommandFilterArgsCount, (FilterContext*))                                                        \
   X(true, void*, TryAlloc, (std::size_t))                                                                       \
   X(true, void, Free, (void*))                                                                                  \
   X(true, std::size_t, MallocSize, (void*))                                                                     \
@@ -36,17 +40,13 @@ namespace server_api {
   X(true, void, ReplySetMapLength, (Context*, long))                                                            \
   X(true, int, ReplyWithSimpleString, (Context*, const char*))                                                  \
   X(true, int, ReplyWithStringBuffer, (Context*, const char*, std::size_t))                                     \
-  X(true, const char*, StringPtrLen, (const String*, std::size_t*))                                             \
   X(true, String*, CreateString, (Context*, const char*, std::size_t))                                          \
   X(true, void, FreeString, (Context*, String*))                                                                \
   X(true, Filter*, RegisterCommandFilter, (Context*, FilterFunction, int))                                      \
   X(true, int, UnregisterCommandFilter, (Context*, Filter*))                                                    \
-  X(true, int, CommandFilterArgsCount, (FilterContext*))                                                        \
-  X(true, String*, CommandFilterArgGet, (FilterContext*, int))                                                  \
   X(true, int, GetClientInfoById, (void*, std::uint64_t))                                                       \
   X(true, long long, Milliseconds, ())                                                                          \
   X(true, unsigned long long, GetClientId, (Context*))                                                          \
-  X(true, unsigned long long, CommandFilterGetClientId, (FilterContext*))                                       \
   X(true, String*, GetClientUserNameById, (Context*, std::uint64_t))                                            \
   X(true, int, SubscribeToServerEvent, (Context*, Event, EventCallback))                                        \
   X(true, int, SubscribeToKeyspaceEvents, (Context*, int, NotificationFunction))                                \
@@ -87,7 +87,7 @@ namespace server_api {
   X(true, int, EventLoopAdd, (int, int, EventLoopFunction, void*))                                              \
   X(true, int, EventLoopDel, (int, int))
 
-struct Api {
+struct alignas(64) Api {
 #define X(required, result, name, parameters) result(*name) parameters = nullptr;
   SERVER_API_FUNCTIONS(X)
 #undef X

@@ -88,6 +88,11 @@ class Attribution {
   void count_rest(Client& client, bool whole);
   // The client goes: its open transaction and its script with it.
   void gone(Client& client);
+  // Its entry has another place now.
+  void moved(const Client* from, Client* to) {
+    if (script_.client == from) script_.client = to;
+    if (before_.client == from) before_.client = to;
+  }
 
   // A command that no client has sent. `in_script`: the script calls; else `client` does, by a module's command, or,
   // where that is null, the user of this row.

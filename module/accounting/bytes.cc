@@ -4,19 +4,26 @@
 
 namespace tenants {
 
-void Bytes::take(Client& client, const ClientLine& line, User& user) {
+Bytes::Seen& Bytes::seen(const Client& client) {
+  Seen* seen = seen_.find(client.id);
+  return seen ? *seen : seen_.insert(client.id);
+}
+
+void Bytes::take(const Client& client, const ClientLine& line, User& user) {
   std::optional<std::uint64_t> in = line.number("tot-net-in"), out = line.number("tot-net-out");
   known_ = in && out;
   if (!known_) return;
-  if (*in >= client.bytes_in) user.of(Counter::kBytesIn) += *in - client.bytes_in;
-  if (*out >= client.bytes_out) user.of(Counter::kBytesOut) += *out - client.bytes_out;
-  client.bytes_in = *in;
-  client.bytes_out = *out;
+  Seen& before = seen(client);
+  if (*in >= before.in) user.of(Counter::kBytesIn) += *in - before.in;
+  if (*out >= before.out) user.of(Counter::kBytesOut) += *out - before.out;
+  before.in = *in;
+  before.out = *out;
 }
 
-void Bytes::begin(Client& client, const ClientLine& line) const {
-  client.bytes_in = line.number("tot-net-in").value_or(0);
-  client.bytes_out = line.number("tot-net-out").value_or(0);
+void Bytes::begin(const Client& client, const ClientLine& line) {
+  Seen& now = seen(client);
+  now.in = line.number("tot-net-in").value_or(0);
+  now.out = line.number("tot-net-out").value_or(0);
 }
 
 bool Bytes::affords_look(std::uint64_t now) {

@@ -7,6 +7,7 @@
 
 #include "module/accounting/clients.h"
 #include "module/accounting/server_text.h"
+#include "module/accounting/steady_table.h"
 #include "module/accounting/users.h"
 
 namespace tenants {
@@ -15,9 +16,10 @@ class Bytes {
  public:
   // What the line says beyond what was known goes to the user. Where the server has no such numbers, nothing is known
   // from now on.
-  void take(Client& client, const ClientLine& line, User& user);
+  void take(const Client& client, const ClientLine& line, User& user);
   // What went over the connection before is nobody's.
-  void begin(Client& client, const ClientLine& line) const;
+  void begin(const Client& client, const ClientLine& line);
+  void forget(const Client& client) { seen_.erase(client.id); }
   bool known() const { return known_; }
 
   // May one connection be looked at by itself? A hundredth of the time may go into that, and where little has, 50 ms at
@@ -43,6 +45,14 @@ class Bytes {
  private:
   static constexpr std::uint64_t kRound = 1'000'000;
 
+  struct Seen {
+    std::uint64_t id = 0;
+    std::uint32_t next = 0;
+    std::uint64_t in = 0, out = 0;
+  };
+  Seen& seen(const Client& client);
+
+  SteadyTable<Seen> seen_;  // of each connection, when last looked at
   bool known_ = true;
   std::uint32_t place_ = 0;
   std::uint64_t round_began_ = 0, next_ = 0, credited_ = 0, missed_ = 0;

@@ -130,8 +130,9 @@ class CommandTable {
     std::string name;    // the server's own
   };
 
-  std::vector<CommandEntry> entries_;
+  // What find() needs comes first.
   std::size_t mask_;
+  std::vector<CommandEntry> entries_;
   std::vector<Names> names_;  // of the entry at the same place
   std::vector<CountedCommand> counted_;
   std::size_t size_ = 0;

@@ -67,7 +67,6 @@ class LookupSampler {
   static constexpr std::uint64_t kLongestGap = 1 << 16;
   static constexpr int kLooksBeforeDoubling = 32;
 
-  std::uint64_t left_ = 0;
   std::uint64_t gap_ = 1;    // mean
   std::uint64_t drawn_ = 0;  // sum of the gaps since adapt(), the present one included
   int looks_ = 0;            // since adapt()
@@ -76,6 +75,7 @@ class LookupSampler {
   std::vector<Counted> counted_;                                   // in the command of that number
   std::unordered_map<std::uint64_t, std::vector<Queued>> queued_;  // by client
   std::size_t queued_in_all_ = 0;
+  std::uint64_t left_ = 0;  // last: next to what the filter needs, too (module.h)
 };
 
 }  // namespace tenants

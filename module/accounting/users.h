@@ -142,11 +142,11 @@ class UserTable {
     std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
   };
 
-  std::vector<User> rows_;
   std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>> index_;
   std::vector<std::uint32_t> gone_;  // the longest gone last
   std::uint32_t end_ = kFirst;
   std::uint64_t dropped_ = 0, reused_ = 0;
+  std::vector<User> rows_;  // last: next to what the filter needs, too (module.h)
 };
 
 }  // namespace tenants

@@ -22,6 +22,15 @@ bool has_flag(server_api::CallReply* flags, std::string_view name) {
 
 Identity::Identity(Module& module) : module_(module) { marked_.reserve(64); }
 
+void Identity::watch_entries() {
+  auto moved = [](void* keeper, const Client* from, Client* to) {
+    auto& module = *static_cast<Module*>(keeper);
+    if (module.last_client == from) module.last_client = to;
+    module.attribution.moved(from, to);
+  };
+  module_.clients.tell_moves(moved, &module_);
+}
+
 void Identity::ask_again(Client& client) {
   if (client.is(Client::kPending)) return;
   client.set(Client::kPending);

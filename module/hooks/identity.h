@@ -21,6 +21,9 @@ class Identity {
  public:
   explicit Identity(Module& module);
 
+  // Once, when the tables are there: pointers to entries follow them.
+  void watch_entries();
+
   // Later.
 
   // When what this client has sent has run, its user may be another one, or the command was refused: asks before the
