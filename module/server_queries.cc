@@ -43,6 +43,18 @@ Reply ServerQueries::user_names() const { return Reply(api.Call(context_, "ACL",
 
 Reply ServerQueries::acl() const { return Reply(api.Call(context_, "ACL", "c", "LIST")); }
 
+std::optional<bool> ServerQueries::may_run(std::string_view user, std::span<const std::string_view> words) const {
+  std::vector<server_api::OwnedString> owned;
+  std::vector<server_api::String*> strings;
+  for (std::string_view word : words) {
+    owned.emplace_back(api.CreateString(nullptr, word.data(), word.size()));
+    strings.push_back(owned.back().get());
+  }
+  Reply reply(api.Call(context_, "ACL", "cbv", "DRYRUN", user.data(), user.size(), strings.data(), strings.size()));
+  if (!server_api::is(reply.get(), server_api::kReplyString)) return std::nullopt;
+  return server_api::text(reply.get()) == "OK";
+}
+
 Reply ServerQueries::commands() const { return Reply(api.Call(context_, "COMMAND", "")); }
 
 Reply ServerQueries::command(server_api::String* name) const {

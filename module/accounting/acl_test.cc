@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "module/accounting/glob.h"
+
 namespace tenants {
 namespace {
 
@@ -25,6 +27,19 @@ TEST(Acl, patterns_are_read_with_their_access) {
   EXPECT_TRUE(heads[3].writes);
   EXPECT_EQ(heads[1].head, "b:");
   EXPECT_TRUE(heads_of_keys("").empty());
+}
+
+TEST(Acl, a_key_of_a_glob_is_one_that_it_matches) {
+  for (const char* glob : {"app1:*", "app?:*", "a[12]b", "a[^a]b", "a[^a-y]", "a\\*b:*", "*", "", "[a", "a[\\]]b",
+                           "x\\", "[z-a]*", "**?*"})
+    EXPECT_TRUE(matches(glob, key_of_glob(glob))) << glob << " and " << key_of_glob(glob);
+  EXPECT_EQ(key_of_glob("t:*:cache:*"), "t::cache:");
+  EXPECT_EQ(key_of_glob("a\\*b"), "a*b");
+}
+
+TEST(Acl, commands_that_rules_allow_by_their_names) {
+  EXPECT_EQ(commands_by_name("-@all +@read +lpop -set +config|get"), (std::vector<std::string>{"lpop", "config|get"}));
+  EXPECT_TRUE(commands_by_name("+@all").empty());
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
 // Who owns which prefix, by what the ACL says of each user. Users are taken in one by one, and a user costs its own
 // patterns: nothing else is looked at again.
 //
-// Of several users that have a pattern with the same head, the one that may write below it comes first, then the
-// enabled one, then the one with fewest patterns (the application before the tool that sees them all), then by name. A
-// head that nobody may write below owns nothing. Patterns are kept by a hash of their head only; 48 bytes for each
-// user's pattern, 40 for each head.
+// Of several users that have a pattern with the same head, only those who may write below it count, the enabled first,
+// then the one with fewest patterns (the application before the tool that sees them all), then by name. A head that
+// nobody may write below owns nothing. Patterns are kept by a hash of their head only; 48 bytes for each user's
+// pattern, 40 for each head.
 #pragma once
 
 #include <cstdint>

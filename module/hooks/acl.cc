@@ -2,6 +2,8 @@
 // Passwords are in the reply's field "passwords", which is never looked at.
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cstdlib>
 #include <new>
 #include <utility>
 
@@ -17,20 +19,83 @@ namespace {
 constexpr std::uint64_t kRefusedUsec = 1'000'000;  // before the server is asked again
 constexpr std::uint64_t kRest = 20;                // times what a reading took, before the next one
 
-// A flat array of names and values, as RESP2 has it.
+// A flat array of names and values, as RESP2 has it; of the user, then of each selector.
 void read_rules(UserKeys& user, CallReply* rules) {
   if (!server_api::is(rules, server_api::kReplyArray)) return;
+  std::size_t first = user.heads.size();
   for (std::size_t i = 0; i + 1 < api.CallReplyLength(rules); i += 2) {
     std::string_view field = server_api::text(api.CallReplyArrayElement(rules, i));
     CallReply* value = api.CallReplyArrayElement(rules, i + 1);
+    std::string_view text = server_api::text(value);
     if (field == "keys")
-      for (PatternHead& head : heads_of_keys(server_api::text(value))) user.heads.push_back(std::move(head));
+      for (PatternHead& head : heads_of_keys(text)) user.heads.push_back(std::move(head));
+    if (field == "commands") {
+      user.all_commands = text == "+@all";
+      for (std::string& name : commands_by_name(text)) user.commands.push_back(std::move(name));
+    }
+    if (field == "databases" && text.starts_with("db="))  // from 9.1 on; after the keys
+      for (std::size_t h = first; h < user.heads.size(); ++h)
+        std::from_chars(text.data() + 3, text.data() + text.size(), user.heads[h].database);
     if (field == "flags")
       for (std::size_t f = 0; f < api.CallReplyLength(value); ++f)
         user.enabled |= server_api::text(api.CallReplyArrayElement(value, f)) == "on";
-    if (field == "selectors")
-      for (std::size_t s = 0; s < api.CallReplyLength(value); ++s)
-        read_rules(user, api.CallReplyArrayElement(value, s));
+    if (field != "selectors") continue;
+    user.selectors = api.CallReplyLength(value) > 0;
+    for (std::size_t s = 0; s < api.CallReplyLength(value); ++s) read_rules(user, api.CallReplyArrayElement(value, s));
+  }
+}
+
+// Commands that write, of each type, and how many words each has after the key at least.
+struct Write {
+  std::string_view command;
+  int more;
+};
+constexpr Write kWrites[] = {{"SET", 1},   {"DEL", 0},   {"EXPIRE", 1}, {"HSET", 2},  {"HDEL", 1},
+                             {"RPUSH", 1}, {"LPUSH", 1}, {"LPOP", 0},   {"SADD", 1},  {"SREM", 1},
+                             {"ZADD", 2},  {"ZREM", 1},  {"XADD", 3},   {"XDEL", 1},  {"SETBIT", 2},
+                             {"PFADD", 0}, {"INCR", 0},  {"APPEND", 1}, {"GEOADD", 3}};
+
+// May the user write this key? Nothing where the server says nothing. The command by which it may comes first then.
+std::optional<bool> may_write(Module& module, std::string_view user, const PatternHead& head,
+                              std::vector<Write>& writes) {
+  std::optional<bool> may;
+  api.SelectDb(module.context.get(), head.database);  // the server says of the one that is selected
+  for (Write& write : writes) {
+    std::vector<std::string_view> words(static_cast<std::size_t>(2 + std::max(write.more, 0)), head.key);
+    words[0] = write.command;
+    std::optional<bool> answer = module.ask.may_run(user, words);
+    if (!answer) continue;
+    may = answer;
+    if (*answer) {
+      std::swap(write, writes.front());
+      break;
+    }
+  }
+  return may;
+}
+
+// Below which patterns may it really write? Its rules for commands, and its selectors, decide, too: the server is
+// asked. Some of the commands that write stand for all, and those that its rules name. Without selectors one pattern
+// tells for all that allow as much; with selectors each is asked for, up to kMostAsked. 2 µs each, 0.9 ms at the most.
+void ask_what_it_writes(Module& module, std::string_view name, UserKeys& user) {
+  constexpr std::size_t kMostAsked = 16, kMostNamed = 8;
+  if (user.all_commands && !user.selectors) return;
+  std::vector<Write> writes(std::begin(kWrites), std::end(kWrites));
+  for (const std::string& command : user.commands) {
+    const CommandEntry* entry = module.commands.find(command);
+    if (writes.size() >= std::size(kWrites) + kMostNamed) break;
+    if (entry && entry->kind == Kind::kWrite) writes.push_back({command, std::abs(entry->arity) - 2});
+  }
+  std::size_t asked = 0;
+  std::optional<bool> verdicts[2];  // on patterns below which it may only write, and read, too
+  for (PatternHead& head : user.heads) {
+    if (!head.writes || head.head.empty()) continue;
+    std::optional<bool>& verdict = verdicts[head.reads];
+    if (!verdict || user.selectors) {
+      if (asked++ == kMostAsked) break;
+      verdict = may_write(module, name, head, writes).value_or(true);
+    }
+    head.writes = *verdict;
   }
 }
 
@@ -72,6 +137,7 @@ void read_user(Module& module, const std::string& name) {
   user.gone_usec = 0;  // not to be reused
   UserKeys keys;
   read_rules(keys, reply.get());
+  ask_what_it_writes(module, name, keys);
   take_in(module, row, keys);
   if (!module.tells_refusals)  // it may begin transactions now, or not any more
     module.clients.for_each([&](Client& client) {

@@ -237,7 +237,7 @@ def test_a_server_that_refuses_what_modules_ask_makes_no_number_wrong(launch):
         pytest.skip("this server goes on answering")
     wait_until(lambda: read_info(admin).status["sweep_state"] == "paused", lambda: f"the pass to pause, {read_info(admin).status}")
     assert read_info(admin).status["sweep_paused_by"] == "refused"
-    admin.call("ACL", "SETUSER", "late", "~late:*")
+    admin.call("ACL", "SETUSER", "late", "~late:*", "+@all")
     wait_until(lambda: read_info(admin).status["acl"] == "unreadable", lambda: f"it to be told, {read_info(admin).status}")
     admin.pipeline([("SET", f"app2:{number}", "x") for number in range(50)] + [("DEL", f"app1:{number}") for number in range(100)])
     info = read_info(admin)

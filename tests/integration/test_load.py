@@ -157,7 +157,7 @@ def test_without_a_timer_cpu_time_is_unknown_and_all_else_is_counted(launch):
 def test_the_servers_crash_report_has_a_number_of_ours_and_no_name(version, module, tmp_path):
     server = Server(server_binary(version), module, tmp_path, lines=["crash-memcheck-enabled no"]).start()
     try:
-        server.admin.call("ACL", "SETUSER", "some-user", "on", "~some-user:*")
+        server.admin.call("ACL", "SETUSER", "some-user", "on", "~some-user:*", "+@all")
         with pytest.raises(ConnectionError):
             server.admin.call("DEBUG", "SEGFAULT")
         assert exit_code(server.process) == -signal.SIGSEGV
@@ -399,7 +399,7 @@ def test_a_pipeline_that_goes_on_with_a_command_of_ours_survives_the_unload(serv
 
 def test_the_log_names_neither_keys_nor_users(shared, seed):
     shared.admin.call("SET", "secretkey:1", "x")
-    shared.admin.call("ACL", "SETUSER", "secretuser", "on", ">secret", "~secretprefix:*")
+    shared.admin.call("ACL", "SETUSER", "secretuser", "on", ">secret", "~secretprefix:*", "+@all")
     acl_taken_in(shared.admin)
     shared.restart()
     assert not re.search(r"secretkey|secretuser|secretprefix", shared.log())

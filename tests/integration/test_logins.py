@@ -173,7 +173,7 @@ def test_what_a_modules_command_runs_counts_for_its_caller(server, case):
 
 def test_a_user_that_a_modules_command_makes_is_known(server):
     server.admin.call("SET", "made:1", "x")
-    server.admin.call("LOGINS.RUN", "ACL", "SETUSER", "made", "on", "~made:*")
+    server.admin.call("LOGINS.RUN", "ACL", "SETUSER", "made", "on", "~made:*", "+@all")
     acl_taken_in(server.admin)
     assert read_info(server.admin).prefixes[b"made:"]["owner"] == b"made"
     server.admin.call("LOGINS.RUN", "ACL", "DELUSER", "made")

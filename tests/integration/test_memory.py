@@ -434,7 +434,7 @@ def test_no_key_is_evicted_because_keys_are_counted_anew(launch):
         pytest.skip("this server counts in each pass, without that memory")
     used = int(re.search(rb"used_memory:(\d+)", admin.call("INFO", "memory"))[1])
     admin.call("CONFIG", "SET", "maxmemory", used + 900_000)
-    admin.call("ACL", "SETUSER", "new", "~app1:1*")
+    admin.call("ACL", "SETUSER", "new", "~app1:1*", "+@all")
     info = acl_taken_in(admin)
     assert stat(admin, "evicted_keys") == 0
     assert info.status["keys"] == 200_000 and info.prefixes[b"app1:1"]["keys"] == sum(str(number).startswith("1") for number in range(200_000))

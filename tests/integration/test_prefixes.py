@@ -1,5 +1,8 @@
 """Which prefix a key belongs to, and who owns it."""
 
+import random
+import re
+
 import pytest
 
 import truth
@@ -43,7 +46,13 @@ RULES = {
         {b"data:": (b"writer", 2)},
     ),
     "read_and_write": ({"app1": "%RW~rw:* +@all"}, ["rw:1"], {b"rw:": (b"app1", 1)}),
-    "selectors": ({"app1": "~app1:* +@all (~sel:* +get)"}, ["sel:1", "app1:1"], {b"sel:": (b"app1", 1), b"app1:": (b"app1", 1)}),
+    "a_selector_that_reads_owns_nothing": ({"app1": "~app1:* +@all (~sel:* +get)"}, ["sel:1", "app1:1"], {b"sel:": (None, 1), b"app1:": (b"app1", 1)}),
+    "a_selector_that_writes_owns": ({"app1": "~app1:* +@read (~sel:* +lpop) (~own:* +@all)"}, ["sel:1", "app1:1", "own:1"], {b"sel:": (b"app1", 1), b"app1:": (None, 1), b"own:": (b"app1", 1)}),
+    "whose_commands_only_read_owns_nothing": ({"analytics": "~shop:* +@read +ping", "shop": "~shop:* +@all"}, ["shop:1"], {b"shop:": (b"shop", 1)}),
+    "nobody_writes": ({"analytics": "~shop:* +@read +ping", "idle": "~shop:*"}, ["shop:1"], {b"shop:": (None, 1)}),
+    "one_command_that_writes_is_enough": ({"aaa": "~q:* +@read", "bbb": "~q:* +brpop", "ccc": "~r:* -@all +xack +ping"}, ["q:1", "r:1"], {b"q:": (b"bbb", 1), b"r:": (b"ccc", 1)}),
+    "most_commands_but_not_the_dangerous": ({"app1": "~app1:* ~b?:* +@all -@dangerous -set"}, ["app1:1", "bx:1"], {b"app1:": (b"app1", 1), b"b": (b"app1", 1)}),
+    "a_class_in_the_pattern": ({"app1": "~[^ab]x* ~c[a-c]:* +@write"}, ["ca:1"], {b"c": (b"app1", 1)}),
     "a_hash_tag": ({"app1": "~{app1}:* +@all"}, ["{app1}:1", "{app1}:2:3", "{app2}:1"], {b"{app1}:": (b"app1", 2), b"{app2}:": (None, 1)}),
     "all_keys_own_nothing": ({"app1": "~* +@all", "app2": "allkeys +@all"}, ["foo:1", "bar"], {b"foo:": (None, 1), "(none)": (None, 1)}),
     "an_exact_key": ({"app1": "~counter +@all"}, ["counter", "other"], {b"counter": (b"app1", 1), "(none)": (None, 1)}),
@@ -66,6 +75,48 @@ def test_rules(server, admin, rule):
     assert found == expected
     assert not rows_that_do_not_add_up(info)
     assert not wrong_keys(server), "prefix: (module, SCAN)"
+
+
+COMMANDS = ["+@all", "+@all", "+@all -@dangerous", "+@all -set -del", "+@read", "+@read +ping", "+@write", "+@write -@all", "+lpop", "+get +expire", "+@hash -hset", "+@string", "+@list -rpush", "+@all -@write", "+@connection", ""]
+
+
+def random_rules(rng):
+    patterns = [f"{rng.choice(['~', '~', '~', '%R~', '%W~'])}p{rng.randrange(6)}:{rng.choice(['*', '*', '*:x', '[a-c]*'])}" for _ in range(rng.randrange(1, 4))]
+    selectors = [f"({rng.choice(['~', '%R~', '%W~'])}p{rng.randrange(6)}:{rng.choice(['*', 's:*'])} {rng.choice(COMMANDS)})" for _ in range(rng.choice([0, 0, 0, 1, 2]))]
+    return ["reset", rng.choice(["on", "on", "off"]), *patterns, *rng.choice(COMMANDS).split(), *selectors]
+
+
+def writes(session, key):
+    """Every command that, with these words, writes this key, as the server says."""
+    commands = [[command[0], *[key] * (abs(command[1]) - 1)] for command in session.call("COMMAND") if b"write" in {bytes(flag) for flag in command[2]}]
+    found = [(words, session.outcome("COMMAND", "GETKEYSANDFLAGS", *words)) for words in commands]
+    return [words for words, keys in found if isinstance(keys, list) and any(each[0] == key.encode() and {b"update", b"insert", b"delete"} & {bytes(flag) for flag in each[1]} for each in keys)]
+
+
+def may_write(session, name, key):
+    return any(session.call("ACL", "DRYRUN", name, *words) == b"OK" for words in writes(session, key))
+
+
+def test_owners_are_those_of_whom_the_server_says_that_they_may_write(admin, seed):
+    rng = random.Random(seed)
+    for round in range(6):
+        users, names = {}, [f"user{number}" for number in range(rng.randrange(1, 8))]
+        for name in names:
+            users[name] = random_rules(rng)
+            admin.call("ACL", "SETUSER", name, *users[name])
+        writers = {}
+        for name in names:
+            about = truth.pairs(admin.call("ACL", "GETUSER", name))  # where what one pattern says twice is one
+            patterns = b" ".join([about[b"keys"], *(truth.pairs(selector)[b"keys"] for selector in about[b"selectors"])]).decode().split()
+            for pattern in patterns:
+                key = pattern[pattern.index("~") + 1 :].replace("[a-c]", "a").replace("*", "")
+                if not pattern.startswith("%R") and may_write(admin, name, key):
+                    head = re.match(r"p\d:(?:s:)?", key)[0].encode()
+                    writers.setdefault(head, set()).add(("off" in users[name], len(patterns), name.encode()))
+        acl_taken_in(admin)
+        found = {name: row["owner"] for name, row in read_info(admin).prefixes.items() if isinstance(name, bytes) and "owner" in row}
+        assert found == {head: min(those)[2] for head, those in writers.items()}, f"seed {seed}, round {round}: {users}"
+        admin.call("ACL", "DELUSER", *names)
 
 
 def test_a_prefix_and_a_key_of_the_same_name_have_lines_of_their_own(admin):
@@ -111,7 +162,7 @@ def test_acl_changes_take_effect_without_a_restart(server, admin):
 
 def test_acl_changes_inside_transactions_and_scripts_of_names_take_effect(server, admin):
     create(admin, "app1:1", "app2:1")
-    admin.transaction(("ACL", "SETUSER", "app1", "~app1:*"), ("acl", "setuser", "app2", "~app2:*"))
+    admin.transaction(("ACL", "SETUSER", "app1", "~app1:*", "+@all"), ("acl", "setuser", "app2", "~app2:*", "+@all"))
     assert owners(settled_info(admin)) == {b"app1:": b"app1", b"app2:": b"app2"}
     admin.transaction(("ACL", "DELUSER", "app1"))
     assert owners(settled_info(admin)) == {b"app1:": None, b"app2:": b"app2"}

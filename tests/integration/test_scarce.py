@@ -192,7 +192,7 @@ def test_each_allocation_of_the_work_in_between_may_fail(scarce):
     for ahead in range(1, 300):
         plan.fail(ahead)
         chosen = plan.failing
-        replies = admin.pipeline([("ACL", "SETUSER", f"user{ahead % 7}", "on", "resetkeys", f"~p{ahead}:*", f"~app1:{ahead % 9}*"), ("SET", f"q{ahead % 50}:1", "x"), ("HSET", f"h{ahead}:1", "f", "v" * ahead)])
+        replies = admin.pipeline([("ACL", "SETUSER", f"user{ahead % 7}", "on", "+@all", "resetkeys", f"~p{ahead}:*", f"~app1:{ahead % 9}*"), ("SET", f"q{ahead % 50}:1", "x"), ("HSET", f"h{ahead}:1", "f", "v" * ahead)])
         assert not [reply for reply in replies if isinstance(reply, ResponseError)]
         server.session().close()
         wait_until(lambda: plan.count >= chosen, "so many allocations")

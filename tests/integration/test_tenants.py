@@ -83,7 +83,7 @@ def test_a_renamed_user_is_a_new_tenant_and_the_old_one_stays_as_gone(server, ad
 
 
 def test_a_deleted_user_that_used_nothing_is_not_shown(server, admin):
-    admin.call("ACL", "SETUSER", "idle", "on", "~idle:*")
+    admin.call("ACL", "SETUSER", "idle", "on", "~idle:*", "+@all")
     assert b"idle" in tenants(admin)
     admin.call("ACL", "DELUSER", "idle")
     assert b"idle" not in tenants(admin)

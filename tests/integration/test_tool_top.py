@@ -68,7 +68,7 @@ def test_keys_sort_filter_switch_pause_and_quit(top):
 def test_arrows_and_pages_move_through_the_rows(top, shared):
     quick_passes(shared.admin)
     for number in range(30):
-        shared.admin.call("ACL", "SETUSER", f"t{number}", f"~t{number}:*")
+        shared.admin.call("ACL", "SETUSER", f"t{number}", f"~t{number}:*", "+@all")
         shared.admin.pipeline([("SET", f"t{number}:{key}", "") for key in range(21 + number)])
     settled_info(shared.admin)
     screen = top("--sort", "keys", lines=12)

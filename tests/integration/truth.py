@@ -10,7 +10,7 @@ return sizes"""
 PAGE = 5000
 
 # Commands that the module runs through the server for itself; commandstats shows them beside the clients'.
-OWN_COMMANDS = {b"memory|usage", b"memory|stats", b"acl|users", b"acl|getuser", b"client|list", b"command", b"command|info", b"info",
+OWN_COMMANDS = {b"memory|usage", b"memory|stats", b"acl|users", b"acl|getuser", b"acl|dryrun", b"client|list", b"command", b"command|info", b"info",
                 b"config|get"}  # which 9.1's Lua engine calls, too, when the server loads
 
 
