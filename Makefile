@@ -46,7 +46,7 @@ bench:
 	$(PYTHON) -B benchmarks/overhead
 	$(PYTHON) -B benchmarks/overhead --kinds bare,again,empty,common,defaults,everything --depths 64 \
 	    --commands insert,hset,lrange,multi,eval,publish
-	$(PYTHON) -B benchmarks/overhead --kinds bare,again,common,defaults --depths 1,64 --connections 1,1000 --starts 3
+	$(PYTHON) -B benchmarks/overhead --kinds bare,again,floor,common,defaults --depths 1,64 --connections 16,500,2000,5000 --users 50 --starts 3
 	$(PYTHON) -B benchmarks/overhead --kinds bare,again,common,defaults --depths 1,64 --io-threads 2 --starts 3
 	$(PYTHON) -B benchmarks/latency
 	$(PYTHON) -B benchmarks/accuracy
