@@ -32,7 +32,6 @@ Module::Module(Context* ctx, server_api::Server server_, Settings settings_, std
       owners(prefixes, users),
       keyspace(prefixes, live, seed),
       names_are_measured(!server.valkey_at_least(8, 1) || server.valkey_at_least(9, 0)) {
-  identity.watch_entries();
   sweep.coins = seed | 1;
   sweep.cursor.reset(api.ScanCursorCreate());
 }

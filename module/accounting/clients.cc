@@ -62,11 +62,7 @@ void ClientTable::erase(std::uint64_t id) {
   }
 }
 
-void ClientTable::add_lines() {
-  auto lines = std::make_unique<Client[]>(std::size_t{kChunk} * 2);
-  for (std::uint32_t line = 0; line < kChunk; ++line) lines[std::size_t{line} * 2].next = kNone;
-  line_chunks_.push_back(std::move(lines));
-}
+void ClientTable::add_lines() { line_chunks_.push_back(std::make_unique<Line[]>(kChunk)); }
 
 void ClientTable::add_more() {
   auto first = static_cast<std::uint32_t>(more_.size()) * kChunk;

@@ -158,6 +158,11 @@ class ClientTable {
   static constexpr std::uint32_t kChunk = 256;  // lines, or chained entries, that memory is taken for at once
   static constexpr std::uint32_t kLines = std::uint32_t{1} << 31;  // places of lines begin here
 
+  struct alignas(64) Line {
+    Line() { clients[0].next = kNone; }
+    Client clients[2];
+  };
+
   std::uint32_t line_of(std::uint64_t id) const {
     // One multiplication would leave a pattern of ids, like every eighth, in a pattern of lines.
     constexpr std::uint64_t kOdd = 0xd6e8feb86659fd93u;
@@ -166,7 +171,7 @@ class ClientTable {
     std::uint32_t line = hash & (2 * level_ - 1);
     return line < lines_ ? line : line & (level_ - 1);
   }
-  Client* line_at(std::uint32_t line) { return line_chunks_[line / kChunk].get() + std::size_t{line % kChunk} * 2; }
+  Client* line_at(std::uint32_t line) { return line_chunks_[line / kChunk][line % kChunk].clients; }
   Client& more(std::uint32_t at) { return more_[at / kChunk][at % kChunk]; }
   static Client* free_in(Client* line) {
     return line[0].id == Client::kNoId ? line : line[1].id == Client::kNoId ? line + 1 : nullptr;
@@ -178,7 +183,7 @@ class ClientTable {
   void give_back(std::uint32_t at);
 
   // What find() needs comes first.
-  std::vector<std::unique_ptr<Client[]>> line_chunks_;
+  std::vector<std::unique_ptr<Line[]>> line_chunks_;
   std::uint32_t level_ = kChunk;  // lines at the start of this doubling
   std::uint32_t lines_ = kChunk;  // level_ <= lines_ <= 2 * level_
   std::vector<std::unique_ptr<Client[]>> more_;

@@ -20,15 +20,14 @@ bool has_flag(server_api::CallReply* flags, std::string_view name) {
 
 }  // namespace
 
-Identity::Identity(Module& module) : module_(module) { marked_.reserve(64); }
-
-void Identity::watch_entries() {
+Identity::Identity(Module& module) : module_(module) {
+  marked_.reserve(64);
   auto moved = [](void* keeper, const Client* from, Client* to) {
-    auto& module = *static_cast<Module*>(keeper);
-    if (module.last_client == from) module.last_client = to;
-    module.attribution.moved(from, to);
+    auto& of = *static_cast<Module*>(keeper);
+    if (of.last_client == from) of.last_client = to;
+    of.attribution.moved(from, to);
   };
-  module_.clients.tell_moves(moved, &module_);
+  module.clients.tell_moves(moved, &module);
 }
 
 void Identity::ask_again(Client& client) {

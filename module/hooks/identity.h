@@ -19,10 +19,8 @@ struct Module;
 
 class Identity {
  public:
+  // Its table of clients is there; pointers to entries follow them from now on.
   explicit Identity(Module& module);
-
-  // Once, when the tables are there: pointers to entries follow them.
-  void watch_entries();
 
   // Later.
 

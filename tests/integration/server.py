@@ -21,6 +21,9 @@ command_tables = {}
 MOST_RESERVATIONS = 30
 reservations = collections.deque()  # sockets with a name for the port, oldest first
 
+# For a server with AddressSanitizer: an allocation of a size that is garbage fails, as it does without.
+MAY_FAIL = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":allocator_may_return_null=1"}
+
 
 def free_port():
     """Below the ports that outgoing connections get, and free together with its cluster bus, 10,000 above. It stays reserved, for all

@@ -16,6 +16,7 @@ import truth
 from checks import observe, wrong_bytes, wrong_commands, wrong_connections, wrong_keys
 from filling import fill
 from info import read_info, rows_that_do_not_add_up
+from server import MAY_FAIL
 from tenants import quick_passes, resp3
 from test_usage import main_thread_usec
 from traffic import create_users
@@ -231,8 +232,7 @@ def test_a_full_disk_stops_saving_and_writes_but_no_count(launch, tmp_path):
 @pytest.mark.fault(24)
 def test_payloads_of_restore_that_are_garbage(launch, seed):
     """Bytes of DUMP, some changed. The server checks the structure but, told so, not the checksum; it takes some of them."""
-    may_fail = os.environ.get("ASAN_OPTIONS", "") + ":allocator_may_return_null=1"  # of sizes that are garbage, too
-    server, rng = launch(environment={"ASAN_OPTIONS": may_fail}), random.Random(seed)
+    server, rng = launch(environment=MAY_FAIL), random.Random(seed)
     prepare(server)
     admin = server.admin
     fill(admin, 300, seed)
