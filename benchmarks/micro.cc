@@ -74,7 +74,7 @@ BENCHMARK(count_command)->Arg(16)->Arg(1'000)->Arg(100'000);
 
 PrefixTable table_of(std::size_t prefixes) {
   PrefixTable table(2 * prefixes, ":", 1);
-  for (std::size_t i = 0; i < prefixes; ++i) table.enter_acl("app" + std::to_string(i) + ":", false);
+  for (std::size_t i = 0; i < prefixes; ++i) table.enter_acl("app" + std::to_string(i) + ":", Covers::kBelow);
   return table;
 }
 
@@ -102,6 +102,17 @@ void match_orphan(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(table.match(keys[i++ % kMany]));
 }
 BENCHMARK(match_orphan);
+
+// The last of so many patterns that have one head, or none of them.
+void match_pattern(benchmark::State& state) {
+  PrefixTable table(1'000, ":", 1);
+  for (std::int64_t i = 0; i < state.range(0); ++i)
+    table.enter_acl("t:*:cache" + std::to_string(100 + i) + ":*", Covers::kMatching);
+  std::string key =
+      state.range(1) ? "t:4711:cache" + std::to_string(99 + state.range(0)) + ":item:17" : "t:4711:queue:item:17";
+  for (auto _ : state) benchmark::DoNotOptimize(table.match(key));
+}
+BENCHMARK(match_pattern)->ArgsProduct({{1, 64}, {0, 1}});
 
 void count_key(benchmark::State& state) {
   PrefixTable table = table_of(1'000);

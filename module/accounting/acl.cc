@@ -29,20 +29,42 @@ std::size_t bracket_size(std::string_view glob) {
   return glob.size();
 }
 
+// The length of what comes before the first wildcard.
+std::size_t literal_size(std::string_view glob) {
+  std::size_t i = 0;
+  while (i < glob.size() && glob[i] != '*' && glob[i] != '?' && glob[i] != '[') i += glob[i] == '\\' ? 2 : 1;
+  return std::min(i, glob.size());
+}
+
 }  // namespace
 
-PatternHead head_of_glob(std::string_view glob) {
-  PatternHead result{.exact = true};
-  for (std::size_t i = 0; i < glob.size(); ++i) {
-    char c = glob[i];
-    if (c == '*' || c == '?' || c == '[') {
-      result.exact = false;
-      break;
-    }
-    if (c == '\\' && i + 1 < glob.size()) c = glob[++i];
-    result.head += c;
+std::size_t head_size_of_glob(std::string_view glob) {
+  std::size_t size = 0, end = literal_size(glob);
+  for (std::size_t i = 0; i < end; ++i, ++size)
+    if (glob[i] == '\\' && i + 1 < end) ++i;
+  return size;
+}
+
+std::string head_of_glob(std::string_view glob) {
+  std::string head;
+  std::string_view literal = glob.substr(0, literal_size(glob));
+  for (std::size_t i = 0; i < literal.size(); ++i) {
+    if (literal[i] == '\\' && i + 1 < literal.size()) ++i;
+    head += literal[i];
   }
-  return result;
+  return head;
+}
+
+KeyPattern pattern_of_glob(std::string_view glob) {
+  std::string_view rest = glob.substr(literal_size(glob));
+  if (rest.empty()) return {.name = head_of_glob(glob), .covers = Covers::kOne};
+  std::size_t last = rest.find_last_not_of('*');
+  if (last == std::string_view::npos) return {.name = head_of_glob(glob), .covers = Covers::kBelow};
+  std::size_t stars = rest.size() - 1 - last, backslashes = 0;
+  while (backslashes <= last && rest[last - backslashes] == '\\') ++backslashes;
+  if (backslashes % 2 == 1 && stars > 0) --stars;  // the first of them is meant as it is
+  if (stars > 1) glob.remove_suffix(stars - 1);
+  return {.name = std::string(glob), .covers = Covers::kMatching};
 }
 
 std::string key_of_glob(std::string_view glob) {
@@ -71,19 +93,19 @@ std::string key_of_glob(std::string_view glob) {
   return key;
 }
 
-std::vector<PatternHead> heads_of_keys(std::string_view keys) {
-  std::vector<PatternHead> heads;
+std::vector<KeyPattern> patterns_of_keys(std::string_view keys) {
+  std::vector<KeyPattern> patterns;
   for_each_word(keys, [&](std::string_view word) {
     std::size_t tilde = word.find('~');
     if (tilde == std::string_view::npos || (tilde > 0 && word[0] != '%')) return;
     std::string_view access = word.substr(0, tilde);  // "" or "%R", "%W", "%RW"
-    PatternHead head = head_of_glob(word.substr(tilde + 1));
-    head.writes = access.empty() || access.find_first_of("Ww") != std::string_view::npos;
-    head.reads = access.empty() || access.find_first_of("Rr") != std::string_view::npos;
-    head.key = key_of_glob(word.substr(tilde + 1));
-    heads.push_back(std::move(head));
+    KeyPattern pattern = pattern_of_glob(word.substr(tilde + 1));
+    pattern.writes = access.empty() || access.find_first_of("Ww") != std::string_view::npos;
+    pattern.reads = access.empty() || access.find_first_of("Rr") != std::string_view::npos;
+    pattern.key = key_of_glob(word.substr(tilde + 1));
+    patterns.push_back(std::move(pattern));
   });
-  return heads;
+  return patterns;
 }
 
 std::vector<std::string> commands_by_name(std::string_view commands) {

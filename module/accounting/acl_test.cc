@@ -2,31 +2,57 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "module/accounting/glob.h"
 
 namespace tenants {
 namespace {
 
 TEST(Acl, the_head_of_a_glob_is_what_stands_before_its_first_wildcard) {
-  EXPECT_EQ(head_of_glob("app1:*").head, "app1:");
-  EXPECT_EQ(head_of_glob("app?:*").head, "app");
-  EXPECT_EQ(head_of_glob("app[12]:*").head, "app");
-  EXPECT_EQ(head_of_glob("*").head, "");
-  EXPECT_EQ(head_of_glob("{app1}:*").head, "{app1}:");
-  EXPECT_EQ(head_of_glob("a\\*b:*").head, "a*b:");
-  EXPECT_TRUE(head_of_glob("counter").exact);
-  EXPECT_FALSE(head_of_glob("counter*").exact);
+  for (auto [glob, head] : {std::pair("app1:*", "app1:"),
+                            {"app?:*", "app"},
+                            {"app[12]:*", "app"},
+                            {"*", ""},
+                            {"{app1}:*", "{app1}:"},
+                            {"a\\*b:*", "a*b:"},
+                            {"counter", "counter"},
+                            {"a\\", "a\\"}}) {
+    EXPECT_EQ(head_of_glob(glob), head);
+    EXPECT_EQ(head_size_of_glob(glob), std::string_view(head).size()) << glob;
+  }
+}
+
+TEST(Acl, a_pattern_is_named_by_its_head_by_its_key_or_as_it_is) {
+  auto expect = [](std::string_view glob, std::string_view name, Covers covers) {
+    KeyPattern pattern = pattern_of_glob(glob);
+    EXPECT_EQ(pattern.name, name) << glob;
+    EXPECT_EQ(pattern.covers, covers) << glob;
+  };
+  expect("app1:*", "app1:", Covers::kBelow);
+  expect("a\\*b:***", "a*b:", Covers::kBelow);
+  expect("*", "", Covers::kBelow);
+  expect("leader", "leader", Covers::kOne);
+  expect("a\\*", "a*", Covers::kOne);
+  expect("", "", Covers::kOne);
+  expect("t:*:cache:***", "t:*:cache:*", Covers::kMatching);
+  expect("app[12]:*", "app[12]:*", Covers::kMatching);
+  expect("*x", "*x", Covers::kMatching);
+  expect("?*", "?*", Covers::kMatching);
+  expect("?\\**", "?\\**", Covers::kMatching);
+  expect("?\\***", "?\\**", Covers::kMatching);
+  expect("?\\*", "?\\*", Covers::kMatching);
 }
 
 TEST(Acl, patterns_are_read_with_their_access) {
-  auto heads = heads_of_keys("~a:* %R~b:* %W~c:* %RW~d:*");
-  ASSERT_EQ(heads.size(), 4u);
-  EXPECT_TRUE(heads[0].writes);
-  EXPECT_FALSE(heads[1].writes);
-  EXPECT_TRUE(heads[2].writes);
-  EXPECT_TRUE(heads[3].writes);
-  EXPECT_EQ(heads[1].head, "b:");
-  EXPECT_TRUE(heads_of_keys("").empty());
+  auto patterns = patterns_of_keys("~a:* %R~b:* %W~c:* %RW~d:*");
+  ASSERT_EQ(patterns.size(), 4u);
+  EXPECT_TRUE(patterns[0].writes);
+  EXPECT_FALSE(patterns[1].writes);
+  EXPECT_TRUE(patterns[2].writes);
+  EXPECT_TRUE(patterns[3].writes);
+  EXPECT_EQ(patterns[1].name, "b:");
+  EXPECT_TRUE(patterns_of_keys("").empty());
 }
 
 TEST(Acl, a_key_of_a_glob_is_one_that_it_matches) {

@@ -42,6 +42,7 @@ bool matches(std::string_view pattern, std::string_view text) {
   while (true) {
     if (!pattern.empty() && pattern[0] == '*') {
       pattern.remove_prefix(1);
+      if (pattern.empty()) return true;
       star = true, after_star = pattern, from_star = text;
       continue;
     }

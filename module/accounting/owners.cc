@@ -5,8 +5,8 @@
 
 namespace tenants {
 
-std::uint64_t Owners::id_of(std::uint32_t user, const Head& head) {
-  std::uint64_t id = head.id + user * 0x9e3779b97f4a7c15u;
+std::uint64_t Owners::id_of(std::uint32_t user, const Name& name) {
+  std::uint64_t id = name.id + user * 0x9e3779b97f4a7c15u;
   return id ? id : 1;
 }
 
@@ -22,54 +22,54 @@ bool Owners::before(std::uint32_t a, std::uint32_t b) const {
   return rank(a) < rank(b);
 }
 
-void Owners::show(const Head& head) {
-  if (!head.row) return;
-  prefixes_[head.row].owner = head.owner;
-  prefixes_[head.row].users = head.holders;
+void Owners::show(const Name& name) {
+  if (!name.row) return;
+  prefixes_[name.row].owner = name.owner;
+  prefixes_[name.row].users = name.holders;
 }
 
-void Owners::choose_owner(Head& head) {
-  head.owner = 0;
-  for (const Pattern* pattern = head.first; pattern; pattern = pattern->next_of_head)
-    if (pattern->writes && (!head.owner || before(pattern->user, head.owner))) head.owner = pattern->user;
+void Owners::choose_owner(Name& name) {
+  name.owner = 0;
+  for (const Pattern* pattern = name.first; pattern; pattern = pattern->next_of_name)
+    if (pattern->writes && (!name.owner || before(pattern->user, name.owner))) name.owner = pattern->user;
 }
 
-// The user's pattern with this head, made where there is none; null where there is no room.
+// The user's pattern of this name, made where there is none; null where there is no room.
 Owners::Pattern* Owners::hold(std::uint32_t user, std::uint64_t hash) {
-  Head* head = heads_.find(hash);
-  if (head)
-    if (Pattern* known = patterns_.find(id_of(user, *head))) return known;
+  Name* name = names_.find(hash);
+  if (name)
+    if (Pattern* known = patterns_.find(id_of(user, *name))) return known;
   if (patterns_.size() >= most_) return nullptr;
-  bool made = !head;
-  if (made) head = &heads_.insert(hash);
+  bool made = !name;
+  if (made) name = &names_.insert(hash);
   Pattern* pattern = nullptr;
   try {
-    pattern = &patterns_.insert(id_of(user, *head));
+    pattern = &patterns_.insert(id_of(user, *name));
   } catch (...) {
-    if (made) heads_.erase(hash);
+    if (made) names_.erase(hash);
     throw;
   }
   pattern->user = user;
-  pattern->head = head;
+  pattern->name = name;
   pattern->next_of_user = std::exchange(holders_[user].first, pattern);
-  pattern->next_of_head = std::exchange(head->first, pattern);
-  if (pattern->next_of_head) pattern->next_of_head->previous_of_head = pattern;
-  ++head->holders;
+  pattern->next_of_name = std::exchange(name->first, pattern);
+  if (pattern->next_of_name) pattern->next_of_name->previous_of_name = pattern;
+  ++name->holders;
   return pattern;
 }
 
-// The last writer takes the head out of the ACL. True where that moves keys.
+// The last writer takes the name out of the ACL. True where that moves keys.
 bool Owners::write(Pattern& pattern, bool writes) {
-  Head& head = *pattern.head;
+  Name& name = *pattern.name;
   if (writes == std::exchange(pattern.writes, writes)) return false;
-  writes ? ++head.writers : --head.writers;
-  if (!writes && head.owner == pattern.user) choose_owner(head);
-  if (head.writers > 0 || !head.row) return false;
-  return prefixes_.leave_acl(std::exchange(head.row, 0));
+  writes ? ++name.writers : --name.writers;
+  if (!writes && name.owner == pattern.user) choose_owner(name);
+  if (name.writers > 0 || !name.row) return false;
+  return prefixes_.leave_acl(std::exchange(name.row, 0));
 }
 
-bool Owners::take(std::uint32_t user, const PatternHead& wanted, const std::function<bool()>& make_room) {
-  Pattern* pattern = hold(user, prefixes_.identity(wanted.head, wanted.exact));
+bool Owners::take(std::uint32_t user, const KeyPattern& wanted, const std::function<bool()>& make_room) {
+  Pattern* pattern = hold(user, prefixes_.identity(wanted.name, wanted.covers));
   if (!pattern) {
     lacks_room_ = true;
     return false;
@@ -77,24 +77,24 @@ bool Owners::take(std::uint32_t user, const PatternHead& wanted, const std::func
   bool writes = wanted.writes || (pattern->seen && pattern->writes);  // it may come several times
   pattern->seen = true;
   bool moved = write(*pattern, writes);
-  Head& head = *pattern->head;
-  if (writes && !head.row) {
-    PrefixTable::Entered entered = prefixes_.enter_acl(wanted.head, wanted.exact, make_room);
-    head.row = entered.row;
+  Name& name = *pattern->name;
+  if (writes && !name.row) {
+    PrefixTable::Entered entered = prefixes_.enter_acl(wanted.name, wanted.covers, make_room);
+    name.row = entered.row;
     moved |= entered.moves_keys;
-    lacks_room_ |= !entered.row && wanted.head.size() <= PrefixTable::kLongestName;
+    lacks_room_ |= !entered.row && !prefixes_.has_room() && wanted.name.size() <= PrefixTable::kLongestName;
   }
   return moved;
 }
 
 void Owners::remove(Pattern& pattern) {
-  Head& head = *pattern.head;
-  (pattern.previous_of_head ? pattern.previous_of_head->next_of_head : head.first) = pattern.next_of_head;
-  if (pattern.next_of_head) pattern.next_of_head->previous_of_head = pattern.previous_of_head;
-  --head.holders;
-  show(head);
+  Name& name = *pattern.name;
+  (pattern.previous_of_name ? pattern.previous_of_name->next_of_name : name.first) = pattern.next_of_name;
+  if (pattern.next_of_name) pattern.next_of_name->previous_of_name = pattern.previous_of_name;
+  --name.holders;
+  show(name);
   patterns_.erase(pattern.id);
-  if (head.holders == 0) heads_.erase(head.id);
+  if (name.holders == 0) names_.erase(name.id);
 }
 
 // Forgets what the user does not have any more.
@@ -117,8 +117,8 @@ bool Owners::set(std::uint32_t user, const UserKeys& keys, const std::function<b
   bool shared = user == UserTable::kOther, moved = false;
   Holder& own = holder(user);
   try {
-    for (const PatternHead& pattern : keys.heads)
-      if (!pattern.head.empty()) moved |= take(user, pattern, make_room);
+    for (const KeyPattern& pattern : keys.patterns)
+      if (!pattern.name.empty()) moved |= take(user, pattern, make_room);
   } catch (...) {
     if (!shared)
       for (Pattern* pattern = own.first; pattern; pattern = pattern->next_of_user) pattern->seen = false;
@@ -126,16 +126,16 @@ bool Owners::set(std::uint32_t user, const UserKeys& keys, const std::function<b
   }
   if (!shared) moved |= drop_unseen(user);
   bool enabled = keys.enabled || shared;
-  auto patterns = static_cast<std::uint32_t>(keys.heads.size());
+  auto patterns = static_cast<std::uint32_t>(keys.patterns.size());
   bool ranked_anew = std::exchange(own.enabled, enabled) != enabled;
   ranked_anew |= std::exchange(own.patterns, patterns) != patterns;
   for (Pattern* pattern = own.first; pattern; pattern = pattern->next_of_user) {
-    Head& head = *pattern->head;
-    if (head.owner == user && ranked_anew)
-      choose_owner(head);  // another one may come before it now
-    else if (pattern->writes && (!head.owner || before(user, head.owner)))
-      head.owner = user;
-    show(head);
+    Name& name = *pattern->name;
+    if (name.owner == user && ranked_anew)
+      choose_owner(name);  // another one may come before it now
+    else if (pattern->writes && (!name.owner || before(user, name.owner)))
+      name.owner = user;
+    show(name);
   }
   return moved;
 }

@@ -1,10 +1,10 @@
 // Who owns which prefix, by what the ACL says of each user. Users are taken in one by one, and a user costs its own
 // patterns: nothing else is looked at again.
 //
-// Of several users that have a pattern with the same head, only those who may write below it count, the enabled first,
-// then the one with fewest patterns (the application before the tool that sees them all), then by name. A head that
-// nobody may write below owns nothing. Patterns are kept by a hash of their head only; 48 bytes for each user's
-// pattern, 40 for each head.
+// Of several users that have the same pattern only those who may write its keys count, the enabled first, then the one
+// with fewest patterns (the application before the tool that sees them all), then by name. A pattern of which nobody
+// may write the keys owns nothing. Patterns are kept by a hash of their name only; 48 bytes for each user's pattern, 40
+// for each name.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ class Owners {
   // What the ACL says of this user now; nothing where it is gone. Where the table of prefixes is full, `make_room`
   // shall release an orphan's row, or return false. True where keys that have been counted may belong elsewhere now.
   // Where memory runs out and it throws, a part was taken in: to be called again, and keys to be counted again.
-  // O(patterns before and now), and for each head that loses its owner its users.
+  // O(patterns before and now), and for each name that loses its owner its users.
   bool set(
       std::uint32_t user, const UserKeys& keys, const std::function<bool()>& make_room = [] { return false; });
 
@@ -37,14 +37,14 @@ class Owners {
   // last call, after all users have been. As above.
   bool forget_others();
 
-  // There are heads for which there was no room.
+  // There are patterns for which there was no room.
   bool lacks_room() const { return lacks_room_; }
   // All users are about to be set.
   void begin_all() { lacks_room_ = false; }
 
  private:
   struct Pattern;
-  struct Head {
+  struct Name {
     std::uint64_t id = 0;
     std::uint32_t next = 0;
     std::uint32_t row = 0;  // of the table of prefixes; 0: nobody may write, or no room
@@ -56,9 +56,9 @@ class Owners {
     std::uint64_t id = 0;
     std::uint32_t next = 0;
     std::uint32_t user = 0;
-    Head* head = nullptr;
+    Name* name = nullptr;
     Pattern* next_of_user = nullptr;
-    Pattern *next_of_head = nullptr, *previous_of_head = nullptr;
+    Pattern *next_of_name = nullptr, *previous_of_name = nullptr;
     bool writes = false, seen = false;
   };
   struct Holder {
@@ -67,21 +67,21 @@ class Owners {
     bool enabled = false;
   };
 
-  static std::uint64_t id_of(std::uint32_t user, const Head& head);
+  static std::uint64_t id_of(std::uint32_t user, const Name& name);
   Holder& holder(std::uint32_t user);
   bool before(std::uint32_t a, std::uint32_t b) const;
-  bool take(std::uint32_t user, const PatternHead& pattern, const std::function<bool()>& make_room);
+  bool take(std::uint32_t user, const KeyPattern& pattern, const std::function<bool()>& make_room);
   Pattern* hold(std::uint32_t user, std::uint64_t hash);
   bool write(Pattern& pattern, bool writes);
   bool drop_unseen(std::uint32_t user);
   void remove(Pattern& pattern);
-  void choose_owner(Head& head);
-  void show(const Head& head);
+  void choose_owner(Name& name);
+  void show(const Name& name);
 
   PrefixTable& prefixes_;
   const UserTable& users_;
   std::size_t most_;
-  SteadyTable<Head, 32> heads_;
+  SteadyTable<Name, 32> names_;
   SteadyTable<Pattern, 32> patterns_;
   std::deque<Holder> holders_;  // by user row
   bool lacks_room_ = false;

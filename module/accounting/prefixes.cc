@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <tuple>
 #include <utility>
+
+#include "module/accounting/glob.h"
 
 namespace tenants {
 
@@ -53,29 +56,42 @@ PrefixTable::PrefixTable(std::size_t capacity, std::string separators, std::uint
   free_.reserve(capacity);
 }
 
-std::uint64_t PrefixTable::hash_of(std::string_view name, bool exact) const {
+std::uint64_t PrefixTable::hash_of(std::string_view name, Covers covers) const {
   std::uint64_t hash = seed_;
   for (char byte : name) hash = step(hash, byte);
-  return exact ? ~hash : hash;
+  return covers == Covers::kOne ? ~hash : covers == Covers::kMatching ? std::rotl(hash, 32) : hash;
 }
 
-std::uint32_t PrefixTable::find(std::uint64_t hash, std::string_view name, bool exact) const {
+std::uint32_t PrefixTable::find(std::uint64_t hash, std::string_view name, Covers covers) const {
   std::size_t mask = slots_.size() - 1;
   for (std::size_t at = (hash >> 32) & mask; slots_[at].row; at = (at + 1) & mask) {
     const Prefix& prefix = rows_[slots_[at].row];
-    if (slots_[at].hash == hash && prefix.exact == exact && prefix.name == name) return slots_[at].row;
+    if (slots_[at].hash == hash && prefix.covers == covers && prefix.name == name) return slots_[at].row;
   }
   return 0;
 }
 
-std::uint32_t PrefixTable::make(std::uint64_t hash, std::string_view name, bool exact) {
+std::uint32_t PrefixTable::find_in_acl(std::uint64_t hash, std::string_view name, Covers covers) const {
+  std::uint32_t row = find(hash, name, covers);
+  return row && rows_[row].in_acl ? row : 0;
+}
+
+// The best of those with this head that match. What has another head of the same hash can do so only rightly.
+std::uint32_t PrefixTable::find_matching(std::uint64_t head, std::string_view key) const {
+  auto place = std::ranges::lower_bound(matching_, head, {}, &Matching::hash);
+  for (; place != matching_.end() && place->hash == head; ++place)
+    if (matches(rows_[place->row].name, key)) return place->row;
+  return 0;
+}
+
+std::uint32_t PrefixTable::make(std::uint64_t hash, std::string_view name, Covers covers) {
   if (name.size() > kLongestName || !has_room()) {
     ++dropped_;
     return 0;
   }
   Prefix prefix;
   prefix.name = name;  // no memory: nothing has changed
-  prefix.exact = exact;
+  prefix.covers = covers;
   std::uint32_t row = end_;
   if (free_.empty()) {
     ++end_;
@@ -93,7 +109,7 @@ std::uint32_t PrefixTable::make(std::uint64_t hash, std::string_view name, bool 
 
 void PrefixTable::release(std::uint32_t row) {
   std::size_t mask = slots_.size() - 1;
-  std::size_t at = (hash_of(rows_[row].name, rows_[row].exact) >> 32) & mask;
+  std::size_t at = (hash_of(rows_[row].name, rows_[row].covers) >> 32) & mask;
   while (slots_[at].row != row) at = (at + 1) & mask;
   // Linear probing without tombstones: move up whatever may move up.
   for (std::size_t next = (at + 1) & mask; slots_[next].row; next = (next + 1) & mask) {
@@ -111,14 +127,14 @@ void PrefixTable::release(std::uint32_t row) {
 }
 
 void PrefixTable::adopt(std::string_view name) {
-  std::uint64_t hash = hash_of(name, false);
-  if (!find(hash, name, false)) make(hash, name, false);
+  std::uint64_t hash = hash_of(name, Covers::kBelow);
+  if (!find(hash, name, Covers::kBelow)) make(hash, name, Covers::kBelow);
 }
 
 std::vector<std::uint32_t> PrefixTable::named(std::string_view name) const {
   std::vector<std::uint32_t> rows;
-  for (bool exact : {false, true})
-    if (std::uint32_t row = find(hash_of(name, exact), name, exact)) rows.push_back(row);
+  for (Covers covers : {Covers::kBelow, Covers::kOne, Covers::kMatching})
+    if (std::uint32_t row = find(hash_of(name, covers), name, covers)) rows.push_back(row);
   for (std::uint32_t own : {kNone, kOther})
     if (rows.empty() && rows_[own].name == name) rows.push_back(own);
   return rows;
@@ -134,15 +150,18 @@ std::uint32_t PrefixTable::match(std::string_view key, bool may_make) {
   std::uint64_t hash = seed_, segment_hash = 0;
   std::size_t segment = 0, done = 0;
   std::size_t separator = key.find_first_of(separators_);
-  for (auto [length, heads] : lengths_) {
+  for (auto [length, heads, matching] : lengths_) {
     if (length > key.size()) break;
     for (; done < length; ++done) {
       hash = step(hash, key[done]);
       if (done == separator) segment_hash = hash, segment = done + 1;
     }
-    if (std::uint32_t row = find(hash, key.substr(0, length), false); row && rows_[row].in_acl) best = row;
-    if (exact_rows_ && length == key.size())
-      if (std::uint32_t row = find(~hash, key, true); row && rows_[row].in_acl) best = row;
+    if (heads)
+      if (std::uint32_t row = find_in_acl(hash, key.substr(0, length), Covers::kBelow)) best = row;
+    if (matching)
+      if (std::uint32_t row = find_matching(hash, key)) best = row;
+    if (rows_of_one_ && length == key.size())
+      if (std::uint32_t row = find_in_acl(~hash, key, Covers::kOne)) best = row;
   }
   if (best) return best;
   if (separator == std::string_view::npos) return kNone;
@@ -152,9 +171,9 @@ std::uint32_t PrefixTable::match(std::string_view key, bool may_make) {
     if (done == separator) segment_hash = hash, segment = done + 1;
   }
   std::string_view name = key.substr(0, segment);
-  if (std::uint32_t row = find(segment_hash, name, false)) return row;
+  if (std::uint32_t row = find(segment_hash, name, Covers::kBelow)) return row;
   if (!may_make) return kOther;
-  std::uint32_t row = full_ ? 0 : make(segment_hash, name, false);
+  std::uint32_t row = full_ ? 0 : make(segment_hash, name, Covers::kBelow);
   if (row) return row;
   full_ = true;
   return kOther;
@@ -164,47 +183,73 @@ bool PrefixTable::is_first_segment(std::string_view name) const {
   return !name.empty() && name.find_first_of(separators_) == name.size() - 1;
 }
 
+// Some pattern's head is shorter, so that it may have keys that begin with this name.
 bool PrefixTable::has_shorter_in_acl(std::string_view name) const {
-  for (auto [length, heads] : lengths_) {
+  for (auto [length, heads, matching] : lengths_) {
     if (length >= name.size()) break;
     std::string_view head = name.substr(0, length);
-    if (std::uint32_t row = find(hash_of(head, false), head, false); row && rows_[row].in_acl) return true;
+    std::uint64_t hash = hash_of(head, Covers::kBelow);
+    if (find_in_acl(hash, head, Covers::kBelow)) return true;
+    if (matching && std::ranges::binary_search(matching_, hash, {}, &Matching::hash)) return true;
   }
   return false;
 }
 
-// A head that comes or goes leaves every counted key where it is only if it is just what an orphan's row covers, and no
-// other head lies above it. That is the usual case (`app1:`); anything else counts again.
+// A pattern that comes or goes leaves every counted key where it is only if it is just what an orphan's row covers, and
+// no other head lies above it. That is the usual case (`app1:*`); anything else counts again.
 bool PrefixTable::moves_keys(const Prefix& prefix) const {
-  return prefix.exact || !is_first_segment(prefix.name) || has_shorter_in_acl(prefix.name);
+  return prefix.covers != Covers::kBelow || !is_first_segment(prefix.name) || has_shorter_in_acl(prefix.name);
 }
 
-PrefixTable::Entered PrefixTable::enter_acl(std::string_view name, bool exact, const std::function<bool()>& make_room) {
-  auto length = static_cast<std::uint32_t>(name.size());
+PrefixTable::Entered PrefixTable::enter_acl(std::string_view name, Covers covers,
+                                            const std::function<bool()>& make_room) {
+  bool matching = covers == Covers::kMatching;
+  std::string head = matching ? head_of_glob(name) : std::string(name);
   lengths_.reserve(lengths_.size() + 1);
-  std::uint64_t hash = hash_of(name, exact);
-  std::uint32_t row = find(hash, name, exact);
+  matching_.reserve(matching_.size() + matching);
+  std::uint64_t hash = hash_of(name, covers), hash_of_head = hash_of(head, Covers::kBelow);
+  std::uint32_t row = find(hash, name, covers);
+  if (row && rows_[row].in_acl) return {row, false};
+  auto first = std::ranges::lower_bound(matching_, hash_of_head, {}, &Matching::hash);
+  auto last = std::ranges::upper_bound(matching_, hash_of_head, {}, &Matching::hash);
+  if (matching && last - first >= std::ptrdiff_t{kMostMatching}) {
+    ++dropped_;
+    return {};
+  }
   bool known = row != 0;
   if (!row && !has_room() && name.size() <= kLongestName) full_ |= make_room();
-  if (!row) row = make(hash, name, exact);
+  if (!row) row = make(hash, name, covers);
   if (!row) return {};  // its keys stay with their segment or "(other)"; dropped() says so
   Prefix& prefix = rows_[row];
-  if (std::exchange(prefix.in_acl, true)) return {row, false};
+  prefix.in_acl = true;
+  auto length = static_cast<std::uint32_t>(head.size());
   auto place = std::ranges::lower_bound(lengths_, length, {}, &Length::length);
-  if (place == lengths_.end() || place->length != length) place = lengths_.insert(place, {length, 0});
-  ++place->heads;
-  exact_rows_ += exact;
+  if (place == lengths_.end() || place->length != length) place = lengths_.insert(place, {length, 0, 0});
+  ++(matching ? place->matching : place->heads);
+  rows_of_one_ += covers == Covers::kOne;
+  if (matching) {
+    auto before = [&](const Matching& a, const Matching& b) {
+      const std::string &one = rows_[a.row].name, &other = rows_[b.row].name;
+      return std::tuple(other.size(), std::string_view(one)) < std::tuple(one.size(), std::string_view(other));
+    };
+    Matching own{hash_of_head, row};
+    matching_.insert(std::lower_bound(first, last, own, before), own);
+  }
   return {row, (!known && full_) || moves_keys(prefix)};
 }
 
 bool PrefixTable::leave_acl(std::uint32_t row) {
   Prefix& prefix = rows_[row];
+  bool matching = prefix.covers == Covers::kMatching;
+  auto length = static_cast<std::uint32_t>(matching ? head_size_of_glob(prefix.name) : prefix.name.size());
   bool moves = moves_keys(prefix);
   prefix.in_acl = false;
   prefix.owner = prefix.users = 0;
-  exact_rows_ -= prefix.exact;
-  auto place = std::ranges::lower_bound(lengths_, prefix.name.size(), {}, &Length::length);
-  if (--place->heads == 0) lengths_.erase(place);
+  rows_of_one_ -= prefix.covers == Covers::kOne;
+  auto place = std::ranges::lower_bound(lengths_, length, {}, &Length::length);
+  --(matching ? place->matching : place->heads);
+  if (place->heads + place->matching == 0) lengths_.erase(place);
+  if (matching) std::erase_if(matching_, [&](const Matching& other) { return other.row == row; });
   return moves;
 }
 

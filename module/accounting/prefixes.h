@@ -1,9 +1,10 @@
-// To which prefix does a key belong? The longest ACL prefix that matches it, else its first segment (an orphan), else
-// "(none)".
+// To which prefix does a key belong? Of the ACL's patterns that match it to the one with the longest literal head, then
+// to the longer one; else to its first segment (an orphan), else to "(none)".
 //
-// One row per prefix, fixed capacity. match() is one walk over the head of the key: it hashes byte by byte and looks
-// the hash up at each length that some ACL prefix has, and at the first separator. No allocation unless a new orphan
-// gets its row.
+// One row per pattern, fixed capacity. match() is one walk over the head of the key: it hashes byte by byte and looks
+// the hash up at each length that some head has, and at the first separator. Patterns that are more than a head and a
+// star are then tried one by one, kMostMatching of one head at most; where there are none, that costs nothing. No
+// allocation unless a new orphan gets its row.
 #pragma once
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "module/accounting/acl.h"
 #include "module/accounting/estimate.h"
 #include "module/accounting/largest.h"
 #include "module/accounting/lookups.h"
@@ -35,9 +37,9 @@ struct Measured {
 struct Prefix {
   std::string name;
   std::uint32_t owner = 0;  // row of the user table; 0: nobody's
-  std::uint32_t users = 0;  // that have a pattern with this head, to read or to write
+  std::uint32_t users = 0;  // that have this pattern, to read or to write
   bool in_acl = false;
-  bool exact = false;  // a pattern without wildcard: owns the one key of that name
+  Covers covers = Covers::kBelow;
   Cache cache;
 
   // What the pass of this number saw of it; null: none of its keys. Of the one that runs and the last complete one.
@@ -57,6 +59,7 @@ class PrefixTable {
   static constexpr std::uint32_t kOther = 1;  // "(other)"
   static constexpr std::uint32_t kFirst = 2;
   static constexpr std::size_t kLongestName = 256;  // a longer first segment falls under "(other)"
+  static constexpr std::size_t kMostMatching = 64;  // patterns (Covers::kMatching) with the same head; more own nothing
 
   // `seed` keys the hash, so that nobody can craft names that collide.
   PrefixTable(std::size_t capacity, std::string separators, std::uint64_t seed);
@@ -66,22 +69,22 @@ class PrefixTable {
   // The row that it has or would fall under now: makes none.
   std::uint32_t find(std::string_view key) { return match(key, false); }
 
-  // The rows with this very name, of the ACL or not; none, one or two (a prefix and a key). O(1).
+  // The rows with this very name, of the ACL or not; at most one of each Covers. O(1).
   std::vector<std::uint32_t> named(std::string_view name) const;
 
-  // A head of the ACL comes: gives it a row, or takes that of the orphan of this name. Where the table is full,
+  // A pattern of the ACL comes: gives it a row, or takes that of the orphan of this name. Where the table is full,
   // `make_room` shall release an orphan's row, or return false. O(different lengths of heads).
   struct Entered {
-    std::uint32_t row = 0;    // 0: no room
+    std::uint32_t row = 0;    // 0: no room, or the name is too long, or too many have this head
     bool moves_keys = false;  // keys that have been counted may now belong elsewhere: count again
   };
   Entered enter_acl(
-      std::string_view name, bool exact, const std::function<bool()>& make_room = [] { return false; });
+      std::string_view name, Covers covers, const std::function<bool()>& make_room = [] { return false; });
   // It goes: the row is an orphan's from now on. True where that moves keys.
   bool leave_acl(std::uint32_t row);
-  // Stands for a head, also where it has no row; never 0.
-  std::uint64_t identity(std::string_view name, bool exact) const {
-    std::uint64_t hash = hash_of(name, exact);
+  // Stands for a pattern, also where it has no row; never 0.
+  std::uint64_t identity(std::string_view name, Covers covers) const {
+    std::uint64_t hash = hash_of(name, covers);
     return hash ? hash : 1;
   }
   // All keys have to be counted again. Rows of orphans stay until they are empty.
@@ -127,9 +130,11 @@ class PrefixTable {
     return (hash ^ static_cast<unsigned char>(byte)) * multiplier_;
   }
   std::uint32_t match(std::string_view key, bool may_make);
-  std::uint64_t hash_of(std::string_view name, bool exact) const;
-  std::uint32_t find(std::uint64_t hash, std::string_view name, bool exact) const;
-  std::uint32_t make(std::uint64_t hash, std::string_view name, bool exact);
+  std::uint64_t hash_of(std::string_view name, Covers covers) const;
+  std::uint32_t find(std::uint64_t hash, std::string_view name, Covers covers) const;
+  std::uint32_t find_in_acl(std::uint64_t hash, std::string_view name, Covers covers) const;
+  std::uint32_t find_matching(std::uint64_t head, std::string_view key) const;
+  std::uint32_t make(std::uint64_t hash, std::string_view name, Covers covers);
   bool is_separator(char byte) const { return separators_.find(byte) != std::string::npos; }
   bool is_first_segment(std::string_view name) const;
   bool has_shorter_in_acl(std::string_view name) const;
@@ -138,16 +143,22 @@ class PrefixTable {
   std::vector<Prefix> rows_;
   std::vector<Slot> slots_;
   struct Length {
-    std::uint32_t length, heads;
+    std::uint32_t length, heads, matching;
   };
-  std::vector<Length> lengths_;  // of the heads in the ACL, ascending
+  std::vector<Length>
+      lengths_;  // of the heads in the ACL, ascending, and how many of each: names, and Covers::kMatching
+  struct Matching {
+    std::uint64_t hash;  // of its head
+    std::uint32_t row;
+  };
+  std::vector<Matching> matching_;  // all in the ACL, by hash; of one head the longest first
   std::vector<std::uint32_t> free_;
   std::string separators_;
   std::uint64_t seed_;
   std::uint64_t multiplier_;
   std::uint32_t end_ = kFirst;
   std::size_t in_use_ = 0;
-  std::size_t exact_rows_ = 0;
+  std::size_t rows_of_one_ = 0;  // in the ACL
   std::uint64_t dropped_ = 0;
   // A segment without a row counts in "(other)". It must go on doing so when a row gets free, or its keys would be
   // taken from a row that never counted them: only a new count gives rows to orphans again.

@@ -4,14 +4,18 @@
 
 #include <algorithm>
 #include <random>
-#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "module/accounting/glob.h"
 
 namespace tenants {
 namespace {
 
 struct Head {
   std::string name;
-  bool exact = false;
+  Covers covers = Covers::kBelow;
 };
 
 // What the ACL has now, and nothing else. True where keys have to be counted again.
@@ -19,10 +23,10 @@ bool set_acl(
     PrefixTable& table, const std::vector<Head>& heads, const std::function<bool()>& make_room = [] { return false; }) {
   bool moves = false;
   for (std::uint32_t row = PrefixTable::kFirst; row < table.end(); ++row) {
-    auto is_row = [&](const Head& head) { return head.name == table[row].name && head.exact == table[row].exact; };
+    auto is_row = [&](const Head& head) { return head.name == table[row].name && head.covers == table[row].covers; };
     if (table.used(row) && table[row].in_acl && std::ranges::none_of(heads, is_row)) moves |= table.leave_acl(row);
   }
-  for (const Head& head : heads) moves |= table.enter_acl(head.name, head.exact, make_room).moves_keys;
+  for (const Head& head : heads) moves |= table.enter_acl(head.name, head.covers, make_room).moves_keys;
   return moves;
 }
 
@@ -77,7 +81,7 @@ TEST(Prefixes, a_key_belongs_to_the_longest_matching_prefix) {
 
 TEST(Prefixes, an_exact_pattern_owns_one_key) {
   PrefixTable table(100, ":", 1);
-  set_acl(table, {{"counter", true}, {"a:", true}});
+  set_acl(table, {{"counter", Covers::kOne}, {"a:", Covers::kOne}});
   EXPECT_EQ(name_of(table, "counter"), "counter");
   EXPECT_EQ(name_of(table, "counters"), "(none)");
   EXPECT_TRUE(table[table.match("a:")].in_acl);
@@ -86,9 +90,47 @@ TEST(Prefixes, an_exact_pattern_owns_one_key) {
 
 TEST(Prefixes, an_exact_pattern_that_left_the_acl_owns_nothing) {
   PrefixTable table(100, ":", 1);
-  set_acl(table, {{"a:1", true}, {"b:1", true}});
-  set_acl(table, {{"b:1", true}});
+  set_acl(table, {{"a:1", Covers::kOne}, {"b:1", Covers::kOne}});
+  set_acl(table, {{"b:1", Covers::kOne}});
   EXPECT_EQ(name_of(table, "a:1"), "a:");
+}
+
+TEST(Prefixes, a_pattern_with_more_than_a_star_at_its_end_has_only_what_it_matches) {
+  PrefixTable table(100, ":", 1);
+  set_acl(table, {{"t:*:cache:*", Covers::kMatching},
+                  {"t:*:c*", Covers::kMatching},
+                  {"*.reply", Covers::kMatching},
+                  {"t:1:"},
+                  {"u:"},
+                  {"u:?", Covers::kMatching},
+                  {"u:x", Covers::kOne}});
+  EXPECT_EQ(name_of(table, "t:2:cache:x"), "t:*:cache:*");
+  EXPECT_EQ(name_of(table, "t:2:cat"), "t:*:c*");
+  EXPECT_EQ(name_of(table, "t:1:cache:x"), "t:1:");  // the longer head
+  EXPECT_EQ(name_of(table, "t:2:queue"), "t:");
+  EXPECT_FALSE(table[table.match("t:2:queue")].in_acl);
+  EXPECT_EQ(name_of(table, "t:2.reply"), "*.reply");
+  EXPECT_EQ(name_of(table, "u:y"), "u:?");
+  EXPECT_EQ(name_of(table, "u:x"), "u:x");
+  EXPECT_EQ(name_of(table, "u:yy"), "u:");
+  set_acl(table, {{"t:*:c*", Covers::kMatching}});
+  EXPECT_EQ(name_of(table, "t:2:cache:x"), "t:*:c*");
+  EXPECT_EQ(name_of(table, "x.reply"), "(none)");
+}
+
+TEST(Prefixes, of_one_head_no_more_patterns_are_tried_than_a_bound) {
+  PrefixTable table(1000, ":", 1);
+  std::vector<Head> heads;
+  for (int i = 0; i < 70; ++i) heads.push_back({"t:*:" + std::to_string(100 + i), Covers::kMatching});
+  set_acl(table, heads);
+  EXPECT_EQ(table.in_use(), PrefixTable::kMostMatching);
+  EXPECT_EQ(table.dropped(), 70 - PrefixTable::kMostMatching);
+  EXPECT_EQ(name_of(table, "t:x:100"), "t:*:100");
+  EXPECT_EQ(name_of(table, "t:x:169"), "t:");
+  heads.erase(heads.begin(), heads.begin() + 10);
+  set_acl(table, heads);
+  EXPECT_EQ(name_of(table, "t:x:169"), "t:*:169");
+  EXPECT_EQ(name_of(table, "t:x:100"), "t:");
 }
 
 TEST(Prefixes, match_agrees_with_a_plain_search_on_random_names) {
@@ -99,21 +141,40 @@ TEST(Prefixes, match_agrees_with_a_plain_search_on_random_names) {
     for (char& c : text) c = "ab:;"[random() % 4];
     return text;
   };
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 600; ++round) {
     PrefixTable table(5000, ":;", random());
-    std::set<std::string> acl;
-    for (int i = 0; i < 8; ++i)
-      if (std::string head = word(5); !head.empty()) acl.insert(head);
-    std::vector<Head> heads;
-    for (const std::string& head : acl) heads.push_back({head});
-    set_acl(table, heads);
-    for (int i = 0; i < 200; ++i) {
-      std::string key = word(9), expected;
-      for (const std::string& head : acl)
-        if (key.starts_with(head) && head.size() > expected.size()) expected = head;
-      std::size_t end = key.find_first_of(":;");
-      if (expected.empty()) expected = end == std::string::npos ? "(none)" : key.substr(0, end + 1);
-      ASSERT_EQ(name_of(table, key), expected) << "seed " << seed << " key " << key;
+    std::vector<Head> acl, plain;
+    for (int i = 0; i < 8; ++i) {
+      auto covers = static_cast<Covers>(random() % 3);
+      std::string name = word(5);
+      if (covers == Covers::kMatching) name += std::string("*?", 1 + random() % 2) + "a:"[random() % 2] + word(2);
+      if (!name.empty()) acl.push_back({name, covers});
+      if (!name.empty() && covers == Covers::kBelow && round % 2) plain.push_back(acl.back());
+    }
+    set_acl(table, plain), set_acl(table, acl), set_acl(table, plain);
+    for (const std::vector<Head>& heads : {plain, acl}) {
+      set_acl(table, heads);
+      for (int i = 0; i < 100; ++i) {
+        std::string key = word(9), expected;
+        auto best = std::tuple(std::size_t{0}, 0, std::size_t{0}, std::string());  // head, kind, length, name backwards
+        for (const auto& [name, covers] : heads) {
+          std::string head = covers == Covers::kMatching ? head_of_glob(name) : name;
+          bool has = covers == Covers::kBelow ? key.starts_with(name)
+                     : covers == Covers::kOne ? key == name
+                                              : matches(name, key);
+          std::string backwards = name;
+          for (char& c : backwards) c = static_cast<char>(~c);
+          auto rank = std::tuple(head.size(),
+                                 covers == Covers::kOne        ? 3
+                                 : covers == Covers::kMatching ? 2
+                                                               : 1,
+                                 name.size(), backwards);
+          if (has && rank > best) best = rank, expected = name;
+        }
+        std::size_t end = key.find_first_of(":;");
+        if (std::get<1>(best) == 0) expected = end == std::string::npos ? "(none)" : key.substr(0, end + 1);
+        ASSERT_EQ(name_of(table, key), expected) << "seed " << seed << " key " << key;
+      }
     }
   }
 }
@@ -143,7 +204,7 @@ TEST(Prefixes, the_acl_takes_the_row_of_an_orphan_where_there_is_no_other) {
   EXPECT_TRUE(set_acl(table, {{"app1:"}}, release_b));
   EXPECT_EQ(name_of(table, "app1:1"), "app1:");
   EXPECT_EQ(name_of(table, "b:1"), "(other)");
-  EXPECT_EQ(table.enter_acl("app2:", false, release_b).row, 0u);
+  EXPECT_EQ(table.enter_acl("app2:", Covers::kBelow, release_b).row, 0u);
   EXPECT_EQ(name_of(table, "app2:1"), "(other)");
 }
 
@@ -161,6 +222,10 @@ TEST(Prefixes, only_a_change_that_moves_keys_asks_for_a_new_count) {
   EXPECT_TRUE(set_acl(table, {{"app1:"}}));
   EXPECT_FALSE(set_acl(table, {}));
   EXPECT_FALSE(table[table.match("app1:x")].in_acl);
+  EXPECT_TRUE(set_acl(table, {{"*:q", Covers::kMatching}}));
+  EXPECT_TRUE(set_acl(table, {{"*:q", Covers::kMatching}, {"app1:"}}));  // it may have had keys of app1:
+  EXPECT_FALSE(set_acl(table, {{"*:q", Covers::kMatching}, {"app1:"}}));
+  EXPECT_TRUE(set_acl(table, {}));
 }
 
 }  // namespace

@@ -22,20 +22,20 @@ constexpr std::uint64_t kRest = 20;                // times what a reading took,
 // A flat array of names and values, as RESP2 has it; of the user, then of each selector.
 void read_rules(UserKeys& user, CallReply* rules) {
   if (!server_api::is(rules, server_api::kReplyArray)) return;
-  std::size_t first = user.heads.size();
+  std::size_t first = user.patterns.size();
   for (std::size_t i = 0; i + 1 < api.CallReplyLength(rules); i += 2) {
     std::string_view field = server_api::text(api.CallReplyArrayElement(rules, i));
     CallReply* value = api.CallReplyArrayElement(rules, i + 1);
     std::string_view text = server_api::text(value);
     if (field == "keys")
-      for (PatternHead& head : heads_of_keys(text)) user.heads.push_back(std::move(head));
+      for (KeyPattern& pattern : patterns_of_keys(text)) user.patterns.push_back(std::move(pattern));
     if (field == "commands") {
       user.all_commands = text == "+@all";
       for (std::string& name : commands_by_name(text)) user.commands.push_back(std::move(name));
     }
     if (field == "databases" && text.starts_with("db="))  // from 9.1 on; after the keys
-      for (std::size_t h = first; h < user.heads.size(); ++h)
-        std::from_chars(text.data() + 3, text.data() + text.size(), user.heads[h].database);
+      for (std::size_t p = first; p < user.patterns.size(); ++p)
+        std::from_chars(text.data() + 3, text.data() + text.size(), user.patterns[p].database);
     if (field == "flags")
       for (std::size_t f = 0; f < api.CallReplyLength(value); ++f)
         user.enabled |= server_api::text(api.CallReplyArrayElement(value, f)) == "on";
@@ -56,12 +56,12 @@ constexpr Write kWrites[] = {{"SET", 1},   {"DEL", 0},   {"EXPIRE", 1}, {"HSET",
                              {"PFADD", 0}, {"INCR", 0},  {"APPEND", 1}, {"GEOADD", 3}};
 
 // May the user write this key? Nothing where the server says nothing. The command by which it may comes first then.
-std::optional<bool> may_write(Module& module, std::string_view user, const PatternHead& head,
+std::optional<bool> may_write(Module& module, std::string_view user, const KeyPattern& pattern,
                               std::vector<Write>& writes) {
   std::optional<bool> may;
-  api.SelectDb(module.context.get(), head.database);  // the server says of the one that is selected
+  api.SelectDb(module.context.get(), pattern.database);  // the server says of the one that is selected
   for (Write& write : writes) {
-    std::vector<std::string_view> words(static_cast<std::size_t>(2 + std::max(write.more, 0)), head.key);
+    std::vector<std::string_view> words(static_cast<std::size_t>(2 + std::max(write.more, 0)), pattern.key);
     words[0] = write.command;
     std::optional<bool> answer = module.ask.may_run(user, words);
     if (!answer) continue;
@@ -74,7 +74,7 @@ std::optional<bool> may_write(Module& module, std::string_view user, const Patte
   return may;
 }
 
-// Below which patterns may it really write? Its rules for commands, and its selectors, decide, too: the server is
+// Which patterns may it really write? Its rules for commands, and its selectors, decide, too: the server is
 // asked. Some of the commands that write stand for all, and those that its rules name. Without selectors one pattern
 // tells for all that allow as much; with selectors each is asked for, up to kMostAsked. 2 µs each, 0.9 ms at the most.
 void ask_what_it_writes(Module& module, std::string_view name, UserKeys& user) {
@@ -87,15 +87,15 @@ void ask_what_it_writes(Module& module, std::string_view name, UserKeys& user) {
     if (entry && entry->kind == Kind::kWrite) writes.push_back({command, std::abs(entry->arity) - 2});
   }
   std::size_t asked = 0;
-  std::optional<bool> verdicts[2];  // on patterns below which it may only write, and read, too
-  for (PatternHead& head : user.heads) {
-    if (!head.writes || head.head.empty()) continue;
-    std::optional<bool>& verdict = verdicts[head.reads];
+  std::optional<bool> verdicts[2];  // on patterns that it may only write, and read, too
+  for (KeyPattern& pattern : user.patterns) {
+    if (!pattern.writes || pattern.name.empty()) continue;
+    std::optional<bool>& verdict = verdicts[pattern.reads];
     if (!verdict || user.selectors) {
       if (asked++ == kMostAsked) break;
-      verdict = may_write(module, name, head, writes).value_or(true);
+      verdict = may_write(module, name, pattern, writes).value_or(true);
     }
-    head.writes = *verdict;
+    pattern.writes = *verdict;
   }
 }
 

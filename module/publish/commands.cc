@@ -82,32 +82,45 @@ std::vector<std::uint32_t> prefixes_of(const Module& module, std::uint32_t tenan
   return rows;
 }
 
+// The number of a tenant by its name. A group or a user comes before a row of the module's own, should it have its
+// name.
+std::optional<std::uint32_t> tenant_named(const Module& module, std::string_view name) {
+  if (std::optional<std::uint32_t> group = module.groups.find(name)) return 1 + *group;
+  if (std::uint32_t user = module.users.find(name)) return tenant_of_row(module, user);
+  for (std::uint32_t own : {kOrphans, tenant_of_row(module, UserTable::kInternal),
+                            tenant_of_row(module, UserTable::kOther), overhead_tenant(module)})
+    if (tenant_at(module, own).name == name) return own;
+  return std::nullopt;
+}
+
 // One tenant with all that is known of its users and its prefixes.
 int get(Context* context, String** argv, int argc) {
   if (argc != 2) return api.WrongArity(context);
   Module& module = *module_state;
   module.identity.be_right(Identity::Of::kEverybody, false);
   module.tallies.bring_up_to_date(module);
-  std::string_view name = server_api::view(argv[1]);
-  std::uint32_t number = 0;
-  std::vector<std::uint32_t> users;
-  if (std::optional<std::uint32_t> group = module.groups.find(name)) {
-    number = 1 + *group;
-    for (std::uint32_t row = UserTable::kFirst; row < module.users.end(); ++row)
-      if (tenant_of_user(module, row) == number) users.push_back(row);
-  } else if (std::uint32_t user = module.users.find(name)) {
-    number = tenant_of_user(module, user);
-    if (number != tenant_of_row(module, user))
-      return refuse(context, "this user is no tenant of its own, it is part of the group " +
-                                 escape(tenant_at(module, number).name));
-    users.push_back(user);
-  }
+  std::optional<std::uint32_t> number = tenant_named(module, server_api::view(argv[1]));
+  std::optional<MemoryUse> memory;
+  if (number == overhead_tenant(module)) memory = memory_use(module);
   const Columns& tenants = module.tallies.last().tenants;
-  if (!number || number >= tenants.rows()) return refuse(context, "no such tenant, TENANTS.LIST names them all");
-  std::vector<std::uint32_t> prefixes = prefixes_of(module, number);
-  auto values = tenants.row<TenantValues>(number);
+  if (!number || (*number >= tenants.rows() && !memory))
+    return refuse(context, "no such tenant, TENANTS.LIST names them all");
+  Tenant tenant = tenant_at(module, *number);
+  std::vector<std::uint32_t> users, prefixes;
+  TenantValues values = memory ? overhead_values(module, *memory) : tenants.row<TenantValues>(*number);
+  std::uint32_t first_user = tenant_of_row(module, 0);
+  if (*number >= first_user && !memory) {
+    users.push_back(*number - first_user);
+    std::uint32_t listed_as = tenant_of_user(module, users[0]);
+    if (listed_as != *number)
+      return refuse(context, "this user is no tenant of its own, it is part of the group " +
+                                 escape(tenant_at(module, listed_as).name));
+  } else if (!tenant.own) {  // a group
+    for (std::uint32_t row = UserTable::kFirst; row < module.users.end(); ++row)
+      if (tenant_of_user(module, row) == *number) users.push_back(row);
+  }
+  if (!memory) prefixes = prefixes_of(module, *number);
   values[tenant_columns::kUsers] = values[tenant_columns::kPrefixes] = kAbsent;  // follow below
-  Tenant tenant = tenant_at(module, number);
   api.ReplyWithMap(context, 6 + known(values));
   reply_field(context, "name", tenant.name);
   reply_field(context, "kind", tenant.kind);

@@ -149,7 +149,8 @@ std::uint32_t tenant_of_prefix(const Module& module, std::uint32_t row) {
 const char* prefix_kind(const Module& module, std::uint32_t row) {
   if (row == PrefixTable::kNone) return "none";
   if (row == PrefixTable::kOther) return "other";
-  return module.prefixes[row].exact ? "key" : "prefix";
+  constexpr const char* kKinds[] = {"prefix", "key", "pattern"};  // by Covers
+  return kKinds[static_cast<std::size_t>(module.prefixes[row].covers)];
 }
 
 Tenant tenant_at(const Module& module, std::uint32_t tenant) {

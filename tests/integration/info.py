@@ -1,8 +1,9 @@
 """What the module says: its INFO sections as dicts."""
 
+import collections
 import re
 
-ROW = re.compile(rb"tenants_(user|prefix|key|tenant)_([^:]*):(.*)")
+ROW = re.compile(rb"tenants_(user|prefix|key|pattern|tenant)_([^:]*):(.*)")
 
 
 def unescape(name):
@@ -17,8 +18,8 @@ class Info:
 
     def __init__(self, text):
         self.text = text
-        self.status, self.users, self.prefixes, self.keys, self.tenants = {}, {}, {}, {}, {}
-        rows = {b"user": self.users, b"prefix": self.prefixes, b"key": self.keys, b"tenant": self.tenants}
+        self.status, self.users, self.prefixes, self.keys, self.patterns, self.tenants = {}, {}, {}, {}, {}, {}
+        rows = {b"user": self.users, b"prefix": self.prefixes, b"key": self.keys, b"pattern": self.patterns, b"tenant": self.tenants}
         for line in text.split(b"\r\n"):
             row = ROW.fullmatch(line)
             if row:
@@ -54,13 +55,20 @@ def total(rows, field):
     return sum(row.get(field, 0) for row in rows.values())
 
 
+def _by_name(info, field):
+    """Keys and patterns that have rows among the prefixes; what has the same name is one."""
+    sums = collections.Counter()
+    for rows in (info.keys, info.patterns, info.prefixes):
+        sums.update({name: row[field] for name, row in rows.items() if row["keys"]})
+    return dict(sums)
+
+
 def keys_by_prefix(info):
-    """Those of patterns without a wildcard among them."""
-    return {name: row["keys"] for rows in (info.keys, info.prefixes) for name, row in rows.items() if row["keys"]}
+    return _by_name(info, "keys")
 
 
 def bytes_by_prefix(info):
-    return {name: row["bytes"] for name, row in info.prefixes.items() if row["keys"]}
+    return _by_name(info, "bytes")
 
 
 def rows_that_do_not_add_up(info):
@@ -70,12 +78,12 @@ def rows_that_do_not_add_up(info):
         ("connections of users", total(info.users, "connections"), info.status["connections"]),
         ("commands of users", total(info.users, "commands"), info.status["commands"]),
         *((f"{field} of tenants", total(info.tenants, field), total(info.users, field)) for field in info.users["(internal)"] if field != "connections_peak"),
-        ("keys of prefixes", total(info.prefixes, "keys") + total(info.keys, "keys"), info.status["keys"]),
+        ("keys of prefixes", sum(total(rows, "keys") for rows in (info.prefixes, info.keys, info.patterns)), info.status["keys"]),
         ("keys of tenants", total(info.tenants, "keys"), info.status["keys"]),
         ("keys of orphans", info.tenants.get("(orphans)", {}).get("keys", 0), info.status["orphan_keys"]),
     ]
     if "bytes" in info.status:
-        sums.append(("bytes of prefixes", total(info.prefixes, "bytes") + total(info.keys, "bytes"), info.status["bytes"]))
+        sums.append(("bytes of prefixes", sum(total(rows, "bytes") for rows in (info.prefixes, info.keys, info.patterns)), info.status["bytes"]))
         sums.append(("bytes of tenants", total(info.tenants, "bytes"), info.status["bytes"] + info.status["overhead_bytes"]))
         sums.append(("bytes in all", info.status["bytes"] + info.status["overhead_bytes"] + info.status["unexplained_bytes"], info.status["server_memory_bytes"]))
     return [f"{what}: rows {rows}, total {whole}" for what, rows, whole in sums if rows != whole]

@@ -51,15 +51,19 @@ RULES = {
     "whose_commands_only_read_owns_nothing": ({"analytics": "~shop:* +@read +ping", "shop": "~shop:* +@all"}, ["shop:1"], {b"shop:": (b"shop", 1)}),
     "nobody_writes": ({"analytics": "~shop:* +@read +ping", "idle": "~shop:*"}, ["shop:1"], {b"shop:": (None, 1)}),
     "one_command_that_writes_is_enough": ({"aaa": "~q:* +@read", "bbb": "~q:* +brpop", "ccc": "~r:* -@all +xack +ping"}, ["q:1", "r:1"], {b"q:": (b"bbb", 1), b"r:": (b"ccc", 1)}),
-    "most_commands_but_not_the_dangerous": ({"app1": "~app1:* ~b?:* +@all -@dangerous -set"}, ["app1:1", "bx:1"], {b"app1:": (b"app1", 1), b"b": (b"app1", 1)}),
-    "a_class_in_the_pattern": ({"app1": "~[^ab]x* ~c[a-c]:* +@write"}, ["ca:1"], {b"c": (b"app1", 1)}),
+    "most_commands_but_not_the_dangerous": ({"app1": "~app1:* ~b?:* +@all -@dangerous -set"}, ["app1:1", "bx:1"], {b"app1:": (b"app1", 1), b"b?:*": (b"app1", 1)}),
+    "a_class_in_the_pattern": ({"app1": "~[^ab]x* ~c[a-c]:* +@write"}, ["ca:1", "cd:1"], {b"c[a-c]:*": (b"app1", 1), b"cd:": (None, 1)}),
     "a_hash_tag": ({"app1": "~{app1}:* +@all"}, ["{app1}:1", "{app1}:2:3", "{app2}:1"], {b"{app1}:": (b"app1", 2), b"{app2}:": (None, 1)}),
     "all_keys_own_nothing": ({"app1": "~* +@all", "app2": "allkeys +@all"}, ["foo:1", "bar"], {b"foo:": (None, 1), "(none)": (None, 1)}),
     "an_exact_key": ({"app1": "~counter +@all"}, ["counter", "other"], {b"counter": (b"app1", 1), "(none)": (None, 1)}),
     "no_separator_in_the_head": ({"app1": "~app1* +@all"}, ["app1:a", "app1_b", "app12", "app2"], {b"app1": (b"app1", 3), "(none)": (None, 1)}),
     "escaped_wildcards": ({"app1": r"~a\*b:* +@all"}, ["a*b:1", "axb:1"], {b"a*b:": (b"app1", 1), b"axb:": (None, 1)}),
-    "a_wildcard_in_the_middle": ({"app1": "~app1:*:cache +@all"}, ["app1:x:cache", "app1:y"], {b"app1:": (b"app1", 2)}),
-    "a_question_mark_and_a_class": ({"a": "~q:?x +@all", "b": "~c:[ab]x +@all"}, ["q:1x", "c:ax"], {b"q:": (b"a", 1), b"c:": (b"b", 1)}),
+    "a_wildcard_in_the_middle": ({"app1": "~app1:*:cache +@all"}, ["app1:x:cache", "app1:y"], {b"app1:*:cache": (b"app1", 1), b"app1:": (None, 1)}),
+    "a_question_mark_and_a_class": ({"a": "~q:?x +@all", "b": "~c:[ab]x +@all"}, ["q:1x", "q:1y", "c:ax"], {b"q:?x": (b"a", 1), b"q:": (None, 1), b"c:[ab]x": (b"b", 1)}),
+    "the_whole_pattern": ({"cache": "~t:*:cache:* +@all", "queue": "~t:*:queue:* +@all"}, ["t:1:cache:a", "t:1:queue:a", "t:2:cache:b", "t:1:other"], {b"t:*:cache:*": (b"cache", 2), b"t:*:queue:*": (b"queue", 1), b"t:": (None, 1)}),
+    "the_longest_head_then_the_longest_pattern": ({"a": "~t:*:cache:* +@all", "b": "~t:1:* +@all", "c": "~t:*:cache:hot:* +@all", "d": "~t:* +@all"}, ["t:1:cache:a", "t:2:cache:a", "t:2:cache:hot:a", "t:2:a"], {b"t:1:": (b"b", 1), b"t:*:cache:*": (b"a", 1), b"t:*:cache:hot:*": (b"c", 1), b"t:": (b"d", 1)}),
+    "a_pattern_without_a_head": ({"celery": "~celery* ~*.reply.celery.* ~_kombu.binding.* +@all"}, ["h1.reply.celery.pidbox", "_kombu.binding.celery", "celery", "h1.reply"], {b"*.reply.celery.*": (b"celery", 1), b"_kombu.binding.": (b"celery", 1), b"celery": (b"celery", 1), "(none)": (None, 1)}),
+    "a_star_that_is_meant_as_it_is": ({"app1": r"~a:?\** +@all"}, ["a:x*1", "a:xx1"], {rb"a:?\**": (b"app1", 1), b"a:": (None, 1)}),
     "a_user_that_is_off_still_owns": ({"app1": "off ~app1:* +@all"}, ["app1:1"], {b"app1:": (b"app1", 1)}),
 }  # fmt: skip
 
@@ -71,7 +75,7 @@ def test_rules(server, admin, rule):
         user(admin, name, *rules.split())
     create(admin, *keys)
     info = settled_info(admin)
-    found = {prefix: (row.get("owner"), row["keys"]) for prefix, row in {**info.prefixes, **info.keys}.items() if row["keys"]}
+    found = {prefix: (row.get("owner"), row["keys"]) for prefix, row in {**info.prefixes, **info.keys, **info.patterns}.items() if row["keys"]}
     assert found == expected
     assert not rows_that_do_not_add_up(info)
     assert not wrong_keys(server), "prefix: (module, SCAN)"
@@ -109,14 +113,53 @@ def test_owners_are_those_of_whom_the_server_says_that_they_may_write(admin, see
             about = truth.pairs(admin.call("ACL", "GETUSER", name))  # where what one pattern says twice is one
             patterns = b" ".join([about[b"keys"], *(truth.pairs(selector)[b"keys"] for selector in about[b"selectors"])]).decode().split()
             for pattern in patterns:
-                key = pattern[pattern.index("~") + 1 :].replace("[a-c]", "a").replace("*", "")
-                if not pattern.startswith("%R") and may_write(admin, name, key):
-                    head = re.match(r"p\d:(?:s:)?", key)[0].encode()
+                glob = pattern[pattern.index("~") + 1 :]
+                if not pattern.startswith("%R") and may_write(admin, name, glob.replace("[a-c]", "a").replace("*", "")):
+                    head = re.sub(r"^(p\d:(?:s:)?)\*$", r"\1", glob).encode()
                     writers.setdefault(head, set()).add(("off" in users[name], len(patterns), name.encode()))
         acl_taken_in(admin)
-        found = {name: row["owner"] for name, row in read_info(admin).prefixes.items() if isinstance(name, bytes) and "owner" in row}
+        info = read_info(admin)
+        found = {name: row["owner"] for name, row in [*info.prefixes.items(), *info.patterns.items()] if isinstance(name, bytes) and "owner" in row}
         assert found == {head: min(those)[2] for head, those in writers.items()}, f"seed {seed}, round {round}: {users}"
         admin.call("ACL", "DELUSER", *names)
+
+
+def random_glob(rng):
+    literal = lambda: "".join(rng.choices("abt:.", k=rng.randrange(4)))
+    return literal() + "".join(rng.choice(["*", "*", "?", "[ab]", "[^a-b]", "**", r"\*", ""]) + literal() for _ in range(rng.randrange(4)))
+
+
+def rank(glob):
+    """The longest head first, the key itself before others, then the longest pattern, a head and a star last."""
+    literal = truth.LITERAL.match(glob.encode())
+    rest, name = glob[literal.end() :], re.sub(r"(?<!\\)\*+$", "*", glob)
+    return -len(truth.literal_head(glob.encode())), rest != "", rest.strip("*") == "", -len(name), name
+
+
+def test_a_key_belongs_to_the_best_pattern_of_which_the_server_says_that_it_matches(admin, seed):
+    """Each user has one pattern, so that ACL DRYRUN says what that one matches."""
+    rng = random.Random(seed)
+    keys = {"".join(rng.choices("abt:.*", k=rng.randrange(1, 9))) for _ in range(150)}
+    admin.pipeline([("SET", key, "x") for key in keys])
+    for round in range(4):
+        globs = [glob for glob in {random_glob(rng) for _ in range(12)} if glob.strip("*")]
+        for number, glob in enumerate(globs):
+            user(admin, f"u{number}", f"~{glob}", "+@all")
+        expected, orphans = {}, 0
+        for key in keys:
+            best = [(*rank(glob), number) for number, glob in enumerate(globs) if admin.call("ACL", "DRYRUN", f"u{number}", "SET", key, "x") == b"OK"]
+            if best:
+                owner = f"u{min(best)[-1]}".encode()
+                expected[owner] = expected.get(owner, 0) + 1
+            else:
+                orphans += 1
+        info = settled_info(admin)
+        found = {name: row["keys"] for name, row in info.tenants.items() if row["keys"]}
+        assert found.pop("(orphans)", 0) == orphans, f"seed {seed}, round {round}: {globs}"
+        assert found == expected, f"seed {seed}, round {round}: {globs}"
+        assert keys_by_prefix(info) == truth.keys_by_prefix(admin), f"seed {seed}, round {round}: {globs}"
+        assert not rows_that_do_not_add_up(info)
+        admin.call("ACL", "DELUSER", *[f"u{number}" for number in range(len(globs))])
 
 
 def test_a_prefix_and_a_key_of_the_same_name_have_lines_of_their_own(admin):
@@ -184,7 +227,7 @@ def test_acl_load_takes_effect(launch, tmp_path):
 @pytest.mark.fault(12)
 def test_many_acl_changes_during_writes_end_with_right_counts(server, admin):
     for number in range(300):
-        user(admin, f"app{number % 7}", "resetkeys", f"~p{number % 11}:*", "+@all")
+        user(admin, f"app{number % 7}", "resetkeys", ("~p{}:*", "~p{}:*", "~p{}:?", "~*{}", "~p[1{}]*1")[number % 5].format(number % 11), "+@all")
         create(admin, f"p{number % 13}:{number}")
     assert not wrong_keys(server), "prefix: (module, SCAN)"
     assert not rows_that_do_not_add_up(read_info(admin))

@@ -126,6 +126,28 @@ def test_a_group_may_have_the_name_of_a_user_who_is_then_in_it(server, admin):
     assert len([name for name in rows if name == b"shop"]) == 1 and b"worker" not in rows
 
 
+def test_every_row_that_list_names_can_be_asked_for(server, admin):
+    user(server, "app1", "~app1:*", commands=3).call("SET", "app1:1", "x" * 100)
+    user(server, "web", "~web:*", commands=2)
+    group(admin, "shop=web,worker")
+    admin.pipeline([("SET", f"lost{n}:{n}", "x") for n in range(5)] + [("SET", "none", "x")])
+    rows = tenants(admin)
+    assert {"(orphans)", "(internal)", "(other)", "(overhead)", b"app1", b"shop", b"default"} == set(rows)
+    for name, row in rows.items():
+        about = resp3(admin, "TENANTS.GET", name)
+        assert (about["name"], about["kind"]) == (row["name"], row["kind"])
+        for column in ("keys", "writes", "errors", "connections"):
+            assert about.get(column) == row.get(column), (name, column)
+        assert about["users_total"] == len(about["users"]) == row["users"] + (name in ("(internal)", "(other)")), name
+        assert about["prefixes_total"] == len(about["prefixes"]) == row["prefixes"], name
+        assert sum(prefix["keys"] for prefix in about["prefixes"]) == row["keys"], name
+    names = {prefix["name"] for prefix in resp3(admin, "TENANTS.GET", "(orphans)")["prefixes"]}
+    assert {b"lost%d:" % n for n in range(5)} | {b"(none)"} <= names
+    admin.call("ACL", "SETUSER", "(orphans)", "on", "nopass")
+    acl_taken_in(admin)
+    assert resp3(admin, "TENANTS.GET", "(orphans)")["kind"] == b"tenant", "a user of such a name comes first"
+
+
 def test_changing_groups_under_traffic_never_shows_a_wrong_sum(shared, seed):
     quick_passes(shared.admin)
     traffic, rng = Traffic(shared, seed), random.Random(seed)

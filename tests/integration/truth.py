@@ -49,20 +49,55 @@ def literal_head(pattern):
     return re.sub(rb"\\(.)", rb"\1", head, flags=re.DOTALL)
 
 
-class PrefixRule:
-    """Which prefix a key belongs to: itself, where a writable ACL pattern without a wildcard names it, or the longest literal
-    head of one with a wildcard that it begins with, else its first segment including the separator."""
+ELEMENT = re.compile(rb"\\(.)|\[(\^?)((?:\\.|[^\]])*)(?:\]|$)|(.)", re.DOTALL)
+IN_CLASS = re.compile(rb"\\(.)|(.)-(.)|(.)", re.DOTALL)
 
-    def __init__(self, heads, separators=b":", names=frozenset()):
-        self.heads, self.names = sorted(heads - {b""}, key=len, reverse=True), names
+
+def regex_of(pattern):
+    """A glob as a regular expression. Classes without anything in them, and backslashes at their ends, are not for this."""
+    text = b""
+    for escaped, negated, members, plain in ELEMENT.findall(pattern):
+        if plain in (b"*", b"?"):
+            text += {b"*": b".*", b"?": b"."}[plain]
+        elif escaped or plain:
+            text += re.escape(escaped or plain)
+        else:
+            ranges = [sorted((low, high)) if low else (one, one) for one, low, high in ((e or o, low, high) for e, low, high, o in IN_CLASS.findall(members))]
+            text += b"[" + (b"^" if negated else b"") + b"".join(re.escape(low) + b"-" + re.escape(high) for low, high in ranges) + b"]"
+    return re.compile(text, re.DOTALL)
+
+
+class PrefixRule:
+    """Which prefix a key belongs to: of the writable ACL patterns that match it the one with the longest literal head, then that of
+    the key itself, then the longest pattern; else its first segment including the separator. A pattern that is a head and a star is
+    named by its head, one without a wildcard by its key, any other as it is."""
+
+    def __init__(self, patterns, separators=b":"):
+        self.names, self.heads, matching = set(), [], []
+        for pattern in patterns:
+            head, rest = literal_head(pattern), pattern[LITERAL.match(pattern).end() :]
+            if not rest:
+                self.names.add(head)
+            elif rest.strip(b"*"):
+                name = re.sub(rb"(?<!\\)\*+$", b"*", pattern)
+                matching.append((len(head), len(name), name, regex_of(pattern)))
+            elif head:
+                self.heads.append(head)
+        self.heads.sort(key=len, reverse=True)
+        self.matching = sorted(matching, key=lambda row: (-row[0], -row[1], row[2]))
         self._first_segment = re.compile(rb".*?[" + re.escape(separators) + rb"]", re.DOTALL)
 
     def prefix_of(self, key):
         if key in self.names:
             return key
-        for head in self.heads:
-            if key.startswith(head):
-                return head
+        below = next((head for head in self.heads if key.startswith(head)), b"")
+        for head, _, name, regex in self.matching:
+            if head < len(below):
+                break
+            if regex.fullmatch(key):
+                return name
+        if below:
+            return below
         segment = self._first_segment.match(key)
         return segment[0] if segment else "(none)"
 
@@ -83,9 +118,7 @@ def pairs(flat):
 
 
 def rule_of(session, separators=b":"):
-    patterns = set().union(*writable_patterns(session).values())
-    names = {pattern for pattern in patterns if LITERAL.fullmatch(pattern)}
-    return PrefixRule({literal_head(pattern) for pattern in patterns - names}, separators, {literal_head(name) for name in names})
+    return PrefixRule(set().union(*writable_patterns(session).values()), separators)
 
 
 def keys_by_prefix(session, separators=b":"):

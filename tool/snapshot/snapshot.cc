@@ -11,7 +11,7 @@ namespace tenants::tool {
 
 namespace {
 
-constexpr const char* kKindNames[] = {"tenant",  "group",   "gone", "user",  "prefix",   "key",
+constexpr const char* kKindNames[] = {"tenant",  "group",   "gone", "user",  "prefix",   "key",     "pattern",
                                       "unknown", "orphans", "none", "other", "internal", "overhead"};
 
 }  // namespace
@@ -25,9 +25,12 @@ Kind kind_of(std::string_view name) {
 
 std::string shown_name(const Row& row) { return is_own(row.kind) ? row.name : escape(row.name); }
 
-std::string shown_title(const Row& row) {
-  return row.kind == Kind::kKey ? shown_name(row) + " (key)" : shown_name(row);
+std::string kind_suffix(Kind kind) {
+  bool apart = kind == Kind::kKey || kind == Kind::kPattern;
+  return apart ? std::string(" (") + kind_name(kind) + ")" : std::string();
 }
+
+std::string shown_title(const Row& row) { return shown_name(row) + kind_suffix(row.kind); }
 
 std::string shown_owner(const Row& row) {
   return is_own(row.kind) || row.owner == "(orphans)" ? row.owner : escape(row.owner);

@@ -21,6 +21,7 @@ enum class Kind : std::uint8_t {
   kUser,
   kPrefix,
   kKey,       // a prefix that is one whole key
+  kPattern,   // one that is more than a head: "t:*:cache:*"
   kUnknown,   // of a newer module
   kOrphans,   // from here on the module's own rows
   kNone,      // keys without a separator
@@ -42,7 +43,9 @@ struct Row {
 
 // Percent-escaped, but for the module's own rows: "(other)". One to one, printable ASCII.
 std::string shown_name(const Row& row);
-// For tables and labels, and " (key)" where it is one: a prefix may have the same name.
+// " (key)" or " (pattern)" where it is one, since a prefix may have the same name; else nothing.
+std::string kind_suffix(Kind kind);
+// For tables and labels, with the suffix.
 std::string shown_title(const Row& row);
 std::string shown_owner(const Row& row);
 

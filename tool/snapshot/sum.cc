@@ -9,7 +9,8 @@ namespace tenants::tool {
 
 namespace {
 
-// Rows of the same identity are one in a sum: the name, but a user cannot pass for "(other)", nor a key for a prefix.
+// Rows of the same identity are one in a sum: the name, but a user cannot pass for "(other)", nor a key or a pattern
+// for a prefix.
 struct Identity {
   std::string_view name;
   std::uint8_t kind;
@@ -23,7 +24,7 @@ struct Hash {
 };
 
 Identity identity(const Row& row) {
-  bool apart = is_own(row.kind) || row.kind == Kind::kKey;
+  bool apart = is_own(row.kind) || row.kind == Kind::kKey || row.kind == Kind::kPattern;
   return {row.name, apart ? static_cast<std::uint8_t>(row.kind) : std::uint8_t{0}};
 }
 

@@ -127,8 +127,7 @@ View view(SharedReading reading, const SharedReading& before, const Request& req
   all.reserve(view.sum.rows.size());
   for (std::size_t i = 0; i < view.sum.rows.size(); ++i) {
     const Row& row = view.sum.rows[i];
-    std::string name = readable(row.name, is_own(row.kind));
-    if (row.kind == Kind::kKey) name += " (key)";
+    std::string name = readable(row.name, is_own(row.kind)) + kind_suffix(row.kind);
     std::string owner = row.owner.empty() ? row.owner : readable(row.owner, row.owner == "(orphans)");
     all.push_back({std::move(name), std::move(owner), &row, row.values, before ? grown.rows[i].values : kNothingKnown});
     view.all += !is_own(row.kind);
