@@ -83,6 +83,7 @@ int load(Context* context, server_api::String** argv, int argc) {
   auto module = std::make_unique<Module>(context, server, settings, seed, live);
   use_settings(module->settings);
   module->groups.set(module->settings.groups);
+  use_named_prefixes(*module);
   module_state = module.get();
   module->loaded_usec = monotonic_usec();
   module->started_unix_msec = module->reset_unix_msec = api.Milliseconds();

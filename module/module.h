@@ -175,7 +175,8 @@ struct Module {
   AclReading acl;
   Sweep sweep;
   Tick tick;
-  Groups groups;  // tenants.groups
+  Groups groups;                 // tenants.groups
+  bool named_lack_room = false;  // there are names of tenants.prefixes without a row
   Tallies tallies;
   std::uint64_t loaded_usec = 0;
   std::int64_t started_unix_msec = 0, reset_unix_msec = 0;

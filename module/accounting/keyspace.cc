@@ -172,7 +172,7 @@ void Keyspace::end_loading_aside(bool taken) {
 std::vector<std::uint32_t> Keyspace::lightest_orphans(std::size_t most) const {
   std::vector<std::uint32_t> rows;
   for (std::uint32_t row = PrefixTable::kFirst; row < prefixes_.end(); ++row)
-    if (prefixes_.used(row) && !prefixes_[row].in_acl) rows.push_back(row);
+    if (prefixes_.used(row) && prefixes_[row].is_orphan()) rows.push_back(row);
   auto last = rows.begin() + static_cast<std::ptrdiff_t>(std::min(most, rows.size()));
   std::ranges::partial_sort(rows, last, {}, [this](std::uint32_t row) { return counts_.row(row); });
   rows.erase(last, rows.end());

@@ -37,6 +37,15 @@ class Owners {
   // last call, after all users have been. As above.
   bool forget_others();
 
+  // Calls `visit(user)` for the others who may write below this row's pattern, at most so many. O(users who have it).
+  template <typename Visit>
+  void for_each_other(std::uint32_t row, std::size_t most, Visit visit) const {
+    const Prefix& prefix = prefixes_[row];
+    const Name* name = prefix.in_acl ? names_.find(prefixes_.identity(prefix.name, prefix.covers)) : nullptr;
+    for (const Pattern* pattern = name ? name->first : nullptr; pattern && most > 0; pattern = pattern->next_of_name)
+      if (pattern->writes && pattern->user != name->owner) visit(pattern->user), --most;
+  }
+
   // There are patterns for which there was no room.
   bool lacks_room() const { return lacks_room_; }
   // All users are about to be set.

@@ -141,28 +141,33 @@ std::vector<std::uint32_t> PrefixTable::named(std::string_view name) const {
 }
 
 std::string_view PrefixTable::segment_of(std::string_view key) const {
-  std::size_t separator = key.find_first_of(separators_);
+  std::size_t separator = end_of_segment(key);
   return separator < kLongestName ? key.substr(0, separator + 1) : std::string_view();
 }
 
 std::uint32_t PrefixTable::match(std::string_view key, bool may_make) {
-  std::uint32_t best = 0;
+  std::uint32_t best = 0, named = 0;  // `named`: longer than the best
   std::uint64_t hash = seed_, segment_hash = 0;
   std::size_t segment = 0, done = 0;
-  std::size_t separator = key.find_first_of(separators_);
+  std::size_t separator = end_of_segment(key);
   for (auto [length, heads, matching] : lengths_) {
     if (length > key.size()) break;
     for (; done < length; ++done) {
       hash = step(hash, key[done]);
       if (done == separator) segment_hash = hash, segment = done + 1;
     }
-    if (heads)
-      if (std::uint32_t row = find_in_acl(hash, key.substr(0, length), Covers::kBelow)) best = row;
+    if (std::uint32_t row = heads ? find(hash, key.substr(0, length), Covers::kBelow) : 0) {
+      if (rows_[row].in_acl)
+        best = row, named = 0;
+      else if (rows_[row].named)
+        named = row;
+    }
     if (matching)
       if (std::uint32_t row = find_matching(hash, key)) best = row;
     if (rows_of_one_ && length == key.size())
       if (std::uint32_t row = find_in_acl(~hash, key, Covers::kOne)) best = row;
   }
+  if (named && (!best || rows_[best].covers == Covers::kBelow)) return named;
   if (best) return best;
   if (separator == std::string_view::npos) return kNone;
   if (separator >= kLongestName) return kOther;
@@ -180,36 +185,49 @@ std::uint32_t PrefixTable::match(std::string_view key, bool may_make) {
 }
 
 bool PrefixTable::is_first_segment(std::string_view name) const {
-  return !name.empty() && name.find_first_of(separators_) == name.size() - 1;
+  return name.size() > 1 && end_of_segment(name) == name.size() - 1;
 }
 
-// Some pattern's head is shorter, so that it may have keys that begin with this name.
-bool PrefixTable::has_shorter_in_acl(std::string_view name) const {
+// Some head is shorter, so that its pattern may have keys that begin with this name.
+bool PrefixTable::has_shorter(std::string_view name) const {
   for (auto [length, heads, matching] : lengths_) {
     if (length >= name.size()) break;
     std::string_view head = name.substr(0, length);
     std::uint64_t hash = hash_of(head, Covers::kBelow);
-    if (find_in_acl(hash, head, Covers::kBelow)) return true;
+    if (std::uint32_t row = find(hash, head, Covers::kBelow); row && !rows_[row].is_orphan()) return true;
     if (matching && std::ranges::binary_search(matching_, hash, {}, &Matching::hash)) return true;
   }
   return false;
 }
 
+std::uint32_t PrefixTable::owner(std::uint32_t row) const {
+  const Prefix& prefix = rows_[row];
+  if (prefix.in_acl || !prefix.named) return prefix.owner;
+  std::uint32_t covers_it = 0;
+  for (auto [length, heads, matching] : lengths_) {
+    if (length >= prefix.name.size()) break;
+    std::string_view head = std::string_view(prefix.name).substr(0, length);
+    if (std::uint32_t found = heads ? find_in_acl(hash_of(head, Covers::kBelow), head, Covers::kBelow) : 0)
+      covers_it = found;
+  }
+  return covers_it ? rows_[covers_it].owner : 0;
+}
+
 // A pattern that comes or goes leaves every counted key where it is only if it is just what an orphan's row covers, and
 // no other head lies above it. That is the usual case (`app1:*`); anything else counts again.
 bool PrefixTable::moves_keys(const Prefix& prefix) const {
-  return prefix.covers != Covers::kBelow || !is_first_segment(prefix.name) || has_shorter_in_acl(prefix.name);
+  return prefix.covers != Covers::kBelow || !is_first_segment(prefix.name) || has_shorter(prefix.name);
 }
 
-PrefixTable::Entered PrefixTable::enter_acl(std::string_view name, Covers covers,
-                                            const std::function<bool()>& make_room) {
+PrefixTable::Entered PrefixTable::enter(std::string_view name, Covers covers, bool Prefix::*by,
+                                        const std::function<bool()>& make_room) {
   bool matching = covers == Covers::kMatching;
   std::string head = matching ? head_of_glob(name) : std::string(name);
   lengths_.reserve(lengths_.size() + 1);
   matching_.reserve(matching_.size() + matching);
   std::uint64_t hash = hash_of(name, covers), hash_of_head = hash_of(head, Covers::kBelow);
   std::uint32_t row = find(hash, name, covers);
-  if (row && rows_[row].in_acl) return {row, false};
+  if (row && rows_[row].*by) return {row, false};
   auto first = std::ranges::lower_bound(matching_, hash_of_head, {}, &Matching::hash);
   auto last = std::ranges::upper_bound(matching_, hash_of_head, {}, &Matching::hash);
   if (matching && last - first >= std::ptrdiff_t{kMostMatching}) {
@@ -221,7 +239,9 @@ PrefixTable::Entered PrefixTable::enter_acl(std::string_view name, Covers covers
   if (!row) row = make(hash, name, covers);
   if (!row) return {};  // its keys stay with their segment or "(other)"; dropped() says so
   Prefix& prefix = rows_[row];
-  prefix.in_acl = true;
+  bool moves = (!known && full_) || moves_keys(prefix), counted = !prefix.is_orphan();
+  prefix.*by = true;
+  if (counted) return {row, moves, true};
   auto length = static_cast<std::uint32_t>(head.size());
   auto place = std::ranges::lower_bound(lengths_, length, {}, &Length::length);
   if (place == lengths_.end() || place->length != length) place = lengths_.insert(place, {length, 0, 0});
@@ -235,16 +255,17 @@ PrefixTable::Entered PrefixTable::enter_acl(std::string_view name, Covers covers
     Matching own{hash_of_head, row};
     matching_.insert(std::lower_bound(first, last, own, before), own);
   }
-  return {row, (!known && full_) || moves_keys(prefix)};
+  return {row, moves, true};
 }
 
-bool PrefixTable::leave_acl(std::uint32_t row) {
+bool PrefixTable::leave(std::uint32_t row, bool Prefix::*by) {
   Prefix& prefix = rows_[row];
   bool matching = prefix.covers == Covers::kMatching;
   auto length = static_cast<std::uint32_t>(matching ? head_size_of_glob(prefix.name) : prefix.name.size());
   bool moves = moves_keys(prefix);
-  prefix.in_acl = false;
-  prefix.owner = prefix.users = 0;
+  prefix.*by = false;
+  if (!prefix.in_acl) prefix.owner = prefix.users = 0;
+  if (!prefix.is_orphan()) return moves;
   rows_of_one_ -= prefix.covers == Covers::kOne;
   auto place = std::ranges::lower_bound(lengths_, length, {}, &Length::length);
   --(matching ? place->matching : place->heads);
@@ -252,5 +273,18 @@ bool PrefixTable::leave_acl(std::uint32_t row) {
   if (matching) std::erase_if(matching_, [&](const Matching& other) { return other.row == row; });
   return moves;
 }
+
+PrefixTable::Entered PrefixTable::enter_acl(std::string_view name, Covers covers,
+                                            const std::function<bool()>& make_room) {
+  return enter(name, covers, &Prefix::in_acl, make_room);
+}
+
+bool PrefixTable::leave_acl(std::uint32_t row) { return leave(row, &Prefix::in_acl); }
+
+PrefixTable::Entered PrefixTable::enter_named(std::string_view name, const std::function<bool()>& make_room) {
+  return enter(name, Covers::kBelow, &Prefix::named, make_room);
+}
+
+bool PrefixTable::leave_named(std::uint32_t row) { return leave(row, &Prefix::named); }
 
 }  // namespace tenants

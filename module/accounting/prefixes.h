@@ -1,5 +1,6 @@
 // To which prefix does a key belong? Of the ACL's patterns that match it to the one with the longest literal head, then
-// to the longer one; else to its first segment (an orphan), else to "(none)".
+// to the longer one; else to its first segment (an orphan), else to "(none)". Where tenants.prefixes names one, its row
+// takes from such a pattern that is a head and a star, or from an orphan, what begins with the longer name.
 //
 // One row per pattern, fixed capacity. match() is one walk over the head of the key: it hashes byte by byte and looks
 // the hash up at each length that some head has, and at the first separator. Patterns that are more than a head and a
@@ -39,8 +40,11 @@ struct Prefix {
   std::uint32_t owner = 0;  // row of the user table; 0: nobody's
   std::uint32_t users = 0;  // that have this pattern, to read or to write
   bool in_acl = false;
+  bool named = false;  // by tenants.prefixes
   Covers covers = Covers::kBelow;
   Cache cache;
+
+  bool is_orphan() const { return !in_acl && !named; }  // its row may be another's once it is empty
 
   // What the pass of this number saw of it; null: none of its keys. Of the one that runs and the last complete one.
   const Measured* seen_in(std::uint64_t pass) const;
@@ -77,11 +81,19 @@ class PrefixTable {
   struct Entered {
     std::uint32_t row = 0;    // 0: no room, or the name is too long, or too many have this head
     bool moves_keys = false;  // keys that have been counted may now belong elsewhere: count again
+    bool is_new = false;      // it was not there before
   };
   Entered enter_acl(
       std::string_view name, Covers covers, const std::function<bool()>& make_room = [] { return false; });
   // It goes: the row is an orphan's from now on. True where that moves keys.
   bool leave_acl(std::uint32_t row);
+  // The same for a name of tenants.prefixes.
+  Entered enter_named(
+      std::string_view name, const std::function<bool()>& make_room = [] { return false; });
+  bool leave_named(std::uint32_t row);
+  // The row of the user who owns it: of one that is only named, the owner of what covers it; 0: nobody. O(1), of a
+  // named one O(different lengths of heads).
+  std::uint32_t owner(std::uint32_t row) const;
   // Stands for a pattern, also where it has no row; never 0.
   std::uint64_t identity(std::string_view name, Covers covers) const {
     std::uint64_t hash = hash_of(name, covers);
@@ -97,7 +109,7 @@ class PrefixTable {
   std::uint32_t reclaim(std::uint32_t row, std::uint32_t count, IsEmpty is_empty) {
     row = std::max(row, kFirst);
     for (; count > 0 && row < end_; --count, ++row)
-      if (!rows_[row].name.empty() && !rows_[row].in_acl && is_empty(row)) release(row);
+      if (!rows_[row].name.empty() && rows_[row].is_orphan() && is_empty(row)) release(row);
     return row < end_ ? row : 0;
   }
   // What its cache counted goes to "(other)".
@@ -135,9 +147,15 @@ class PrefixTable {
   std::uint32_t find_in_acl(std::uint64_t hash, std::string_view name, Covers covers) const;
   std::uint32_t find_matching(std::uint64_t head, std::string_view key) const;
   std::uint32_t make(std::uint64_t hash, std::string_view name, Covers covers);
+  Entered enter(std::string_view name, Covers covers, bool Prefix::*by, const std::function<bool()>& make_room);
+  bool leave(std::uint32_t row, bool Prefix::*by);
+  // Where the first segment of a key ends: at a separator that is not in front.
+  std::size_t end_of_segment(std::string_view key) const {
+    return key.empty() ? std::string_view::npos : key.find_first_of(separators_, 1);
+  }
   bool is_separator(char byte) const { return separators_.find(byte) != std::string::npos; }
   bool is_first_segment(std::string_view name) const;
-  bool has_shorter_in_acl(std::string_view name) const;
+  bool has_shorter(std::string_view name) const;
   bool moves_keys(const Prefix& prefix) const;
 
   std::vector<Prefix> rows_;
@@ -145,8 +163,7 @@ class PrefixTable {
   struct Length {
     std::uint32_t length, heads, matching;
   };
-  std::vector<Length>
-      lengths_;  // of the heads in the ACL, ascending, and how many of each: names, and Covers::kMatching
+  std::vector<Length> lengths_;  // of all heads, ascending, and how many of each; Covers::kMatching apart
   struct Matching {
     std::uint64_t hash;  // of its head
     std::uint32_t row;
@@ -158,7 +175,7 @@ class PrefixTable {
   std::uint64_t multiplier_;
   std::uint32_t end_ = kFirst;
   std::size_t in_use_ = 0;
-  std::size_t rows_of_one_ = 0;  // in the ACL
+  std::size_t rows_of_one_ = 0;  // Covers::kOne, in the ACL
   std::uint64_t dropped_ = 0;
   // A segment without a row counts in "(other)". It must go on doing so when a row gets free, or its keys would be
   // taken from a row that never counted them: only a new count gives rows to orphans again.

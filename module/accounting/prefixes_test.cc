@@ -76,7 +76,8 @@ TEST(Prefixes, a_key_belongs_to_the_longest_matching_prefix) {
   EXPECT_EQ(name_of(table, "foo:bar:x"), "foo:");
   EXPECT_EQ(name_of(table, "foo"), "(none)");
   EXPECT_EQ(name_of(table, ""), "(none)");
-  EXPECT_EQ(name_of(table, ":x"), ":");
+  EXPECT_EQ(name_of(table, ":x"), "(none)");
+  EXPECT_EQ(name_of(table, ":x:y"), ":x:");
 }
 
 TEST(Prefixes, an_exact_pattern_owns_one_key) {
@@ -171,7 +172,7 @@ TEST(Prefixes, match_agrees_with_a_plain_search_on_random_names) {
                                  name.size(), backwards);
           if (has && rank > best) best = rank, expected = name;
         }
-        std::size_t end = key.find_first_of(":;");
+        std::size_t end = key.empty() ? std::string::npos : key.find_first_of(":;", 1);
         if (std::get<1>(best) == 0) expected = end == std::string::npos ? "(none)" : key.substr(0, end + 1);
         ASSERT_EQ(name_of(table, key), expected) << "seed " << seed << " key " << key;
       }

@@ -5,6 +5,7 @@
 
 #include "module/accounting/escape.h"
 #include "module/accounting/groups.h"
+#include "module/accounting/named_prefixes.h"
 
 namespace tenants {
 
@@ -30,10 +31,12 @@ std::optional<std::string> wrong_separators(std::string_view text) {
   return "separators must be 1 to 8 different printable ASCII characters";
 }
 
+std::optional<std::string> wrong_prefixes(std::string_view text) { return NamedPrefixes().set(text); }
 std::optional<std::string> wrong_groups(std::string_view text) { return Groups().set(text); }
 
 constexpr TextSetting kTexts[] = {
     {"separators", &Settings::separators, wrong_separators},
+    {"prefixes", &Settings::prefixes, wrong_prefixes},
     {"groups", &Settings::groups, wrong_groups},
 };
 

@@ -19,6 +19,7 @@ struct Settings {
   long long cpu_sampling_hz = 250;
   long long bytes_interval = 40;
   std::string separators = ":";
+  std::string prefixes;
   std::string groups;
 };
 

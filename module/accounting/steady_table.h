@@ -23,6 +23,8 @@ class SteadyTable {
     return nullptr;
   }
 
+  const Entry* find(std::uint64_t id) const { return const_cast<SteadyTable*>(this)->find(id); }
+
   // The id must not be there yet. No memory: nothing has changed.
   Entry& insert(std::uint64_t id) {
     if (size_ >= buckets_) split_one();

@@ -100,18 +100,7 @@ void ask_what_it_writes(Module& module, std::string_view name, UserKeys& user) {
 }
 
 void take_in(Module& module, std::uint32_t row, const UserKeys& keys) {
-  // More and more at once: each time all rows and records are looked at.
-  std::size_t at_once = 1;
-  bool none = false;
-  bool moved = module.owners.set(row, keys, [&] {
-    constexpr std::size_t kMost = 64;
-    none = none || !module.keyspace.vacate_orphans(std::exchange(at_once, std::min(2 * at_once, kMost)));
-    return !none;
-  });
-  if (!moved) return;
-  module.sweep.as_of.reset();
-  // Where a pass counts the keys, none may have been counted before.
-  if (module.keyspace.total() > 0 || module.keyspace.wants_seeding()) module.keyspace.request_seeding(false);
+  if (module.owners.set(row, keys, room_from_orphans(module))) keys_moved(module);
 }
 
 // It is not in the ACL any more: its row may be another user's after a while.
@@ -170,6 +159,7 @@ void finish_all(Module& module) {
   }
   module.users.find_gone();
   if (module.owners.forget_others()) module.keyspace.request_seeding(false);
+  if (module.named_lack_room) use_named_prefixes(module);
   acl.names.clear();
   acl.all_running = false;
 }
@@ -308,6 +298,21 @@ void note_acl_changes(Module& module, bool done) {
     module.identity.ask_again_for_all();
     module.identity.ask_for_default();
   }
+}
+
+void keys_moved(Module& module) {
+  module.sweep.as_of.reset();
+  // Where a pass counts the keys, none may have been counted before.
+  if (module.keyspace.total() > 0 || module.keyspace.wants_seeding()) module.keyspace.request_seeding(false);
+}
+
+std::function<bool()> room_from_orphans(Module& module) {
+  // More and more at once: each time all rows and records are looked at.
+  return [&module, at_once = std::size_t{1}, none = false]() mutable {
+    constexpr std::size_t kMost = 64;
+    none = none || !module.keyspace.vacate_orphans(std::exchange(at_once, std::min(2 * at_once, kMost)));
+    return !none;
+  };
 }
 
 bool read_acl(Module& module, std::uint64_t usec) {

@@ -1,6 +1,7 @@
 // The server's own settings that matter to the module.
 #include <strings.h>
 
+#include "module/accounting/named_prefixes.h"
 #include "module/hooks/hooks.h"
 
 namespace tenants {
@@ -26,6 +27,31 @@ void on_config_change(server_api::Context*, server_api::Event, std::uint64_t, vo
     if (name == "requirepass") module_state->identity.ask_for_default();
     if (is_slow_log(name)) read_slow_log_config(*module_state);  // by what the server says: one line in its slow log
   }
+}
+
+void use_named_prefixes(Module& module) {
+  NamedPrefixes wanted;
+  wanted.set(module.settings.prefixes);
+  std::vector<std::uint32_t> fresh;
+  fresh.reserve(wanted.names().size());
+  bool moved = false, lack_room = false;
+  auto leave = [&](std::uint32_t row) { moved |= module.prefixes.leave_named(row); };
+  try {
+    for (auto room = room_from_orphans(module); const std::string& name : wanted.names()) {
+      PrefixTable::Entered entered = module.prefixes.enter_named(name, room);
+      moved |= entered.moves_keys;
+      lack_room |= !entered.row;
+      if (entered.is_new) fresh.push_back(entered.row);
+    }
+  } catch (...) {  // out of memory: as it was
+    for (std::uint32_t row : fresh) leave(row);
+    if (moved) keys_moved(module);
+    throw;
+  }
+  for (std::uint32_t row = PrefixTable::kFirst; row < module.prefixes.end(); ++row)
+    if (module.prefixes[row].named && !wanted.contains(module.prefixes[row].name)) leave(row);
+  if (moved) keys_moved(module);
+  module.named_lack_room = lack_room;
 }
 
 }  // namespace tenants

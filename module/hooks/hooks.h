@@ -57,6 +57,9 @@ const char* why_not_unloaded(Module& module) noexcept;
 
 // config.cc
 void read_slow_log_config(Module& module);
+// Gives the names of tenants.prefixes their rows, and takes them from those that are not there any more. Where memory
+// runs out it throws, and all is as it was. O(rows), and 1 µs for each name that comes.
+void use_named_prefixes(Module& module);
 void on_config_change(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
 
 // keyspace.cc
@@ -74,5 +77,9 @@ void on_module_change(server_api::Context*, server_api::Event, std::uint64_t, vo
 void note_acl_changes(Module& module, bool done);
 // Reads the ACL for at most `usec`; true when it is taken in whole.
 bool read_acl(Module& module, std::uint64_t usec);
+// Keys that have been counted may belong elsewhere now: they are counted again.
+void keys_moved(Module& module);
+// Gives rows of orphans to patterns that find none: false where there is no orphan.
+std::function<bool()> room_from_orphans(Module& module);
 
 }  // namespace tenants

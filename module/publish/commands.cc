@@ -13,6 +13,7 @@ using server_api::api;
 namespace {
 
 constexpr std::size_t kMostUsers = 100, kMostPrefixes = 1000;  // in one reply
+constexpr std::size_t kMostSharing = 20;                       // one prefix
 
 // One of "slow": the newest first.
 void reply_slow(Context* context, const SlowLog* log) {
@@ -58,17 +59,25 @@ void reply_user(Context* context, const Module& module, std::uint32_t row, const
   if (more) reply(context, more);
 }
 
-// `for_its_owner`: without how many users there are that may use it, too.
+// `for_its_owner`: without who and how many users there are that may use it, too.
 void reply_prefixes(Context* context, const Module& module, const std::vector<std::uint32_t>& rows,
                     bool for_its_owner) {
   api.ReplyWithArray(context, static_cast<long>(std::min(rows.size(), kMostPrefixes)));
   for (std::size_t i = 0; i < rows.size() && i < kMostPrefixes; ++i) {
     PrefixValues values = prefix_values(module, rows[i]);
     if (for_its_owner) values[prefix_columns::kUsers] = kAbsent;
-    api.ReplyWithMap(context, 2 + known(values));
+    std::array<std::uint32_t, kMostSharing> others;
+    std::size_t sharing = 0;
+    if (!for_its_owner)
+      module.owners.for_each_other(rows[i], kMostSharing, [&](std::uint32_t user) { others[sharing++] = user; });
+    api.ReplyWithMap(context, 2 + known(values) + (sharing > 0));
     reply_field(context, "name", module.prefixes[rows[i]].name);
     reply_field(context, "kind", prefix_kind(module, rows[i]));
     reply_values(context, kPrefixColumns, values);
+    if (sharing == 0) continue;
+    reply(context, "shared_with");
+    api.ReplyWithArray(context, static_cast<long>(sharing));
+    for (std::uint32_t user : std::span(others).first(sharing)) reply(context, module.users[user].name);
   }
 }
 
@@ -148,7 +157,7 @@ int me(Context* context, String**, int argc) {
   if (!user) return refuse(context, "you have no row of your own, tenants.max-users is used up");
   std::vector<std::uint32_t> prefixes;
   for (std::uint32_t row = PrefixTable::kFirst; row < module.prefixes.end(); ++row)
-    if (module.prefixes[row].owner == user && tenant_of_prefix(module, row) == tenant_of_user(module, user))
+    if (module.prefixes.owner(row) == user && tenant_of_prefix(module, row) == tenant_of_user(module, user))
       prefixes.push_back(row);
   reply_user(context, module, user, "prefixes");
   reply_prefixes(context, module, prefixes, true);

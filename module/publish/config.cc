@@ -1,3 +1,4 @@
+#include "module/hooks/hooks.h"
 #include "module/publish/publish.h"
 
 namespace tenants {
@@ -24,6 +25,7 @@ void use_groups(Module& module) {
 
 void use(const TextSetting& setting, Module& module) {
   if (setting.value == &Settings::separators) return use_separators(module);
+  if (setting.value == &Settings::prefixes) return use_named_prefixes(module);
   use_groups(module);
 }
 
@@ -60,6 +62,7 @@ String* get_text(const char*, void* data) noexcept {
   return shown_text;
 }
 
+// Where it fails the server sets the value from before, as long as the one that it reads is another.
 int set_text(const char*, String* value, void* data, String** error) noexcept {
   const TextSetting& setting = *static_cast<const TextSetting*>(data);
   std::string_view text = server_api::view(value);

@@ -143,7 +143,8 @@ std::uint32_t tenant_of_prefix(const Module& module, std::uint32_t row) {
   const Prefix& prefix = module.prefixes[row];
   if (module.groups.size() && row >= PrefixTable::kFirst)
     if (std::optional<std::uint32_t> group = module.groups.of_prefix(prefix.name)) return 1 + *group;
-  return prefix.owner ? tenant_of_user(module, prefix.owner) : kOrphans;
+  std::uint32_t owner = module.prefixes.owner(row);
+  return owner ? tenant_of_user(module, owner) : kOrphans;
 }
 
 const char* prefix_kind(const Module& module, std::uint32_t row) {

@@ -150,7 +150,8 @@ void begin_pass(Module& module, std::uint64_t now) {
   sweep.as_of = data_state(module);
   sweep.met_ttl = false;
   module.keyspace.begin_pass(sweep.left, std::exchange(sweep.to_adopt, {}));
-  if (module.owners.lacks_room() && module.prefixes.has_room()) module.acl.all_wanted = true;
+  if ((module.owners.lacks_room() || module.named_lack_room) && module.prefixes.has_room())
+    module.acl.all_wanted = true;
   api.ScanCursorRestart(sweep.cursor.get());
   sweep.schedule.begin(now);
 }

@@ -2,7 +2,9 @@
 #include "module/accounting/prefixes.h"
 
 #include <functional>
+#include <tuple>
 
+#include "module/accounting/glob.h"
 #include "tests/fuzz/input.h"
 
 using namespace tenants;
@@ -12,10 +14,10 @@ namespace {
 constexpr std::string_view kLetters = "ab:;";
 
 // The rows with this name; no two of the same kind.
-std::uint32_t row_named(const PrefixTable& table, std::string_view name, bool exact) {
+std::uint32_t row_named(const PrefixTable& table, std::string_view name, Covers covers) {
   std::uint32_t found = 0;
   for (std::uint32_t row = PrefixTable::kFirst; row < table.end(); ++row) {
-    if (!table.used(row) || table[row].name != name || table[row].exact != exact) continue;
+    if (!table.used(row) || table[row].name != name || table[row].covers != covers) continue;
     require(!found);
     found = row;
   }
@@ -23,19 +25,29 @@ std::uint32_t row_named(const PrefixTable& table, std::string_view name, bool ex
 }
 
 std::uint32_t slowly(const PrefixTable& table, std::string_view key) {
-  std::uint32_t best = 0;
-  std::size_t length = 0;
+  std::uint32_t best = 0, named = 0;
+  std::tuple<std::size_t, int, std::size_t> best_rank;  // length of the head, what it covers, length of the name
   for (std::uint32_t row = PrefixTable::kFirst; row < table.end(); ++row) {
     const Prefix& prefix = table[row];
-    if (!table.used(row) || !prefix.in_acl || prefix.name.size() < length) continue;
-    if (prefix.exact ? key != prefix.name : !key.starts_with(prefix.name)) continue;
-    if (prefix.name.size() > length || prefix.exact) best = row;
-    length = prefix.name.size();
+    if (!table.used(row)) continue;
+    bool below = prefix.covers == Covers::kBelow && key.starts_with(prefix.name);
+    if (prefix.named && below && (!named || prefix.name.size() > table[named].name.size())) named = row;
+    bool has = below || (prefix.covers == Covers::kOne && key == prefix.name) ||
+               (prefix.covers == Covers::kMatching && matches(prefix.name, key));
+    if (!prefix.in_acl || !has) continue;
+    std::size_t head = prefix.covers == Covers::kMatching ? head_size_of_glob(prefix.name) : prefix.name.size();
+    int order = prefix.covers == Covers::kOne ? 2 : prefix.covers == Covers::kMatching ? 1 : 0;
+    std::tuple rank(head, order, prefix.name.size());
+    if (!best || rank > best_rank || (rank == best_rank && prefix.name < table[best].name))
+      best = row, best_rank = rank;
   }
+  bool plain = !best || table[best].covers == Covers::kBelow;
+  if (named && plain && (!best || table[named].name.size() > table[best].name.size())) return named;
   if (best) return best;
-  std::size_t separator = key.find_first_of(table.separators());
+  std::size_t separator = key.empty() ? key.npos : key.find_first_of(table.separators(), 1);
   if (separator == std::string_view::npos) return PrefixTable::kNone;
-  std::uint32_t row = separator < PrefixTable::kLongestName ? row_named(table, key.substr(0, separator + 1), false) : 0;
+  std::uint32_t row =
+      separator < PrefixTable::kLongestName ? row_named(table, key.substr(0, separator + 1), Covers::kBelow) : 0;
   return row ? row : PrefixTable::kOther;
 }
 
@@ -44,13 +56,21 @@ std::string key(Input& input) {
   return word(input, kLetters, 8);
 }
 
-// Some heads leave the ACL, and some enter it.
+// Some patterns leave the ACL, and some enter it; likewise tenants.prefixes.
 void change_acl(Input& input, PrefixTable& table, const std::function<bool()>& make_room) {
-  for (std::uint32_t row = PrefixTable::kFirst; row < table.end(); ++row)
+  for (std::uint32_t row = PrefixTable::kFirst; row < table.end(); ++row) {
     if (table.used(row) && table[row].in_acl && input.ConsumeBool()) table.leave_acl(row);
+    if (table.used(row) && table[row].named && input.ConsumeBool()) table.leave_named(row);
+  }
   for (int i = input.ConsumeIntegralInRange(0, 10); i > 0; --i) {
     std::string name = key(input);
-    if (!name.empty()) table.enter_acl(name, input.ConsumeBool(), make_room);
+    auto covers = static_cast<Covers>(input.ConsumeIntegralInRange(0, 2));
+    if (covers == Covers::kMatching) name += input.PickValueInArray({"*a", "?", "*:*", "[ab]*"});
+    if (name.empty()) continue;
+    if (covers == Covers::kBelow && input.ConsumeBool())
+      table.enter_named(name, make_room);
+    else
+      table.enter_acl(name, covers, make_room);
   }
 }
 
@@ -61,7 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   PrefixTable table(input.ConsumeIntegralInRange<std::size_t>(1, 12), ":", input.ConsumeIntegral<std::uint64_t>());
   auto release_orphan = [&] {
     for (std::uint32_t row = PrefixTable::kFirst; row < table.end(); ++row)
-      if (table.used(row) && !table[row].in_acl) return table.release(row), true;
+      if (table.used(row) && table[row].is_orphan()) return table.release(row), true;
     return false;
   };
   while (input.remaining_bytes()) {

@@ -17,6 +17,7 @@ PATTERNS = [b"*", b"app*", b"*:", b"[a-z]*", b"[^a]*", b"?????", b"[", b"[^", b"
             b"*[" + b"x" * 1000, b"*" + b"[a-z]" * 200, b"*?" * 500, b"*?" * 513, b"(*", b"\0*"]  # fmt: skip
 SETTINGS = {
     b"separators": [b":", b":/", b"|", b"", b"::", b" ", b"\xff", b"123456789", b":;,./|-_"],
+    b"prefixes": [b"", b"app1:1 g:*", b"app1: app1:*", b"~a:*", b"*", b"a:*:b", b"a%", b"%00%FF p:", LONG],
     b"groups": [b"", b"shop=app1,~g:", b"a=b*,~* b=c", b"shop=app1 shop=app2", b"a", b"=", b"a=", b"a=,", b"a=%zz", b"a=%41%00,~%FF*", b"g=app*,~app*", LONG],
     b"info-rows": [b"0", b"1", b"100", b"10000", b"10001", b"-1"],
     b"slice-usec": [b"20", b"100", b"10000", b"19", b"10001"],

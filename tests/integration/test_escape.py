@@ -33,7 +33,7 @@ def hostile(launch, seed):
     server = launch(module_arguments=["max-users", 2000, "max-prefixes", 4000, "info-rows", 10000])
     users = sorted({random_name(rng) for _ in range(USERS)} | {b"(other)", b"a%3A", b"\xff\xfe", b"app1"})
     prefixes = [*FORGED, *(random_name(rng, b" \t\n\r\0*?[\\") for _ in range(PREFIXES))]
-    prefixes = sorted({name.replace(b":", b"") + b":" for name in prefixes})
+    prefixes = sorted({(name.replace(b":", b"") or b"_") + b":" for name in prefixes})
     replies = server.admin.pipeline(("ACL", "SETUSER", name, "on", "nopass", b"~u%d:*" % number, "+@all") for number, name in enumerate(users))
     assert set(replies) == {b"OK"}
     assert set(server.admin.pipeline(("SET", name + b"key", "") for name in prefixes)) == {b"OK"}

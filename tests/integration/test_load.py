@@ -41,7 +41,7 @@ def used_memory(session):
 
 
 def test_the_defaults_are_those_of_the_documentation(server):
-    assert len(documented_defaults()) == 11
+    assert len(documented_defaults()) == 12
     assert settings(server.admin) == documented_defaults()
 
 
@@ -87,6 +87,7 @@ BAD_ARGUMENTS = {
     "value_beyond_64_bits": (["info-rows", "99999999999999999999"], "info-rows"),
     "separators_repeated": (["separators", "::"], "separators"),
     "separators_too_many": (["separators", "123456789"], "separators"),
+    "prefix_with_a_star_inside": (["prefixes", "a:*:b"], "prefixes"),
     "group_without_members": (["groups", "shop="], "shop"),
     "separators_not_printable": (["separators", "\x01"], "separators"),
     "odd_number": (["sweep-cpu-percent", "5", "slice-usec"], "slice-usec"),

@@ -36,7 +36,10 @@ def test_the_prefix_rule():
     rule = PrefixRule({b"app1:*", b"app1:sub:**", b"*", b"leader", b"app1:one", b"t:*:cache:*", b"t:[^a-c]:*", b"t:?", b"*.reply.[ab]", rb"x\*?"})
     expected = {
         b"leader": b"leader", b"leader:x": b"leader:", b"leaders": "(none)", b"app1:one": b"app1:one", b"app1:one2": b"app1:", b"app1:x": b"app1:",
-        b"app1:sub:x": b"app1:sub:", b"foo:x:y": b"foo:", b"foo": "(none)", b"": "(none)", b":": b":", b"app1": "(none)", b"t:1:cache:2": b"t:*:cache:*",
+        b"app1:sub:x": b"app1:sub:", b"foo:x:y": b"foo:", b"foo": "(none)", b"": "(none)", b":": "(none)", b":x": "(none)", b":x:y": b":x:", b"::": b"::", b"app1": "(none)", b"t:1:cache:2": b"t:*:cache:*",
         b"t:1:2": b"t:[^a-c]:*", b"t:a:2": b"t:", b"t:x": b"t:?", b"q.reply.b": b"*.reply.[ab]", b"app1:.reply.b": b"app1:", b"x*y": rb"x\*?", b"xxy": "(none)",
     }  # fmt: skip
+    assert {key: rule.prefix_of(key) for key in expected} == expected
+    rule = PrefixRule({b"app1:*", b"app1:a:b:*", b"app1:*:q"}, named={b"app1:a:", b"lost:x"})
+    expected = {b"app1:a:1": b"app1:a:", b"app1:a:b:1": b"app1:a:b:", b"app1:a:q": b"app1:*:q", b"app1:b": b"app1:", b"lost:xy": b"lost:x", b"lost:y": b"lost:"}
     assert {key: rule.prefix_of(key) for key in expected} == expected

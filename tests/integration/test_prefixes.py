@@ -211,6 +211,66 @@ def test_acl_changes_inside_transactions_and_scripts_of_names_take_effect(server
     assert owners(settled_info(admin)) == {b"app1:": None, b"app2:": b"app2"}
 
 
+def name_prefixes(session, text):
+    session.call("CONFIG", "SET", "tenants.prefixes", text)
+
+
+def test_a_named_prefix_has_a_row_and_is_billed_to_whom_covers_it(server, admin):
+    user(admin, "app1", "~user:*", "+@all")
+    user(admin, "cache", "~user:*:tmp", "+@all")
+    create(admin, "user:profile:1", "user:profile:2", "user:session:1", "user:1", "user:profile:1:tmp", "lost:a:1", "lost:b:1")
+    name_prefixes(admin, "user:profile: user:session:* lost:a:")
+    info = settled_info(admin)
+    assert {prefix: (row.get("owner"), row["keys"]) for prefix, row in {**info.prefixes, **info.patterns}.items() if row["keys"]} == {
+        b"user:profile:": (b"app1", 2), b"user:session:": (b"app1", 1), b"user:": (b"app1", 1), b"user:*:tmp": (b"cache", 1), b"lost:a:": (None, 1), b"lost:": (None, 1),
+    }  # fmt: skip
+    assert (info.tenants[b"app1"]["keys"], info.tenants[b"cache"]["keys"], info.tenants["(orphans)"]["keys"]) == (4, 1, 2), "billing is as without them"
+    assert not rows_that_do_not_add_up(info)
+    user(admin, "app2", "~user:profile:*", "+@all")
+    user(admin, "app3", "~lost:*", "+@all")
+    info = settled_info(admin)
+    assert (info.prefixes[b"user:profile:"]["owner"], info.prefixes[b"lost:a:"]["owner"]) == (b"app2", b"app3")
+    admin.call("ACL", "DELUSER", "app2")
+    assert settled_info(admin).prefixes[b"user:profile:"]["owner"] == b"app1"
+    name_prefixes(admin, "")
+    assert keys_by_prefix(settled_info(admin)) == {b"user:": 4, b"user:*:tmp": 1, b"lost:": 2}
+
+
+def test_named_prefixes_may_change_at_any_time(server, admin, seed):
+    rng = random.Random(seed)
+    for round in range(12):
+        words = sorted({rng.choice(["p1:a", "p1:", "p2:", "p2:a:", "p3", "q:", "p1:a:b"]) for _ in range(rng.randrange(4))})
+        if rng.random() < 0.7:
+            user(admin, f"app{rng.randrange(3)}", "resetkeys", *{rng.choice(["~p1:*", "~p1:a:*", "~p2:*:a", "~p*", "~p1:a", "~p2:a:*"]) for _ in range(2)}, "+@all")
+        for _ in range(3):
+            create(admin, *[f"{rng.choice(['p1', 'p2', 'p3', 'q'])}:{rng.choice('ab')}:{rng.choice('ab')}{rng.randrange(20)}" for _ in range(20)])
+            name_prefixes(admin, " ".join(words))
+        info = settled_info(admin)
+        assert keys_by_prefix(info) == truth.keys_by_prefix(admin, named=[word.encode() for word in words]), f"seed {seed}, round {round}: {words}"
+        assert not rows_that_do_not_add_up(info), f"seed {seed}, round {round}"
+        assert info.status["drift"] == 0
+
+
+def test_named_prefixes_are_refused_with_a_reason_and_survive_a_restart(launch):
+    server = launch(loading="conf")
+    for text, why in {"~user:*": "without ~", "a:*:b": "at the end", "a: a:*": "twice", "*": "1 to 256 bytes", "a%2": "two digits", "x" * 300: "1 to 256 bytes"}.items():
+        assert why in str(server.admin.outcome("CONFIG", "SET", "tenants.prefixes", text)), text
+    name_prefixes(server.admin, "user:profile: a%20b:")
+    server.admin.call("CONFIG", "REWRITE")
+    server.restart()
+    quick_passes(server.admin)
+    create(server.admin, "user:profile:1", "user:1", "a b:1")
+    assert server.admin.call("CONFIG", "GET", "tenants.prefixes")[1] == b"user:profile: a%20b:"
+    assert keys_by_prefix(settled_info(server.admin)) == {b"user:profile:": 1, b"user:": 1, b"a b:": 1}
+
+
+def test_a_separator_in_front_of_a_key_ends_nothing(launch):
+    server = launch(module_arguments=["separators", "/:"])
+    quick_passes(server.admin)
+    create(server.admin, "/telescope/1", "/telescope/2/x", "/other:1", "/plain", "//a/b", "/", ":", "a/b")
+    assert keys_by_prefix(settled_info(server.admin)) == {b"/telescope/": 2, b"/other:": 1, b"//": 1, b"a/": 1, "(none)": 3} == truth.keys_by_prefix(server.admin, b"/:")
+
+
 def test_acl_load_takes_effect(launch, tmp_path):
     acl_file = tmp_path / "users.acl"
     acl_file.write_text("user default on nopass ~* &* +@all\nuser app1 on nopass ~app1:* +@all\n")

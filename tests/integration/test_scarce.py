@@ -122,12 +122,13 @@ def test_the_server_goes_on_and_counts_are_right_again_when_there_is_memory(scar
             ("INFO", "tenants"), ("TENANTS.LIST",), ("TENANTS.USERS", "0", "SORTBY", "commands"), ("TENANTS.PREFIXES", "0", "MATCH", "app*"), ("TENANTS.ME",),
             ("TENANTS.GET", "app1"), ("TENANTS.TOP",), ("TENANTS.BIGKEYS",), ("TENANTS.STATUS",), ("TENANTS.RESETSTAT",), ("CONFIG", "GET", "tenants.*"),
             ("CONFIG", "SET", "tenants.groups", "shop=app1,~app2:"), ("CONFIG", "SET", "tenants.groups", ""), ("CONFIG", "SET", "tenants.separators", rng.choice(":;")),
+            ("CONFIG", "SET", "tenants.prefixes", rng.choice(["", "app1:sub: app2:a app3:b", "app2:a orphan1:"])), ("ACL", "SETUSER", "app2", "resetkeys", rng.choice(["~app2:*", "~app2:*:*", "~app[24]:*"])),
             ("FLUSHDB",), ("SWAPDB", "0", "1"),
         ]))  # fmt: skip
         server.check_health()
     assert plan.count > failures + 200
     plan.fail()
-    admin.call("CONFIG", "SET", "tenants.separators", ":", "tenants.groups", "")
+    admin.call("CONFIG", "SET", "tenants.separators", ":", "tenants.groups", "", "tenants.prefixes", "")
     admin.call("ACL", "SETUSER", "app1", "on")
     traffic.settle()
     full_pass(admin)
@@ -138,13 +139,15 @@ CALLS = [
     ("INFO", "tenants"), ("TENANTS.LIST",), ("TENANTS.LIST", "0", "SORTBY", "keys"), ("TENANTS.USERS", "0", "SORTBY", "commands"), ("TENANTS.PREFIXES", "0", "MATCH", "*app*"), ("TENANTS.ME",),
     ("TENANTS.GET", "app1"), ("TENANTS.TOP",), ("TENANTS.TOP", "keys", "WINDOW", "60"), ("TENANTS.BIGKEYS",), ("TENANTS.BIGKEYS", "app1:"), ("TENANTS.STATUS",), ("TENANTS.HELP",), ("TENANTS.RESETSTAT",),
     ("CONFIG", "GET", "tenants.*"), ("CONFIG", "SET", "tenants.groups", "shop=app1,~app2: other=app3"), ("CONFIG", "SET", "tenants.groups", ""), ("CONFIG", "SET", "tenants.separators", ";"),
+    ("CONFIG", "SET", "tenants.prefixes", "app1:1 app2:1 a-prefix-with-a-long-name:of-its-own:"),
     ("CONFIG", "SET", "tenants.separators", ":"), ("CONFIG", "SET", "tenants.cpu-sampling-hz", "100"), ("SET", "new:1", "x"), ("FLUSHALL",), ("SWAPDB", "0", "1"), ("CLIENT", "LIST"),
 ]  # fmt: skip
 
 
 def in_effect(admin):
     """What is set, and whether it is in use: tenants and prefixes by name."""
-    return admin.call("CONFIG", "GET", "tenants.*"), {name for name in read_info(admin).tenants if name in (b"shop", b"app1")}
+    info = read_info(admin)
+    return admin.call("CONFIG", "GET", "tenants.*"), {name for name in info.tenants if name in (b"shop", b"app1")}, {name for name, row in info.prefixes.items() if name in (b"app1:1", b"app1:2") and "owner" in row}
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: " ".join(call))
@@ -162,7 +165,7 @@ def test_each_allocation_of_a_call_may_fail(scarce, call):
     while failing:
         ahead += 1
         if call[:2] == ("CONFIG", "SET"):  # so that it always has something to do
-            admin.call("CONFIG", "SET", "tenants.groups", "" if call[3] else "x=app1", "tenants.separators", "|" if call[3] != "|" else ":", "tenants.cpu-sampling-hz", 250)
+            admin.call("CONFIG", "SET", "tenants.prefixes", "app1:2", "tenants.groups", "" if call[3] else "x=app1", "tenants.separators", "|" if call[3] != "|" else ":", "tenants.cpu-sampling-hz", 250)
         before = in_effect(admin)
         plan.fail(ahead)
         chosen = plan.failing
@@ -175,7 +178,7 @@ def test_each_allocation_of_a_call_may_fail(scarce, call):
         assert ahead < 3000, "it allocates without end"
     server.check_health()
     print(f"{ahead - 1} allocations, {refused} of which it cannot do without")
-    admin.call("CONFIG", "SET", "tenants.groups", "", "tenants.separators", ":")
+    admin.call("CONFIG", "SET", "tenants.prefixes", "", "tenants.groups", "", "tenants.separators", ":")
     full_pass(admin)
     wait_until(lambda: not wrong_keys(server), lambda: f"the counts to be right, {wrong_keys(server)}; {read_info(admin).status}")
 

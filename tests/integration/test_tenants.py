@@ -52,6 +52,18 @@ def test_users_that_share_a_prefix_are_tenants_of_their_own_and_one_owns_it(serv
     }
 
 
+def test_get_says_who_else_may_write_there(server, admin):
+    for name, rules in {"web": "~shop:* +@all", "worker": "~shop:* ~jobs:* +@all", "reader": "~shop:* +@read", "other": "%R~shop:* +@all", "zingle": "(~shop:* +set)"}.items():
+        admin.call("ACL", "SETUSER", name, "on", "nopass", *([rules] if rules.startswith("(") else rules.split()))
+    acl_taken_in(admin)
+    (shop,) = resp3(admin, "TENANTS.GET", "web")["prefixes"]
+    assert (shop["name"], shop["users"], sorted(shop["shared_with"])) == (b"shop:", 5, [b"worker", b"zingle"])
+    (jobs,) = resp3(admin, "TENANTS.GET", "worker")["prefixes"]
+    assert jobs["name"] == b"jobs:" and "shared_with" not in jobs
+    session = server.session("web")
+    assert "shared_with" not in str(session.outcome("TENANTS.ME"))
+
+
 def test_nested_prefixes_count_each_key_once(server, admin):
     user(server, "app1", "~app1:*")
     user(server, "cache", "~app1:cache:*")

@@ -70,9 +70,10 @@ def regex_of(pattern):
 class PrefixRule:
     """Which prefix a key belongs to: of the writable ACL patterns that match it the one with the longest literal head, then that of
     the key itself, then the longest pattern; else its first segment including the separator. A pattern that is a head and a star is
-    named by its head, one without a wildcard by its key, any other as it is."""
+    named by its head, one without a wildcard by its key, any other as it is. A name of tenants.prefixes takes what begins with it from a
+    shorter head or from an orphan."""
 
-    def __init__(self, patterns, separators=b":"):
+    def __init__(self, patterns, separators=b":", named=()):
         self.names, self.heads, matching = set(), [], []
         for pattern in patterns:
             head, rest = literal_head(pattern), pattern[LITERAL.match(pattern).end() :]
@@ -85,7 +86,8 @@ class PrefixRule:
                 self.heads.append(head)
         self.heads.sort(key=len, reverse=True)
         self.matching = sorted(matching, key=lambda row: (-row[0], -row[1], row[2]))
-        self._first_segment = re.compile(rb".*?[" + re.escape(separators) + rb"]", re.DOTALL)
+        self.named = sorted(named, key=len, reverse=True)
+        self._first_segment = re.compile(rb".[^" + re.escape(separators) + rb"]*[" + re.escape(separators) + rb"]", re.DOTALL)
 
     def prefix_of(self, key):
         if key in self.names:
@@ -96,6 +98,7 @@ class PrefixRule:
                 break
             if regex.fullmatch(key):
                 return name
+        below = next((name for name in self.named if key.startswith(name) and len(name) >= len(below)), below)
         if below:
             return below
         segment = self._first_segment.match(key)
@@ -117,13 +120,13 @@ def pairs(flat):
     return flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2]))
 
 
-def rule_of(session, separators=b":"):
-    return PrefixRule(set().union(*writable_patterns(session).values()), separators)
+def rule_of(session, separators=b":", named=()):
+    return PrefixRule(set().union(*writable_patterns(session).values()), separators, named)
 
 
-def keys_by_prefix(session, separators=b":"):
+def keys_by_prefix(session, separators=b":", named=()):
     """{prefix: keys over all databases}."""
-    rule = rule_of(session, separators)
+    rule = rule_of(session, separators, named)
     return dict(collections.Counter(rule.prefix_of(key) for names in key_names(session).values() for key in names))
 
 
