@@ -22,6 +22,7 @@
 #include "module/publish/tally.h"
 #include "module/sampling/sampler.h"
 #include "module/server_queries.h"
+#include "module/sweep/places.h"
 #include "module/sweep/schedule.h"
 #include "server_api/call.h"
 
@@ -83,12 +84,6 @@ struct AclReading {
   void change(std::string_view user);
 };
 
-// Of the data set: equal at two moments, if nobody has changed it between them, as far as the server tells.
-struct DataState {
-  std::uint64_t key_events = 0, changes = 0, saved = 0;  // the latter two as INFO persistence has them
-  bool operator==(const DataState&) const = default;
-};
-
 struct Sweep {
   PassSchedule schedule;
   server_api::OwnedCursor cursor;
@@ -111,6 +106,8 @@ struct Sweep {
   std::uint64_t slices = 0, long_slices = 0;       // these took more than twice tenants.slice-usec of CPU time
   std::uint64_t coins = 0;                         // state of the generator; not 0
   std::size_t largest_in_all = 0;                  // bytes in the lists of largest keys of this pass
+  std::uint64_t burst_usec = 0;                    // CPU time of the burst so far
+  std::uint64_t turns = 0;                         // slices, of the pass and of looks at random places
   std::uint64_t load_usec = 0, load_cpu_usec = 0;  // when the main thread's load was looked at, and its CPU clock then
   bool busy = false;
 };
@@ -174,6 +171,7 @@ struct Module {
 
   AclReading acl;
   Sweep sweep;
+  Places places;
   Tick tick;
   Groups groups;                 // tenants.groups
   bool named_lack_room = false;  // there are names of tenants.prefixes without a row

@@ -9,9 +9,6 @@ namespace {
 constexpr double kNormal95 = 1.96;
 constexpr double kRuleOfThree = 3;
 
-// How far off the ratio of a key that was not measured may be.
-double furthest_from(double ratio) { return std::max({kMostRatio - ratio, ratio - kLeastRatio, 0.0}); }
-
 }  // namespace
 
 void Sample::measured(double length, std::uint64_t bytes) {

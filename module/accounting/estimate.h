@@ -11,6 +11,7 @@
 // cannot rule out: keys that it missed whose ratio is as far off as is possible at all (the rule of three).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -21,6 +22,8 @@ namespace tenants {
 inline constexpr double kPerKey = 64;
 inline constexpr double kLeastRatio = 0.15;
 inline constexpr double kMostRatio = 2.6;
+// How far off the ratio of a key that was not measured may be.
+inline double furthest_from(double ratio) { return std::max({kMostRatio - ratio, ratio - kLeastRatio, 0.0}); }
 
 struct Estimate {
   double bytes = 0;

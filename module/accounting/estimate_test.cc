@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "module/accounting/random_sample.h"
+
 namespace tenants {
 namespace {
 
@@ -188,6 +190,50 @@ TEST(Estimate, samples_add_up) {
   both.add(sample(halves[1], 20'000, state));
   EXPECT_NEAR(both.estimate()->bytes, total_bytes(population), *both.estimate()->error);
   EXPECT_GT(*both.estimate()->error, 0);
+}
+
+// `measured`: so many strings tell the ratio.
+RandomSample met(const Population& population, std::size_t looks, std::size_t measured, std::uint64_t& state) {
+  RandomSample sample;
+  for (std::size_t i = 0; i < looks; ++i) {
+    const Key& key =
+        population.keys[static_cast<std::size_t>(coin(state) * static_cast<double>(population.keys.size()))];
+    if (i < measured)
+      sample.measure_string(key.length, key.bytes);
+    else
+      sample.meet_string(key.length);
+  }
+  return sample;
+}
+
+// With the largest key known, as after a pass. Without, the interval holds downwards, and upwards with what the rest of
+// the server's memory leaves.
+TEST(RandomSample, the_interval_holds_whatever_the_sizes) {
+  std::uint64_t seed = std::random_device{}();
+  for (std::size_t n : {100, 1'000, 10'000}) {
+    for (const Population& population : populations(n < 10'000 ? 3'000 : 15'000, seed)) {
+      double truth = total_bytes(population), largest = 0, keys = static_cast<double>(population.keys.size());
+      for (const Key& key : population.keys) largest = std::max(largest, static_cast<double>(key.bytes));
+      std::uint64_t state = seed;
+      int misses = 0, too_high = 0;
+      double width = 0, narrow = 0;
+      for (int i = 0; i < seeds(); ++i) {
+        RandomSample sample = met(population, n, n / 10 + 50, state);
+        std::optional<Estimate> estimate = sample.estimate(static_cast<double>(n), keys, largest);
+        std::optional<Estimate> blind = sample.estimate(static_cast<double>(n), keys, std::nullopt);
+        ASSERT_TRUE(estimate && blind);
+        misses += std::abs(estimate->bytes - truth) > *estimate->error;
+        too_high += blind->bytes - *blind->error > truth;
+        width += *estimate->error / truth / seeds();
+        narrow += *blind->error / truth / seeds();
+      }
+      EXPECT_LE(misses, allowed_misses()) << population.name << ", n = " << n << ", seed " << seed;
+      EXPECT_LE(too_high, allowed_misses()) << population.name << ", n = " << n << ", seed " << seed;
+      std::printf("%-62s n = %5zu: %5.2f %% missed, ± %5.2f %%; largest not known: ± %5.2f %%, %5.2f %% too high\n",
+                  population.name.c_str(), n, 100.0 * misses / seeds(), 100 * width, 100 * narrow,
+                  100.0 * too_high / seeds());
+    }
+  }
 }
 
 }  // namespace

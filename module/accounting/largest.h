@@ -30,9 +30,12 @@ class LargestKeys {
   // In no order.
   const std::vector<LargeKey>& keys() const { return keys_; }
   std::size_t memory() const;
+  // The largest one may not be among them: its name was too long, or there was no room.
+  bool left_out() const { return left_out_; }
 
  private:
   std::vector<LargeKey> keys_;  // a heap, the smallest in front
+  bool left_out_ = false;
 };
 
 }  // namespace tenants

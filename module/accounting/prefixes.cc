@@ -31,7 +31,31 @@ Measured& Prefix::seen_now(std::uint64_t pass, std::uint64_t complete) {
   return *newer_;
 }
 
+RandomSample& Prefix::met_now(std::uint64_t period) {
+  if (!met_) met_ = std::make_unique<Met>();
+  if (met_->period == period) return met_->now;
+  bool follows = met_->period + 1 == period;
+  RandomSample last = std::exchange(met_->now, {});
+  met_->before = follows ? last : RandomSample();
+  met_->period = period;
+  return met_->now;
+}
+
+std::optional<RandomSample> Prefix::met_in(std::uint64_t period, bool alone) const {
+  if (!was_met_in(period)) return std::nullopt;
+  if (met_->period != period) return alone ? std::nullopt : std::optional(met_->now);  // it is the one before
+  RandomSample met = met_->now;
+  if (!alone) met.add(met_->before);
+  return met;
+}
+
 void Prefix::take_over(Prefix& other) {
+  if (other.met_ && met_ && met_->period == other.met_->period) {
+    met_->now.add(other.met_->now);
+    met_->before.add(other.met_->before);
+  } else if (other.met_ && (!met_ || met_->period < other.met_->period)) {
+    met_ = std::move(other.met_);
+  }
   cache.add(std::exchange(other.cache, {}));
   for (std::unique_ptr<Measured>* theirs : {&other.newer_, &other.older_}) {
     if (!*theirs) continue;

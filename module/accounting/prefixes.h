@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "module/accounting/estimate.h"
 #include "module/accounting/largest.h"
 #include "module/accounting/lookups.h"
+#include "module/accounting/random_sample.h"
 
 namespace tenants {
 
@@ -50,11 +52,23 @@ struct Prefix {
   const Measured* seen_in(std::uint64_t pass) const;
   // For the pass that runs; `complete`: the number of the last complete one, whose findings are kept.
   Measured& seen_now(std::uint64_t pass, std::uint64_t complete);
+  // What was met at random places in this period, to be added to; and in this one, or this and the one before, nothing
+  // where none of its keys was. Periods have numbers, from 1.
+  RandomSample& met_now(std::uint64_t period);
+  std::optional<RandomSample> met_in(std::uint64_t period, bool alone) const;
+  bool was_met_in(std::uint64_t period) const {
+    return met_ && period && met_->period <= period && met_->period + 1 >= period;
+  }
   // Its keys count here from now on.
   void take_over(Prefix& other);
 
  private:
+  struct Met {
+    std::uint64_t period = 0;
+    RandomSample now, before;
+  };
   std::unique_ptr<Measured> newer_, older_;
+  std::unique_ptr<Met> met_;
 };
 
 class PrefixTable {
@@ -109,9 +123,12 @@ class PrefixTable {
   std::uint32_t reclaim(std::uint32_t row, std::uint32_t count, IsEmpty is_empty) {
     row = std::max(row, kFirst);
     for (; count > 0 && row < end_; --count, ++row)
-      if (!rows_[row].name.empty() && rows_[row].is_orphan() && is_empty(row)) release(row);
+      if (!rows_[row].name.empty() && rows_[row].is_orphan() && !rows_[row].was_met_in(period_) && is_empty(row))
+        release(row);
     return row < end_ ? row : 0;
   }
+  // Keys are met at random in this period from now on; rows of those met in it, or in the one before, are kept.
+  void begin_period(std::uint64_t period) { period_ = period; }
   // What its cache counted goes to "(other)".
   void release(std::uint32_t row);
   // Gives this orphan a row. Its keys must be counted anew.
@@ -173,6 +190,7 @@ class PrefixTable {
   std::string separators_;
   std::uint64_t seed_;
   std::uint64_t multiplier_;
+  std::uint64_t period_ = 0;
   std::uint32_t end_ = kFirst;
   std::size_t in_use_ = 0;
   std::size_t rows_of_one_ = 0;  // Covers::kOne, in the ACL

@@ -15,6 +15,7 @@ constexpr NumberSetting kNumbers[] = {
     {"max-users", &Settings::max_users, 16, 1'000'000, false},
     {"max-prefixes", &Settings::max_prefixes, 16, 1'000'000, false},
     {"sweep-cpu-percent", &Settings::sweep_cpu_percent, 0, 50, true},
+    {"burst-cpu-percent", &Settings::burst_cpu_percent, 0, 50, true},
     {"target-error", &Settings::target_error, 0, 50, true},
     {"sweep-interval", &Settings::sweep_interval, 0, 86'400, true},
     {"slice-usec", &Settings::slice_usec, 20, 10'000, true},

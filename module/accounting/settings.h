@@ -12,6 +12,7 @@ struct Settings {
   long long max_users = 1024;
   long long max_prefixes = 4096;
   long long sweep_cpu_percent = 1;
+  long long burst_cpu_percent = 10;
   long long sweep_interval = 60;
   long long target_error = 1;
   long long slice_usec = 100;

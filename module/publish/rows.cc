@@ -85,15 +85,10 @@ UserValues user_values(const Module& module, std::uint32_t row) {
 
 namespace {
 
-void set_memory(const Module& module, std::uint32_t row, PrefixValues& values) {
+// By what a pass saw, the last complete one or the one that runs.
+void set_by_pass(const Module& module, const Measured* from, bool complete, PrefixValues& values) {
   using namespace prefix_columns;
-  const Measured* from = latest(module, row);
-  bool complete = from ? from->pass == module.sweep.complete : module.sweep.complete > 0;
-  if (module.keyspace.mode() != Keyspace::Mode::kExact && module.sweep.passes == 0)
-    values[kKeys] = std::max(values[kKeys], from ? from->seen : 0);
-  values[kCoverage] = values[kKeys] ? 0 : 1000;
-  if (values[kKeys] == 0 && complete) values[kBytes] = values[kBytesError] = 0;
-  if (values[kKeys] == 0 || !from) return;
+  if (!from) return;
   std::optional<Estimate> estimate = from->sample.estimate();
   if (!estimate) return;
   auto keys = static_cast<double>(values[kKeys]), seen = static_cast<double>(from->seen);
@@ -110,6 +105,62 @@ void set_memory(const Module& module, std::uint32_t row, PrefixValues& values) {
   values[kKeysWithoutTtl] = from->seen - from->with_ttl;
   if (from->with_ttl)
     values[kAvgTtl] = static_cast<std::uint64_t>(from->ttl_msec / static_cast<double>(from->with_ttl));
+}
+
+// What keys tell that were met at random places: of so many keys of this prefix, or of all, where it is not known how
+// many are its own.
+struct Looked {
+  Estimate estimate;
+  double measured = 0, share = 0;  // keys; of all that were met
+};
+
+// Is what was met at random better known? Then the error is smaller, or sizes have changed since the pass, so that what
+// it said lies far outside.
+bool is_better(const Module& module, const Looked& looked, bool complete, const PrefixValues& values) {
+  using namespace prefix_columns;
+  if (!complete || values[kBytes] == kAbsent) return true;
+  if (!looked.estimate.error) return false;
+  if (values[kBytesError] == kAbsent) return true;
+  auto bytes = static_cast<double>(values[kBytes]), error = static_cast<double>(values[kBytesError]);
+  bool is_newer = module.places.since_usec() > module.sweep.schedule.ended_usec();
+  return *looked.estimate.error < error ||
+         (is_newer && std::abs(looked.estimate.bytes - bytes) > 2 * *looked.estimate.error + error);
+}
+
+std::optional<Looked> looked_at(const Module& module, std::uint32_t row, std::uint64_t keys) {
+  std::optional<RandomSample> met = module.prefixes[row].met_in(module.places.epoch(), module.places.is_steady());
+  if (!met) return std::nullopt;
+  std::optional<double> largest;
+  const Measured* last = module.sweep.complete ? module.prefixes[row].seen_in(module.sweep.complete) : nullptr;
+  if (last && !last->largest.left_out())
+    for (const LargeKey& key : last->largest.keys())
+      largest = std::max(largest.value_or(0), static_cast<double>(key.bytes));
+  bool counted = module.keyspace.mode() == Keyspace::Mode::kExact;
+  std::optional<Estimate> estimate = counted ? met->estimate(met->met(), static_cast<double>(keys), largest)
+                                             : met->estimate(module.places.met(), module.places.keys(), largest);
+  if (!estimate) return std::nullopt;
+  return Looked{*estimate, met->strings_measured() + met->others_measured(), met->met() / module.places.met()};
+}
+
+void set_memory(const Module& module, std::uint32_t row, PrefixValues& values) {
+  using namespace prefix_columns;
+  const Measured* from = latest(module, row);
+  bool complete = from ? from->pass == module.sweep.complete : module.sweep.complete > 0;
+  std::optional<Looked> looked = looked_at(module, row, values[kKeys]);
+  if (module.keyspace.mode() != Keyspace::Mode::kExact && module.sweep.passes == 0)
+    values[kKeys] = looked ? static_cast<std::uint64_t>(std::llround(looked->share * module.places.keys()))
+                           : std::max(values[kKeys], from ? from->seen : 0);
+  values[kCoverage] = values[kKeys] ? 0 : 1000;
+  if (values[kKeys] == 0 && complete) values[kBytes] = values[kBytesError] = 0;
+  if (values[kKeys] == 0) return;
+  set_by_pass(module, from, complete, values);
+  if (looked && is_better(module, *looked, complete, values)) {
+    values[kBytes] = static_cast<std::uint64_t>(std::llround(looked->estimate.bytes));
+    values[kBytesError] =
+        looked->estimate.error ? static_cast<std::uint64_t>(std::ceil(*looked->estimate.error)) : kAbsent;
+    values[kCoverage] =
+        static_cast<std::uint64_t>(1000 * std::min(1.0, looked->measured / static_cast<double>(values[kKeys])));
+  }
 }
 
 }  // namespace

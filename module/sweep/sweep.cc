@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "module/sweep/measure.h"
 #include "server_api/growth.h"
 
 namespace tenants {
@@ -11,10 +12,6 @@ using server_api::api;
 
 namespace {
 
-// Collections up to so many elements are measured whole, at some 10 ns each; larger ones by their first elements, as
-// MEMORY USAGE does. Of lists and streams only the nodes are walked, which hold many elements each.
-constexpr long long kWalkedElements = 10'000;
-constexpr long long kElementsOfANode = 16;
 // So many strings of a prefix are measured before chance decides; they tell what it takes to meet tenants.target-error.
 constexpr std::uint64_t kPilot = 1000;
 // For all lists of largest keys of a pass, in bytes: some 80,000 keys.
@@ -26,11 +23,6 @@ constexpr std::uint64_t kHastePercent = 20;
 constexpr double kBusy = 0.9;  // of the main thread's time
 constexpr std::uint64_t kBusyPeriodUsec = 100'000;
 constexpr std::uint64_t kShortRestUsec = 200, kLongRestUsec = 20'000;
-
-bool is_large(int type, std::size_t elements) {
-  bool of_nodes = type == server_api::kKeyTypeList || type == server_api::kKeyTypeStream;
-  return static_cast<long long>(elements) > kWalkedElements * (of_nodes ? kElementsOfANode : 1);
-}
 
 double coin(Sweep& sweep) {  // xorshift64*
   sweep.coins ^= sweep.coins >> 12, sweep.coins ^= sweep.coins << 25, sweep.coins ^= sweep.coins >> 27;
@@ -48,11 +40,6 @@ double keys_per_met(const Module& module, std::uint32_t row, const Measured& pas
   if (module.keyspace.mode() != Keyspace::Mode::kExact)
     return static_cast<double>(sweep.keys_expected) / static_cast<double>(sweep.keys_seen);
   return static_cast<double>(module.keyspace.keys(row)) / static_cast<double>(pass.seen);
-}
-
-std::optional<std::uint64_t> memory_usage(Module& module, server_api::String* name, long long samples) {
-  ++module.sweep.keys_measured;
-  return module.ask.memory_usage(name, samples);
 }
 
 void note_largest(Module& module, Measured& pass, server_api::String* name, int type, std::uint64_t bytes) {
@@ -74,18 +61,17 @@ Measured& seen_now(Module& module, std::uint32_t row) {
 
 void measure_string(Module& module, server_api::String* name, std::size_t value_length, std::uint32_t row,
                     Measured& pass) {
-  auto length = static_cast<double>(value_length) + kPerKey;
-  if (module.names_are_measured) length += static_cast<double>(server_api::view(name).size());
+  double length = string_length(module, server_api::view(name), value_length);
   bool by_chance = pass.sample.meet(length, coin(module.sweep));
   bool among_largest = pass.largest.wants(value_length);
   if (!by_chance && !among_largest) return;
-  std::optional<std::uint64_t> bytes = memory_usage(module, name, 0);
-  if (!bytes) return pass.sample.not_measured();
+  std::optional<Size> size = measure(module, name, server_api::kKeyTypeString, value_length);
+  if (!size) return pass.sample.not_measured();
   if (among_largest)
-    pass.sample.measured_anyway(length, *bytes);
+    pass.sample.measured_anyway(length, size->bytes);
   else
-    pass.sample.measured(length, *bytes);
-  note_largest(module, pass, name, server_api::kKeyTypeString, *bytes);
+    pass.sample.measured(length, size->bytes);
+  note_largest(module, pass, name, server_api::kKeyTypeString, size->bytes);
   if (pass.sample.strings_measured() == kPilot && pass.sample.threshold() == 0)
     pass.sample.set_threshold(
         pass.sample.threshold_for(pass.sample.lengths() * keys_per_met(module, row, pass), target(module)));
@@ -114,21 +100,12 @@ void on_scanned(server_api::Context*, server_api::String* name, server_api::Key*
     int type = api.KeyType(key);
     std::size_t length = api.ValueLength(key);
     if (type == server_api::kKeyTypeString) return measure_string(module, name, length, row, pass);
-    bool large = is_large(type, length);
-    std::optional<std::uint64_t> size = memory_usage(module, name, large ? kWalkedElements : 0);
+    std::optional<Size> size = measure(module, name, type, length);
     if (!size) return pass.sample.not_measured();
-    pass.sample.measured_other(*size, !large);
-    note_largest(module, pass, name, type, *size);
+    pass.sample.measured_other(size->bytes, size->exact);
+    note_largest(module, pass, name, type, size->bytes);
   } catch (...) {  // out of memory: the pass will not add up, and is repeated
   }
-}
-
-// Nothing where the server does not tell of every key that comes or goes.
-std::optional<DataState> data_state(Module& module) {
-  if (!module.keyspace.live()) return std::nullopt;
-  std::optional<Saves> saves = module.ask.saves();
-  if (!saves) return std::nullopt;
-  return DataState{module.key_events, saves->changes, saves->saved};
 }
 
 // Would a pass find what the last one found? Not for longer than an hour: a large hash may end its growth when it is
@@ -193,12 +170,10 @@ bool keys_come_too_fast(const Module& module) {
   return kMargin * module.keyspace.haste() > progress;
 }
 
-// One bounded stretch of work; returns for how long to rest then, in µs.
-std::uint64_t slice(Module& module) {
+// A stretch of the pass.
+void go_on(Module& module, std::uint64_t start, std::uint64_t limit, const server_api::Growth& growth) {
   Sweep& sweep = module.sweep;
-  std::uint64_t start = monotonic_usec(), start_cpu = thread_cpu_usec(), now = start, longest_step = 0;
-  auto limit = static_cast<std::uint64_t>(module.settings.slice_usec);
-  server_api::Growth growth;
+  std::uint64_t now = start, longest_step = 0;
   std::uint64_t keys = sweep.schedule.preparing() ? keys_now(module) : 0;
   while (sweep.schedule.preparing() && now - start < limit) {
     bool ready = module.keyspace.prepare_pass(keys, sweep.scarce);
@@ -226,17 +201,63 @@ std::uint64_t slice(Module& module) {
     std::uint64_t before = std::exchange(now, monotonic_usec());
     longest_step = std::max(longest_step, now - before);
   }
+}
+
+// A stretch of looks at random places.
+void look_around(Module& module, std::uint64_t start, std::uint64_t limit, const server_api::Growth& growth) {
+  std::uint64_t now = start, longest_step = 0;
+  while (!growth.used_up() && (now == start || now - start + longest_step < limit)) {
+    module.places.look(module);
+    std::uint64_t before = std::exchange(now, monotonic_usec());
+    longest_step = std::max(longest_step, now - before);
+  }
+}
+
+constexpr std::uint64_t kBurstSeconds = 5;
+// Of the stretches while a pass is under way, and of what the pass may take while none is, so many are for looks.
+constexpr std::uint64_t kOneTurnOf = 8, kRestsLonger = 4;
+
+// For the first answer after loading, more of the main thread for some seconds.
+bool bursts(const Module& module) {
+  auto percent = static_cast<std::uint64_t>(module.settings.burst_cpu_percent);
+  return module.places.is_new() && module.sweep.burst_usec < percent * kBurstSeconds * kSecond / 100;
+}
+
+// Is this turn for looks? All are while the first answer is burst out, then every other one until it is there.
+bool is_for_looks(Module& module) {
+  Sweep& sweep = module.sweep;
+  if (!sweep.schedule.has_work() || bursts(module)) return true;
+  if (keys_come_too_fast(module)) return false;
+  if (!module.places.is_new()) return sweep.turns++ % kOneTurnOf == 0;
+  constexpr double kManyKeys = 500'000;  // the pass takes minutes anyway
+  return module.places.keys() >= kManyKeys || sweep.turns++ % 2 == 0;
+}
+
+// One bounded stretch of work; returns for how long to rest then, in µs.
+std::uint64_t slice(Module& module, bool looks) {
+  Sweep& sweep = module.sweep;
+  auto limit = static_cast<std::uint64_t>(module.settings.slice_usec);
+  auto percent = static_cast<std::uint64_t>(module.settings.sweep_cpu_percent);
+  bool burst = looks && bursts(module);
+  bool alone = looks && !sweep.schedule.has_work() && !burst && !module.places.is_new();
+  std::uint64_t start = monotonic_usec(), start_cpu = thread_cpu_usec();
+  server_api::Growth growth;
+  looks ? look_around(module, start, limit, growth) : go_on(module, start, limit, growth);
   std::uint64_t spent = monotonic_usec() - start, cpu = thread_cpu_usec() - start_cpu;
   sweep.cpu_usec += cpu;
   ++sweep.slices;
   sweep.long_slices += cpu > 2 * limit;
   sweep.longest_slice_usec = std::max(sweep.longest_slice_usec, spent);
   sweep.longest_slice_cpu_usec = std::max(sweep.longest_slice_cpu_usec, cpu);
+  if (burst) {
+    sweep.burst_usec += cpu;
+    percent = std::max(percent, static_cast<std::uint64_t>(module.settings.burst_cpu_percent));
+  }
+  if (!looks && keys_come_too_fast(module)) percent = std::max(percent, kHastePercent);
   // By the time that passed, so that a machine that swaps is left in peace. But a server that was stopped, or waited
   // for a core, in the middle of a slice is not to be without us for a hundred times as long.
-  auto percent = static_cast<std::uint64_t>(module.settings.sweep_cpu_percent);
-  if (keys_come_too_fast(module)) percent = std::max(percent, kHastePercent);
   std::uint64_t rest = std::min(spent * 100 / percent, std::max(cpu * 100 / percent, kSecond));
+  if (alone) rest *= kRestsLonger;
   return growth.used_up() ? std::max(rest, kLongRestUsec) : rest;
 }
 
@@ -290,9 +311,10 @@ std::optional<std::uint64_t> work_on_pass(Module& module, const char* hindered_b
     else if (due || wanted)
       schedule.want();
   }
-  if (!schedule.has_work()) return std::nullopt;
+  bool looks = module.places.wants(module, now);
+  if (!schedule.has_work() && !looks) return std::nullopt;
   if (now < schedule.rests_until_usec()) return schedule.rests_until_usec() - now;  // the tick came for something else
-  std::uint64_t rest = slice(module);
+  std::uint64_t rest = slice(module, looks && is_for_looks(module));
   rest = std::max(kShortRestUsec, is_busy(sweep, now) ? 2 * rest : rest);
   schedule.rest_until(now + rest);
   return rest;

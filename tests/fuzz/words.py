@@ -22,6 +22,7 @@ SETTINGS = {
     b"info-rows": [b"0", b"1", b"100", b"10000", b"10001", b"-1"],
     b"slice-usec": [b"20", b"100", b"10000", b"19", b"10001"],
     b"sweep-cpu-percent": [b"0", b"5", b"50", b"51"],
+    b"burst-cpu-percent": [b"0", b"10", b"50", b"51"],
     b"sweep-interval": [b"0", b"1", b"86400", b"86401"],
     b"target-error": [b"0", b"5", b"50", b"51"],
     b"cpu-sampling-hz": [b"0", b"100", b"1000", b"1001", b"-1"],

@@ -41,7 +41,7 @@ def used_memory(session):
 
 
 def test_the_defaults_are_those_of_the_documentation(server):
-    assert len(documented_defaults()) == 12
+    assert len(documented_defaults()) == 13
     assert settings(server.admin) == documented_defaults()
 
 

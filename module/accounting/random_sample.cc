@@ -1,0 +1,94 @@
+#include "module/accounting/random_sample.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tenants {
+
+namespace {
+
+constexpr double kNormal95 = 1.96;
+constexpr double kRuleOfThree = 3;
+
+// Of a mean of n, by the sum of their squared residues.
+double variance_of_mean(double residues, double n) { return std::max(0.0, residues) / std::max(n - 1, 1.0) / n; }
+
+}  // namespace
+
+void RandomSample::meet_string(double length) {
+  ++strings_;
+  lengths_ += length;
+  lengths_squared_ += length * length;
+  longest_ = std::max(longest_, length);
+}
+
+void RandomSample::measure_string(double length, std::uint64_t bytes) {
+  meet_string(length);
+  auto size = static_cast<double>(bytes);
+  ++strings_measured_;
+  measured_lengths_ += length;
+  string_bytes_ += size;
+  measured_ll_ += length * length;
+  measured_lb_ += length * size;
+  measured_bb_ += size * size;
+}
+
+void RandomSample::measure_other(std::uint64_t bytes, bool exact) {
+  auto size = static_cast<double>(bytes);
+  ++others_;
+  ++others_measured_;
+  other_bytes_ += size;
+  other_bytes_squared_ += size * size;
+  largest_other_ = std::max(largest_other_, size);
+  exact_ &= exact;
+}
+
+std::optional<Estimate> RandomSample::estimate(double looks, double keys, std::optional<double> largest) const {
+  if ((strings_ > 0 && strings_measured_ == 0) || (others_ > 0 && others_measured_ == 0) || met() == 0)
+    return std::nullopt;
+  double ratio = strings_ > 0 ? string_bytes_ / measured_lengths_ : 0;
+  double mean_other = others_ > 0 ? other_bytes_ / others_measured_ : 0;
+  double sum = ratio * lengths_ + mean_other * others_;
+  double squares = ratio * ratio * lengths_squared_;
+  if (others_ > 0) squares += others_ * other_bytes_squared_ / others_measured_;
+  double per_look = keys / looks, mean = sum / looks;
+  Estimate result{per_look * sum, 0};
+  double variance = keys * keys * std::max(0.0, squares / looks - mean * mean) / std::max(looks - 1, 1.0);
+  double most = largest.value_or(std::max(ratio * longest_, largest_other_));
+  *result.error = kRuleOfThree * per_look * most;
+  if (strings_ > strings_measured_) {
+    double residues = measured_bb_ - 2 * ratio * measured_lb_ + ratio * ratio * measured_ll_;
+    double mean_length = measured_lengths_ / strings_measured_;
+    variance += std::pow(per_look * lengths_ / mean_length, 2) * variance_of_mean(residues, strings_measured_);
+    *result.error += kRuleOfThree / strings_measured_ * per_look * lengths_ * furthest_from(ratio);
+  }
+  if (others_ > others_measured_) {
+    double residues = other_bytes_squared_ - other_bytes_ * mean_other;
+    variance += std::pow(per_look * others_, 2) * variance_of_mean(residues, others_measured_);
+    *result.error += kRuleOfThree / others_measured_ * per_look * others_ * largest.value_or(largest_other_);
+  }
+  *result.error = std::hypot(*result.error, kNormal95 * std::sqrt(variance));
+  if (!exact_) result.error.reset();
+  return result;
+}
+
+void RandomSample::add(const RandomSample& other) {
+  strings_ += other.strings_;
+  lengths_ += other.lengths_;
+  lengths_squared_ += other.lengths_squared_;
+  longest_ = std::max(longest_, other.longest_);
+  strings_measured_ += other.strings_measured_;
+  measured_lengths_ += other.measured_lengths_;
+  string_bytes_ += other.string_bytes_;
+  measured_ll_ += other.measured_ll_;
+  measured_lb_ += other.measured_lb_;
+  measured_bb_ += other.measured_bb_;
+  others_ += other.others_;
+  others_measured_ += other.others_measured_;
+  other_bytes_ += other.other_bytes_;
+  other_bytes_squared_ += other.other_bytes_squared_;
+  largest_other_ = std::max(largest_other_, other.largest_other_);
+  exact_ &= other.exact_;
+}
+
+}  // namespace tenants

@@ -1,0 +1,52 @@
+// How much memory do the keys of a prefix take, as keys tell that were met at random places of the table?
+//
+// At each look every key has the same chance to be met, and may be met again. Of a string its length is known at once;
+// some are measured, and tell how many bytes go with one byte of length. Of what is no string some are measured. So the
+// estimate is the number of keys times the mean of what those met take, and its error has three parts: which keys were
+// met, how much the ratio varies, how much the others do (two-phase sampling with a ratio: Särndal, Swensson, Wretman:
+// Model Assisted Survey Sampling, sections 3.3 and 9.6).
+//
+// The interval is 1.96 standard errors, and on top what looks of this number cannot rule out (the rule of three): keys
+// that were not met, each as large as the largest can be. Where nobody has met every key, nobody knows how large that
+// is: then the interval speaks of keys no larger than the largest that was met.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "module/accounting/estimate.h"
+
+namespace tenants {
+
+class RandomSample {
+ public:
+  // A string was met. `length`: as Sample has it.
+  void meet_string(double length);
+  // Likewise, and measured. Whether it is must not depend on its size.
+  void measure_string(double length, std::uint64_t bytes);
+  void meet_other() { ++others_; }
+  // `exact`: not extrapolated from some of its elements.
+  void measure_other(std::uint64_t bytes, bool exact);
+
+  double met() const { return strings_ + others_; }
+  double strings_met() const { return strings_; }
+  double others_met() const { return others_; }
+  double strings_measured() const { return strings_measured_; }
+  double others_measured() const { return others_measured_; }
+
+  // Of `keys` keys `looks` were met, those of this sample among them: all keys of the prefix, or those of others, too,
+  // where nobody knows how many are its own. `largest`: no key takes more, where that is known. Nothing where nothing
+  // was measured.
+  std::optional<Estimate> estimate(double looks, double keys, std::optional<double> largest) const;
+
+  void add(const RandomSample& other);
+
+ private:
+  double strings_ = 0, lengths_ = 0, lengths_squared_ = 0, longest_ = 0;
+  double strings_measured_ = 0, measured_lengths_ = 0, string_bytes_ = 0;
+  double measured_ll_ = 0, measured_lb_ = 0, measured_bb_ = 0;  // sums of squares, for the variance
+  double others_ = 0, others_measured_ = 0, other_bytes_ = 0, other_bytes_squared_ = 0, largest_other_ = 0;
+  bool exact_ = true;
+};
+
+}  // namespace tenants

@@ -1,0 +1,191 @@
+#include "module/sweep/places.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "module/module.h"
+#include "module/sweep/measure.h"
+
+namespace tenants {
+
+using server_api::api;
+using server_api::ScanCursor;
+
+namespace {
+
+constexpr std::uint64_t kSizesUsec = 2 * kSecond;
+constexpr std::uint64_t kNewUsec = 20 * kSecond;
+constexpr double kCallsPerSecond = 50;
+constexpr double kEnough = 200'000;  // keys to be met where nothing changes
+// So many of each prefix are measured in the first period, and of the rest one of so many; others than strings first.
+struct Measuring {
+  double pilot;
+  std::uint64_t one_of;
+};
+constexpr Measuring kOthers{500, 4}, kStrings{400, 16};
+
+// The next bucket of Scan is where the first eight bytes of the object say. Its `done`, behind them, is as
+// ScanCursorRestart leaves it.
+std::uint64_t place_of(const ScanCursor* cursor) {
+  std::uint64_t place = 0;
+  std::memcpy(&place, cursor, sizeof place);
+  return place;
+}
+void set_place(ScanCursor* cursor, std::uint64_t place) {
+  api.ScanCursorRestart(cursor);
+  std::memcpy(static_cast<void*>(cursor), &place, sizeof place);
+}
+
+void on_proof(server_api::Context*, server_api::String* name, server_api::Key*, void* names) noexcept {
+  try {
+    static_cast<std::string*>(names)->append(server_api::view(name)).push_back('\n');
+  } catch (...) {  // out of memory: the proof fails
+  }
+}
+
+void on_look(server_api::Context*, server_api::String* name, server_api::Key* key, void*) noexcept {
+  try {
+    module_state->places.on_met(*module_state, name, key);
+  } catch (...) {  // out of memory: its size does not decide that
+  }
+}
+
+}  // namespace
+
+std::optional<DataState> data_state(Module& module) {
+  if (!module.keyspace.live()) return std::nullopt;
+  std::optional<Saves> saves = module.ask.saves();
+  if (!saves) return std::nullopt;
+  return DataState{module.key_events, saves->changes, saves->saved};
+}
+
+std::uint64_t Places::random() {  // splitmix64
+  std::uint64_t mixed = coins_ += 0x9e3779b97f4a7c15u;
+  mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9u;
+  mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebu;
+  return mixed ^ mixed >> 31;
+}
+
+// A scan that goes on from a place that we set meets what one meets that came there by itself.
+bool Places::prove(Module& module) {
+  if (proof_ != Proof::kNone) return proof_ == Proof::kGood;
+  proof_ = Proof::kBad;
+  coins_ = module.sweep.coins;
+  cursor_.reset(api.ScanCursorCreate());
+  server_api::OwnedCursor ours(api.ScanCursorCreate());
+  api.SelectDb(module.context.get(), std::ranges::max_element(databases_, {}, &Database::keys)->db);
+  for (int step = 0; step < 8; ++step) {
+    std::uint64_t place = place_of(cursor_.get());
+    if ((place == 0) != (step == 0)) return false;
+    set_place(ours.get(), place);
+    std::string met, expected;
+    bool more = api.Scan(module.context.get(), ours.get(), on_proof, &met);
+    bool goes_on = api.Scan(module.context.get(), cursor_.get(), on_proof, &expected);
+    if (!more || !goes_on || met != expected || place_of(ours.get()) != place_of(cursor_.get())) return false;
+  }
+  proof_ = Proof::kGood;
+  return true;
+}
+
+bool Places::read_sizes(Module& module) {
+  std::optional<DatabaseSizes> sizes = module.ask.databases();
+  if (!sizes || sizes->empty() || sizes->size() > kMostDatabases) return false;
+  std::vector<Database> databases;
+  databases.reserve(sizes->size());
+  for (auto [db, keys] : *sizes) {
+    auto known = std::ranges::find(databases_, db, &Database::db);
+    databases.push_back({db, static_cast<double>(keys), known == databases_.end() ? 1 : known->keys_per_look});
+  }
+  databases_ = std::move(databases);
+  keys_ = keys_in(*sizes);
+  return true;
+}
+
+// What was met says nothing any more.
+bool Places::forget() {
+  available_ = resting_ = steady_ = false;
+  if (met_ + met_before_ > 0) ++epoch_;  // and one more when the next one begins: none follows on what was met
+  met_ = met_before_ = 0;
+  as_of_.reset();
+  compared_usec_ = 0;
+  return false;
+}
+
+bool Places::wants(Module& module, std::uint64_t now) {
+  if (proof_ == Proof::kBad || (api.GetContextFlags(nullptr) & server_api::kFlagCluster)) return false;
+  if (module.keyspace.mode() == Keyspace::Mode::kExact && module.keyspace.total() < kFewKeys)
+    return forget();  // without asking the server
+  if (now - sized_usec_ >= kSizesUsec && !resting_) {
+    if (sized_usec_) calls_ = std::min(calls_ + kCallsPerSecond * kSizesUsec / kSecond, 2 * kCallsPerSecond);
+    sized_usec_ = now;
+    available_ = read_sizes(module) && keys_ >= kFewKeys && prove(module);
+  }
+  if (!available_) return forget();
+  is_new_ = is_new_ && (epoch_ == 0 || now - compared_usec_ < kNewUsec);
+  if (epoch_ && now - compared_usec_ < kEpochUsec) return !resting_;
+  std::optional<DataState> state = data_state(module);
+  steady_ = epoch_ && state && state == as_of_;
+  resting_ = steady_ && module.sweep.complete && met_ >= std::min(keys(), kEnough);
+  compared_usec_ = now;
+  if (steady_) return !resting_;
+  as_of_ = state;
+  before_usec_ = epoch_ ? epoch_usec_ : now;
+  epoch_usec_ = now;
+  met_before_ = std::exchange(met_, 0);
+  module.prefixes.begin_period(++epoch_);
+  return true;
+}
+
+// So that each key has the same chance: a database is drawn by how many buckets it has, which its looks tell.
+Places::Database& Places::draw() {
+  if (databases_.size() == 1) return databases_.front();
+  double all = 0;
+  for (const Database& each : databases_) all += each.keys / each.keys_per_look;
+  double coin = static_cast<double>(random() >> 11) * 0x1p-53 * all;
+  for (Database& each : databases_)
+    if ((coin -= each.keys / each.keys_per_look) < 0) return each;
+  return databases_.back();
+}
+
+void Places::look(Module& module) {
+  constexpr double kShare = 1.0 / 256;  // of one look in what is known of a database
+  Database& at = draw();
+  api.SelectDb(module.context.get(), at.db);
+  set_place(cursor_.get(), random());
+  met_now_ = 0;
+  api.Scan(module.context.get(), cursor_.get(), on_look, nullptr);
+  met_ += met_now_;
+  at.keys_per_look = std::max(at.keys_per_look + kShare * (met_now_ - at.keys_per_look), 0.01);
+}
+
+// Whether it may does not depend on the key's size.
+bool Places::may_measure(double measured, bool string) {
+  const Measuring& measuring = string ? kStrings : kOthers;
+  if (is_new_) return measured < measuring.pilot || random() % measuring.one_of == 0;
+  if (calls_ < 1 && (measured > 0 || calls_ < -kCallsPerSecond)) return false;
+  --calls_;
+  return true;
+}
+
+void Places::on_met(Module& module, server_api::String* name, server_api::Key* key) {
+  ++met_now_;
+  std::string_view bytes = server_api::view(name);
+  RandomSample& sample = module.prefixes[module.prefixes.match(bytes)].met_now(epoch_);
+  int type = api.KeyType(key);
+  std::size_t length = api.ValueLength(key);
+  bool string = type == server_api::kKeyTypeString;
+  std::optional<Size> size;
+  if (may_measure(string ? sample.strings_measured() : sample.others_measured(), string))
+    size = measure(module, name, type, length);
+  if (string && size)
+    sample.measure_string(string_length(module, bytes, length), size->bytes);
+  else if (string)
+    sample.meet_string(string_length(module, bytes, length));
+  else if (size)
+    sample.measure_other(size->bytes, size->exact);
+  else
+    sample.meet_other();
+}
+
+}  // namespace tenants
