@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -106,6 +107,7 @@ struct Sweep {
   std::uint64_t slices = 0, long_slices = 0;       // these took more than twice tenants.slice-usec of CPU time
   std::uint64_t coins = 0;                         // state of the generator; not 0
   std::size_t largest_in_all = 0;                  // bytes in the lists of largest keys of this pass
+  SeenKeys* database = nullptr;                    // the one it is at; null: no room
   std::uint64_t burst_usec = 0;                    // CPU time of the burst so far
   std::uint64_t turns = 0;                         // slices, of the pass and of looks at random places
   std::uint64_t load_usec = 0, load_cpu_usec = 0;  // when the main thread's load was looked at, and its CPU clock then
@@ -170,6 +172,8 @@ struct Module {
   bool names_are_measured;       // MEMORY USAGE counts the key's name; on 8.1 only of short strings
 
   AclReading acl;
+  static constexpr std::size_t kMostDatabases = 1024;  // of which it is known what they hold, beyond their keys
+  std::map<int, SeenKeys> databases;
   Sweep sweep;
   Places places;
   Tick tick;

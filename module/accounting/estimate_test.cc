@@ -236,5 +236,47 @@ TEST(RandomSample, the_interval_holds_whatever_the_sizes) {
   }
 }
 
+// Nobody knows how many keys are its own: they are met among those of others.
+TEST(RandomSample, the_interval_holds_for_a_part_of_unknown_size) {
+  std::uint64_t seed = std::random_device{}(), state = seed;
+  for (const Population& population : populations(3'000, seed)) {
+    double truth = total_bytes(population), largest = 0;
+    for (const Key& key : population.keys) largest = std::max(largest, static_cast<double>(key.bytes));
+    constexpr std::size_t kAll = 30'000, kLooks = 3'000;
+    int misses = 0;
+    for (int i = 0; i < seeds(); ++i) {
+      RandomSample sample;
+      for (std::size_t look = 0; look < kLooks; ++look) {
+        auto at = static_cast<std::size_t>(coin(state) * kAll);
+        if (at >= population.keys.size()) continue;
+        if (sample.met() < 100)
+          sample.measure_string(population.keys[at].length, population.keys[at].bytes);
+        else
+          sample.meet_string(population.keys[at].length);
+      }
+      std::optional<Estimate> estimate = sample.estimate(kLooks, kAll, largest);
+      ASSERT_TRUE(estimate);
+      misses += std::abs(estimate->bytes - truth) > *estimate->error;
+    }
+    EXPECT_LE(misses, allowed_misses()) << population.name << ", seed " << seed;
+  }
+}
+
+TEST(RandomSample, others_than_strings_tell_for_themselves) {
+  RandomSample sample;
+  EXPECT_FALSE(sample.estimate(10, 100, std::nullopt));
+  sample.meet_other();
+  EXPECT_FALSE(sample.estimate(1, 100, std::nullopt)) << "none was measured";
+  sample.measure_other(300, true);
+  EXPECT_EQ(sample.estimate(2, 100, std::nullopt)->bytes, 30'000);
+  EXPECT_GE(*sample.estimate(2, 100, std::nullopt)->error, 30'000) << "two keys tell little";
+  sample.meet_string(100);
+  EXPECT_FALSE(sample.estimate(3, 100, std::nullopt)) << "no string was measured";
+  sample.measure_string(100, 150);
+  EXPECT_EQ(sample.estimate(4, 100, std::nullopt)->bytes, 22'500);
+  sample.measure_other(300, false);
+  EXPECT_FALSE(sample.estimate(5, 100, std::nullopt)->error) << "one was extrapolated";
+}
+
 }  // namespace
 }  // namespace tenants

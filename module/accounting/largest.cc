@@ -30,6 +30,11 @@ std::ptrdiff_t LargestKeys::add(LargeKey key, std::size_t room) {
   return static_cast<std::ptrdiff_t>(more) - static_cast<std::ptrdiff_t>(less);
 }
 
+void LargestKeys::add(const LargestKeys& other) {
+  for (const LargeKey& key : other.keys_) add(key, other.memory());
+  left_out_ |= other.left_out_;
+}
+
 std::size_t LargestKeys::memory() const {
   std::size_t memory = 0;
   for (const LargeKey& key : keys_) memory += key.memory();

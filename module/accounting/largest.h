@@ -27,6 +27,7 @@ class LargestKeys {
   // Takes the key in if it is one of the largest, and if that takes no more than `room` bytes more. Returns how many
   // more, or fewer, it takes.
   std::ptrdiff_t add(LargeKey key, std::size_t room);
+  void add(const LargestKeys& other);
   // In no order.
   const std::vector<LargeKey>& keys() const { return keys_; }
   std::size_t memory() const;

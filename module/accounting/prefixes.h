@@ -11,33 +11,17 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
-#include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "module/accounting/acl.h"
-#include "module/accounting/estimate.h"
-#include "module/accounting/largest.h"
 #include "module/accounting/lookups.h"
-#include "module/accounting/random_sample.h"
+#include "module/accounting/seen_keys.h"
 
 namespace tenants {
 
-// What one pass of the sweep saw of a prefix.
-struct Measured {
-  std::uint64_t pass = 0;  // its number, from 1
-  std::uint64_t seen = 0;  // keys met
-  std::uint64_t with_ttl = 0;
-  double ttl_msec = 0;  // of these, in all, from when they were met
-  Sample sample;
-  LargestKeys largest;
-
-  void add(const Measured& other);
-};
-
-struct Prefix {
+struct Prefix : SeenKeys {
   std::string name;
   std::uint32_t owner = 0;  // row of the user table; 0: nobody's
   std::uint32_t users = 0;  // that have this pattern, to read or to write
@@ -48,27 +32,8 @@ struct Prefix {
 
   bool is_orphan() const { return !in_acl && !named; }  // its row may be another's once it is empty
 
-  // What the pass of this number saw of it; null: none of its keys. Of the one that runs and the last complete one.
-  const Measured* seen_in(std::uint64_t pass) const;
-  // For the pass that runs; `complete`: the number of the last complete one, whose findings are kept.
-  Measured& seen_now(std::uint64_t pass, std::uint64_t complete);
-  // What was met at random places in this period, to be added to; and in this one, or this and the one before, nothing
-  // where none of its keys was. Periods have numbers, from 1.
-  RandomSample& met_now(std::uint64_t period);
-  std::optional<RandomSample> met_in(std::uint64_t period, bool alone) const;
-  bool was_met_in(std::uint64_t period) const {
-    return met_ && period && met_->period <= period && met_->period + 1 >= period;
-  }
   // Its keys count here from now on.
   void take_over(Prefix& other);
-
- private:
-  struct Met {
-    std::uint64_t period = 0;
-    RandomSample now, before;
-  };
-  std::unique_ptr<Measured> newer_, older_;
-  std::unique_ptr<Met> met_;
 };
 
 class PrefixTable {

@@ -66,6 +66,44 @@ TEST(Prefix, takes_over_what_was_seen_of_another) {
   EXPECT_EQ(now.seen_in(2)->seen, 4u);
 }
 
+TEST(Prefix, keeps_what_was_met_at_random_in_this_period_and_the_one_before) {
+  Prefix prefix;
+  auto met = [&](std::uint64_t period, bool alone) {
+    return prefix.met_in(period, alone).value_or(RandomSample()).met();
+  };
+  EXPECT_FALSE(prefix.was_met_in(1));
+  for (int i = 0; i < 3; ++i) prefix.met_now(1).meet_string(100);
+  EXPECT_EQ(met(1, false), 3);
+  EXPECT_EQ(met(2, false), 3);
+  EXPECT_EQ(met(2, true), 0);
+  EXPECT_EQ(met(3, false), 0);
+  EXPECT_EQ(met(0, false), 0);
+  prefix.met_now(2).meet_other();
+  EXPECT_EQ(met(2, false), 4);
+  EXPECT_EQ(met(2, true), 1);
+  prefix.met_now(4).meet_other();  // none in the third
+  EXPECT_EQ(met(4, false), 1);
+  Prefix other;
+  other.met_now(4).meet_other();
+  prefix.take_over(other);
+  EXPECT_EQ(met(4, true), 2);
+  EXPECT_TRUE(prefix.was_met_in(5));
+  EXPECT_FALSE(prefix.was_met_in(6));
+}
+
+TEST(Prefixes, a_row_whose_keys_were_met_stays_although_none_is_counted_yet) {
+  PrefixTable table(2, ":", 1);
+  table.begin_period(1);
+  table[table.match("a:1")].met_now(1).meet_other();
+  table.match("b:1");
+  table.reclaim(0, 100, [](std::uint32_t) { return true; });
+  EXPECT_EQ(table.in_use(), 1u);
+  EXPECT_EQ(table.named("a:").size(), 1u);
+  table.begin_period(3);
+  table.reclaim(0, 100, [](std::uint32_t) { return true; });
+  EXPECT_EQ(table.in_use(), 0u);
+}
+
 TEST(Prefixes, a_key_belongs_to_the_longest_matching_prefix) {
   PrefixTable table(100, ":", 1);
   set_acl(table, {{"app1:"}, {"app1:cache:"}, {"ap"}});

@@ -54,7 +54,7 @@ std::optional<Estimate> RandomSample::estimate(double looks, double keys, std::o
   double per_look = keys / looks, mean = sum / looks;
   Estimate result{per_look * sum, 0};
   double variance = keys * keys * std::max(0.0, squares / looks - mean * mean) / std::max(looks - 1, 1.0);
-  double most = largest.value_or(std::max(ratio * longest_, largest_other_));
+  double most = std::max({largest.value_or(0), ratio * longest_, largest_other_});
   *result.error = kRuleOfThree * per_look * most;
   if (strings_ > strings_measured_) {
     double residues = measured_bb_ - 2 * ratio * measured_lb_ + ratio * ratio * measured_ll_;
@@ -65,7 +65,8 @@ std::optional<Estimate> RandomSample::estimate(double looks, double keys, std::o
   if (others_ > others_measured_) {
     double residues = other_bytes_squared_ - other_bytes_ * mean_other;
     variance += std::pow(per_look * others_, 2) * variance_of_mean(residues, others_measured_);
-    *result.error += kRuleOfThree / others_measured_ * per_look * others_ * largest.value_or(largest_other_);
+    *result.error +=
+        kRuleOfThree / others_measured_ * per_look * others_ * std::max(largest.value_or(0), largest_other_);
   }
   *result.error = std::hypot(*result.error, kNormal95 * std::sqrt(variance));
   if (!exact_) result.error.reset();

@@ -35,8 +35,8 @@ class RandomSample {
   double others_measured() const { return others_measured_; }
 
   // Of `keys` keys `looks` were met, those of this sample among them: all keys of the prefix, or those of others, too,
-  // where nobody knows how many are its own. `largest`: no key takes more, where that is known. Nothing where nothing
-  // was measured.
+  // where nobody knows how many are its own. `largest`: of a key, as far as is known from elsewhere. Nothing where
+  // nothing was measured.
   std::optional<Estimate> estimate(double looks, double keys, std::optional<double> largest) const;
 
   void add(const RandomSample& other);

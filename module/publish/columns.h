@@ -105,4 +105,17 @@ inline constexpr Column kPrefixColumns[] = {
 };
 static_assert(std::size(kPrefixColumns) == prefix_columns::kEnd);
 
+namespace database_columns {
+enum : std::uint8_t { kKeys, kBytes, kBytesError, kCoverage, kKeysWithoutTtl, kAvgTtl, kEnd };
+}
+inline constexpr Column kDatabaseColumns[] = {
+    {"keys", Column::kData},
+    {"bytes", Column::kData},
+    {"bytes_error", Column::kData},
+    {"coverage", Column::kShare},
+    {"keys_without_ttl", Column::kData},
+    {"avg_ttl_msec", Column::kMean},
+};
+static_assert(std::size(kDatabaseColumns) == database_columns::kEnd);
+
 }  // namespace tenants

@@ -237,6 +237,8 @@ int help(Context* context, String**, int argc) {
       "TENANTS.<command> [<arg> [value] [opt] ...]. Commands are:",
       "BIGKEYS [<prefix>] [COUNT <count>]",
       "    The largest keys, of one prefix or of all.",
+      "DATABASES [<cursor> [MATCH <pattern>] [COUNT <count>] [SORTBY <column> [ASC|DESC]] [FORMAT <MAP|CSV>]]",
+      "    One row per database that has keys.",
       "GET <tenant>",
       "    All that is known of one tenant: its users, commands by name, prefixes.",
       "HELP",
@@ -337,6 +339,8 @@ bool register_commands(Context* context) {
   const Command commands[] = {
       {"tenants.bigkeys", guarded<big_keys>, "Returns the largest keys, of one prefix or of all.",
        "O(1) for one prefix, O(N log N) with N the number of prefixes for all", -1, big_keys_arguments},
+      {"tenants.databases", guarded<list_databases>, "Iterates over the databases and what each of them holds.",
+       "O(N) with N the number of databases", -1, page},
       {"tenants.get", guarded<get>, "Returns all that is known of one tenant.",
        "O(N) with N the number of prefixes and, for a group, of users", 2, tenant},
       {"tenants.help", guarded<help>, "Returns helpful text about the commands of the tenants module.", "O(1)", 1,

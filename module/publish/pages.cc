@@ -1,4 +1,4 @@
-// TENANTS.LIST, TENANTS.USERS, TENANTS.PREFIXES: all rows, a page at a time.
+// TENANTS.LIST, TENANTS.USERS, TENANTS.PREFIXES, TENANTS.DATABASES: all rows, a page at a time.
 //
 // The cursor says where to go on, so nothing is kept between pages: the number of the next row or, where they are
 // sorted, the score and the row of the last one. A row whose place doesn't change meanwhile is in exactly one page.
@@ -40,6 +40,9 @@ struct Listing {
   std::function<std::string_view(std::uint32_t)> name = {};  // of a row that is there
   std::function<ListedRow(std::uint32_t)> line = {};         // likewise
   std::function<std::uint64_t(std::size_t, std::uint32_t)> value = {};  // of a column and a row, to sort by
+  std::function<std::uint32_t(std::uint32_t)> next = {};  // this one or the next that may be there; none: this one
+
+  std::uint32_t from(std::uint32_t row) const { return next && row < end ? next(row) : row; }
 };
 
 struct Request {
@@ -111,8 +114,9 @@ std::optional<Page> turn(const Listing& listing, const Request& request) {
   std::uint64_t cost = 0;
   auto full = [&] { return page.rows.size() == request.count || cost >= kMostMatched; };
   for (; *place < listing.end; ++*place) {
-    if (full()) return page.next = std::to_string(*place), page;
-    auto row = static_cast<std::uint32_t>(*place);
+    auto row = listing.from(static_cast<std::uint32_t>(*place));
+    if (full()) return page.next = std::to_string(row), page;
+    *place = row;
     if (!is_own(listing, row) && belongs(listing, request, row, cost)) page.rows.push_back(row);
   }
   for (std::uint64_t i = std::max(*place, kOwn) - kOwn; i < listing.own.size(); ++i) {
@@ -134,7 +138,7 @@ std::optional<Page> turn_sorted(const Listing& listing, const Request& request) 
   }
   std::uint64_t most = request.pattern ? kMostMatched : request.count;
   First first(most);
-  for (std::uint32_t row = 0; row < listing.end; ++row) {
+  for (std::uint32_t row = listing.from(0); row < listing.end; row = listing.from(row + 1)) {
     std::uint64_t value = listing.value(*request.column, row);
     Place place{request.up ? ascending(value) : descending(value), row};
     if (!after || *after < place) first.offer(place);
@@ -262,6 +266,26 @@ int list_prefixes(Context* context, String** argv, int argc) {
     values = prefix_values(module, row);
     return ListedRow{module.prefixes[row].name, prefix_kind(module, row),
                      tenant_at(module, tenant_of_prefix(module, row)).name, values};
+  };
+  return list(context, argv, argc, listing);
+}
+
+int list_databases(Context* context, String** argv, int argc) {
+  Module& module = *module_state;
+  std::optional<DatabaseSizes> sizes = module.ask.databases();
+  if (!sizes) return refuse(context, "the server refused INFO keyspace");
+  auto number = [](std::uint32_t row) { return static_cast<int>(row); };
+  Listing listing{.columns = kDatabaseColumns,
+                  .end = sizes->empty() ? 0 : static_cast<std::uint32_t>(sizes->rbegin()->first) + 1};
+  listing.next = [&](std::uint32_t row) { return static_cast<std::uint32_t>(sizes->lower_bound(number(row))->first); };
+  listing.is_there = [](std::uint32_t) { return true; };
+  std::string shown;
+  listing.name = [&](std::uint32_t row) { return std::string_view(shown = std::to_string(row)); };
+  auto values = [&](std::uint32_t row) { return database_values(module, number(row), sizes->at(number(row))); };
+  listing.value = [&](std::size_t column, std::uint32_t row) { return values(row)[column]; };
+  listing.line = [&, kept = DatabaseValues()](std::uint32_t row) mutable {
+    kept = values(row);
+    return ListedRow{listing.name(row), "database", {}, kept};
   };
   return list(context, argv, argc, listing);
 }

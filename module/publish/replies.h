@@ -58,6 +58,7 @@ class CsvText {
 int list_tenants(Context* context, String** argv, int argc);
 int list_users(Context* context, String** argv, int argc);
 int list_prefixes(Context* context, String** argv, int argc);
+int list_databases(Context* context, String** argv, int argc);
 
 // top.cc
 int top(Context* context, String** argv, int argc);

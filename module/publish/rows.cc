@@ -19,12 +19,6 @@ double pass_progress(const Sweep& sweep) {
   return std::min(1.0, static_cast<double>(sweep.keys_seen) / static_cast<double>(sweep.keys_expected));
 }
 
-const Measured* latest(const Module& module, std::uint32_t row) {
-  const Prefix& prefix = module.prefixes[row];
-  const Measured* last = module.sweep.complete ? prefix.seen_in(module.sweep.complete) : nullptr;
-  return last ? last : prefix.seen_in(module.sweep.number);
-}
-
 namespace {
 
 // What a server has to tell for a number.
@@ -85,26 +79,42 @@ UserValues user_values(const Module& module, std::uint32_t row) {
 
 namespace {
 
-// By what a pass saw, the last complete one or the one that runs.
-void set_by_pass(const Module& module, const Measured* from, bool complete, PrefixValues& values) {
-  using namespace prefix_columns;
-  if (!from) return;
-  std::optional<Estimate> estimate = from->sample.estimate();
-  if (!estimate) return;
-  auto keys = static_cast<double>(values[kKeys]), seen = static_cast<double>(from->seen);
-  values[kBytes] = static_cast<std::uint64_t>(std::llround(estimate->bytes * keys / seen));
+// What the keys take, as far as is known.
+struct Memory {
+  std::uint64_t bytes = kAbsent, error = kAbsent, coverage = 0, without_ttl = kAbsent, avg_ttl = kAbsent;
+};
+
+const Measured* latest(const Module& module, const SeenKeys& seen) {
+  const Measured* last = module.sweep.complete ? seen.seen_in(module.sweep.complete) : nullptr;
+  return last ? last : seen.seen_in(module.sweep.number);
+}
+
+// By what a pass saw, the last complete one or the one that runs, of so many keys.
+Memory by_pass(const Module& module, const SeenKeys& seen_keys, std::uint64_t count) {
+  Memory memory;
+  const Measured* from = latest(module, seen_keys);
+  bool complete = from ? from->pass == module.sweep.complete : module.sweep.complete > 0;
+  if (count == 0) {
+    memory.coverage = 1000;
+    if (complete) memory.bytes = memory.error = 0;
+    return memory;
+  }
+  std::optional<Estimate> estimate = from ? from->sample.estimate() : std::nullopt;
+  if (!estimate) return memory;
+  auto keys = static_cast<double>(count), seen = static_cast<double>(from->seen);
+  memory.bytes = static_cast<std::uint64_t>(std::llround(estimate->bytes * keys / seen));
   // What has come or gone since may have any size: it counts whole.
   if (complete && estimate->error)
-    values[kBytesError] = static_cast<std::uint64_t>(
+    memory.error = static_cast<std::uint64_t>(
         std::ceil((*estimate->error * keys + std::abs(keys - seen) * estimate->bytes) / seen));
   double coverage = std::min(1.0, static_cast<double>(from->sample.keys_measured()) / keys);
   if (!complete && module.keyspace.mode() == Keyspace::Mode::kSwept)  // the keys shown are those met so far
     coverage *= pass_progress(module.sweep);
-  values[kCoverage] = static_cast<std::uint64_t>(coverage * 1000);
-  if (!complete) return;
-  values[kKeysWithoutTtl] = from->seen - from->with_ttl;
-  if (from->with_ttl)
-    values[kAvgTtl] = static_cast<std::uint64_t>(from->ttl_msec / static_cast<double>(from->with_ttl));
+  memory.coverage = static_cast<std::uint64_t>(coverage * 1000);
+  if (!complete) return memory;
+  memory.without_ttl = from->seen - from->with_ttl;
+  if (from->with_ttl) memory.avg_ttl = static_cast<std::uint64_t>(from->ttl_msec / static_cast<double>(from->with_ttl));
+  return memory;
 }
 
 // What keys tell that were met at random places: of so many keys of this prefix, or of all, where it is not known how
@@ -114,24 +124,11 @@ struct Looked {
   double measured = 0, share = 0;  // keys; of all that were met
 };
 
-// Is what was met at random better known? Then the error is smaller, or sizes have changed since the pass, so that what
-// it said lies far outside.
-bool is_better(const Module& module, const Looked& looked, bool complete, const PrefixValues& values) {
-  using namespace prefix_columns;
-  if (!complete || values[kBytes] == kAbsent) return true;
-  if (!looked.estimate.error) return false;
-  if (values[kBytesError] == kAbsent) return true;
-  auto bytes = static_cast<double>(values[kBytes]), error = static_cast<double>(values[kBytesError]);
-  bool is_newer = module.places.since_usec() > module.sweep.schedule.ended_usec();
-  return *looked.estimate.error < error ||
-         (is_newer && std::abs(looked.estimate.bytes - bytes) > 2 * *looked.estimate.error + error);
-}
-
-std::optional<Looked> looked_at(const Module& module, std::uint32_t row, std::uint64_t keys) {
-  std::optional<RandomSample> met = module.prefixes[row].met_in(module.places.epoch(), module.places.is_steady());
+std::optional<Looked> looked_at(const Module& module, const Prefix& prefix, std::uint64_t keys) {
+  std::optional<RandomSample> met = prefix.met_in(module.places.epoch(), module.places.is_steady());
   if (!met) return std::nullopt;
   std::optional<double> largest;
-  const Measured* last = module.sweep.complete ? module.prefixes[row].seen_in(module.sweep.complete) : nullptr;
+  const Measured* last = module.sweep.complete ? prefix.seen_in(module.sweep.complete) : nullptr;
   if (last && !last->largest.left_out())
     for (const LargeKey& key : last->largest.keys())
       largest = std::max(largest.value_or(0), static_cast<double>(key.bytes));
@@ -142,28 +139,58 @@ std::optional<Looked> looked_at(const Module& module, std::uint32_t row, std::ui
   return Looked{*estimate, met->strings_measured() + met->others_measured(), met->met() / module.places.met()};
 }
 
-void set_memory(const Module& module, std::uint32_t row, PrefixValues& values) {
+// Is what was met at random better known? Then the error is smaller, or sizes have changed since the pass, so that what
+// it said lies far outside.
+bool is_better(const Module& module, const Looked& looked, const Memory& passed) {
+  if (passed.bytes == kAbsent || module.sweep.complete == 0) return true;
+  if (!looked.estimate.error) return false;
+  if (passed.error == kAbsent) return true;
+  auto bytes = static_cast<double>(passed.bytes), error = static_cast<double>(passed.error);
+  bool is_newer = module.places.since_usec() > module.sweep.schedule.ended_usec();
+  return *looked.estimate.error < error ||
+         (is_newer && std::abs(looked.estimate.bytes - bytes) > 2 * *looked.estimate.error + error);
+}
+
+void set_memory(const Module& module, const Prefix& prefix, PrefixValues& values) {
   using namespace prefix_columns;
-  const Measured* from = latest(module, row);
-  bool complete = from ? from->pass == module.sweep.complete : module.sweep.complete > 0;
-  std::optional<Looked> looked = looked_at(module, row, values[kKeys]);
-  if (module.keyspace.mode() != Keyspace::Mode::kExact && module.sweep.passes == 0)
+  std::optional<Looked> looked = looked_at(module, prefix, values[kKeys]);
+  if (module.keyspace.mode() != Keyspace::Mode::kExact && module.sweep.passes == 0) {
+    const Measured* from = latest(module, prefix);
     values[kKeys] = looked ? static_cast<std::uint64_t>(std::llround(looked->share * module.places.keys()))
                            : std::max(values[kKeys], from ? from->seen : 0);
-  values[kCoverage] = values[kKeys] ? 0 : 1000;
-  if (values[kKeys] == 0 && complete) values[kBytes] = values[kBytesError] = 0;
-  if (values[kKeys] == 0) return;
-  set_by_pass(module, from, complete, values);
-  if (looked && is_better(module, *looked, complete, values)) {
-    values[kBytes] = static_cast<std::uint64_t>(std::llround(looked->estimate.bytes));
-    values[kBytesError] =
-        looked->estimate.error ? static_cast<std::uint64_t>(std::ceil(*looked->estimate.error)) : kAbsent;
-    values[kCoverage] =
+  }
+  Memory memory = by_pass(module, prefix, values[kKeys]);
+  if (looked && values[kKeys] && is_better(module, *looked, memory)) {
+    memory.bytes = static_cast<std::uint64_t>(std::llround(looked->estimate.bytes));
+    memory.error = looked->estimate.error ? static_cast<std::uint64_t>(std::ceil(*looked->estimate.error)) : kAbsent;
+    memory.coverage =
         static_cast<std::uint64_t>(1000 * std::min(1.0, looked->measured / static_cast<double>(values[kKeys])));
   }
+  values[kBytes] = memory.bytes;
+  values[kBytesError] = memory.error;
+  values[kCoverage] = memory.coverage;
+  values[kKeysWithoutTtl] = memory.without_ttl;
+  values[kAvgTtl] = memory.avg_ttl;
 }
 
 }  // namespace
+
+const Measured* latest(const Module& module, std::uint32_t row) { return latest(module, module.prefixes[row]); }
+
+DatabaseValues database_values(const Module& module, int db, std::uint64_t keys) {
+  using namespace database_columns;
+  static const SeenKeys kNothing;
+  auto known = module.databases.find(db);
+  Memory memory = by_pass(module, known == module.databases.end() ? kNothing : known->second, keys);
+  DatabaseValues values;
+  values[kKeys] = keys;
+  values[kBytes] = memory.bytes;
+  values[kBytesError] = memory.error;
+  values[kCoverage] = memory.coverage;
+  values[kKeysWithoutTtl] = memory.without_ttl;
+  values[kAvgTtl] = memory.avg_ttl;
+  return values;
+}
 
 PrefixValues prefix_values(const Module& module, std::uint32_t row) {
   using namespace prefix_columns;
@@ -180,7 +207,7 @@ PrefixValues prefix_values(const Module& module, std::uint32_t row) {
     values[kExpired] = prefix.cache.expired;
     values[kEvicted] = prefix.cache.evicted;
   }
-  set_memory(module, row, values);
+  set_memory(module, prefix, values);
   return values;
 }
 

@@ -14,9 +14,13 @@ using UserValues = std::array<std::uint64_t, std::size(kUserColumns)>;
 using PrefixValues = std::array<std::uint64_t, std::size(kPrefixColumns)>;
 using TenantValues = std::array<std::uint64_t, std::size(kTenantColumns)>;
 
+using DatabaseValues = std::array<std::uint64_t, std::size(kDatabaseColumns)>;
+
 // As they are now; what this server cannot tell, or nobody knows yet, is kAbsent. O(1).
 UserValues user_values(const Module& module, std::uint32_t row);
 PrefixValues prefix_values(const Module& module, std::uint32_t row);
+// Of a database with so many keys.
+DatabaseValues database_values(const Module& module, int db, std::uint64_t keys);
 
 // A tenant is a group, a user that is in none, or what nobody owns; by number: "(orphans)", then the groups, then all
 // rows of the user table. The number stays the same until tenants.groups changes.

@@ -60,17 +60,26 @@ Measured& seen_now(Module& module, std::uint32_t row) {
 }
 
 void measure_string(Module& module, server_api::String* name, std::size_t value_length, std::uint32_t row,
-                    Measured& pass) {
-  double length = string_length(module, server_api::view(name), value_length);
-  bool by_chance = pass.sample.meet(length, coin(module.sweep));
+                    Measured& pass, Measured* of_database) {
+  double length = string_length(module, server_api::view(name), value_length), chance = coin(module.sweep);
+  bool by_chance = pass.sample.meet(length, chance);
+  if (of_database) {
+    of_database->sample.set_threshold(pass.sample.threshold());
+    of_database->sample.meet(length, chance);
+  }
   bool among_largest = pass.largest.wants(value_length);
   if (!by_chance && !among_largest) return;
   std::optional<Size> size = measure(module, name, server_api::kKeyTypeString, value_length);
-  if (!size) return pass.sample.not_measured();
-  if (among_largest)
-    pass.sample.measured_anyway(length, size->bytes);
-  else
-    pass.sample.measured(length, size->bytes);
+  for (Measured* of : {&pass, of_database}) {
+    if (!of) continue;
+    if (!size)
+      of->sample.not_measured();
+    else if (among_largest)
+      of->sample.measured_anyway(length, size->bytes);
+    else
+      of->sample.measured(length, size->bytes);
+  }
+  if (!size) return;
   note_largest(module, pass, name, server_api::kKeyTypeString, size->bytes);
   if (pass.sample.strings_measured() == kPilot && pass.sample.threshold() == 0)
     pass.sample.set_threshold(
@@ -90,20 +99,24 @@ void on_scanned(server_api::Context*, server_api::String* name, server_api::Key*
         sweep.heavy->add(segment);
       }
     Measured& pass = seen_now(module, row);
+    Measured* of_database = sweep.database ? &sweep.database->seen_now(sweep.number, sweep.complete) : nullptr;
     ++sweep.keys_seen;
-    ++pass.seen;
-    if (long long ttl = api.GetExpire(key); ttl >= 0) {
-      sweep.met_ttl = true;
-      ++pass.with_ttl;
-      pass.ttl_msec += static_cast<double>(ttl);
+    long long ttl = api.GetExpire(key);
+    sweep.met_ttl |= ttl >= 0;
+    for (Measured* of : {&pass, of_database}) {
+      if (!of) continue;
+      ++of->seen;
+      if (ttl < 0) continue;
+      ++of->with_ttl;
+      of->ttl_msec += static_cast<double>(ttl);
     }
     int type = api.KeyType(key);
     std::size_t length = api.ValueLength(key);
-    if (type == server_api::kKeyTypeString) return measure_string(module, name, length, row, pass);
+    if (type == server_api::kKeyTypeString) return measure_string(module, name, length, row, pass, of_database);
     std::optional<Size> size = measure(module, name, type, length);
-    if (!size) return pass.sample.not_measured();
-    pass.sample.measured_other(size->bytes, size->exact);
-    note_largest(module, pass, name, type, size->bytes);
+    for (Measured* of : {&pass, of_database})
+      if (of) size ? of->sample.measured_other(size->bytes, size->exact) : of->sample.not_measured();
+    if (size) note_largest(module, pass, name, type, size->bytes);
   } catch (...) {  // out of memory: the pass will not add up, and is repeated
   }
 }
@@ -126,6 +139,8 @@ void begin_pass(Module& module, std::uint64_t now) {
   sweep.heavy.reset();
   sweep.as_of = data_state(module);
   sweep.met_ttl = false;
+  sweep.database = nullptr;
+  std::erase_if(module.databases, [&](const auto& database) { return !sweep.left.contains(database.first); });
   module.keyspace.begin_pass(sweep.left, std::exchange(sweep.to_adopt, {}));
   if ((module.owners.lacks_room() || module.named_lack_room) && module.prefixes.has_room())
     module.acl.all_wanted = true;
@@ -170,6 +185,17 @@ bool keys_come_too_fast(const Module& module) {
   return kMargin * module.keyspace.haste() > progress;
 }
 
+// Where to scan, and whose keys these are.
+void select(Module& module, int db) {
+  Sweep& sweep = module.sweep;
+  api.SelectDb(module.context.get(), db);
+  if (std::exchange(sweep.db, db) == db && sweep.database) return;
+  auto known = module.databases.find(db);
+  if (known == module.databases.end() && module.databases.size() < Module::kMostDatabases)
+    known = module.databases.try_emplace(db).first;
+  sweep.database = known == module.databases.end() ? nullptr : &known->second;
+}
+
 // A stretch of the pass.
 void go_on(Module& module, std::uint64_t start, std::uint64_t limit, const server_api::Growth& growth) {
   Sweep& sweep = module.sweep;
@@ -192,8 +218,7 @@ void go_on(Module& module, std::uint64_t start, std::uint64_t limit, const serve
       end_pass(module, now);
       break;
     }
-    sweep.db = sweep.left.begin()->first;
-    api.SelectDb(module.context.get(), sweep.db);
+    select(module, sweep.left.begin()->first);
     if (!api.Scan(module.context.get(), sweep.cursor.get(), on_scanned, nullptr)) {
       api.ScanCursorRestart(sweep.cursor.get());
       sweep.left.erase(sweep.left.begin());

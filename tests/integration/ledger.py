@@ -71,7 +71,7 @@ COUNTED = ("commands", "reads", "writes", "admin", "scripts", "pubsub")
 
 
 # The module's own, which the table lacks where it is loaded later.
-READING = (b"bigkeys", b"get", b"help", b"list", b"me", b"prefixes", b"status", b"top", b"users")
+READING = (b"bigkeys", b"databases", b"get", b"help", b"list", b"me", b"prefixes", b"status", b"top", b"users")
 
 
 class CommandTable:

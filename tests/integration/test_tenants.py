@@ -272,7 +272,7 @@ def test_me_is_of_who_asks_even_right_after_auth_and_inside_a_transaction(shared
 def test_help_names_every_command(server):
     text = b"\n".join(server.admin.call("TENANTS.HELP")).decode()
     commands = server.admin.call("COMMAND", "LIST", "FILTERBY", "MODULE", "tenants")
-    assert len(commands) == 10
+    assert len(commands) == 11
     for command in commands:
         assert command.decode().removeprefix("tenants.").upper() in text
     assert isinstance(server.admin.outcome("TENANTS.HELP", "x"), ResponseError)
