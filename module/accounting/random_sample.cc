@@ -7,7 +7,7 @@ namespace tenants {
 
 namespace {
 
-constexpr double kNormal95 = 1.96;
+constexpr double kErrors = 2.1;  // standard ones; 1.96, and a little for what is only nearly normal
 constexpr double kRuleOfThree = 3;
 
 // Of a mean of n, by the sum of their squared residues.
@@ -56,11 +56,12 @@ std::optional<Estimate> RandomSample::estimate(double looks, double keys, std::o
   double variance = keys * keys * std::max(0.0, squares / looks - mean * mean) / std::max(looks - 1, 1.0);
   double most = std::max({largest.value_or(0), ratio * longest_, largest_other_});
   *result.error = kRuleOfThree * per_look * most;
-  if (strings_ > strings_measured_) {
+  if (strings_ > 0) {
     double residues = measured_bb_ - 2 * ratio * measured_lb_ + ratio * ratio * measured_ll_;
     double mean_length = measured_lengths_ / strings_measured_;
     variance += std::pow(per_look * lengths_ / mean_length, 2) * variance_of_mean(residues, strings_measured_);
-    *result.error += kRuleOfThree / strings_measured_ * per_look * lengths_ * furthest_from(ratio);
+    if (strings_ > strings_measured_)
+      *result.error += kRuleOfThree / strings_measured_ * per_look * lengths_ * furthest_from(ratio);
   }
   if (others_ > others_measured_) {
     double residues = other_bytes_squared_ - other_bytes_ * mean_other;
@@ -68,7 +69,7 @@ std::optional<Estimate> RandomSample::estimate(double looks, double keys, std::o
     *result.error +=
         kRuleOfThree / others_measured_ * per_look * others_ * std::max(largest.value_or(0), largest_other_);
   }
-  *result.error = std::hypot(*result.error, kNormal95 * std::sqrt(variance));
+  *result.error = std::hypot(*result.error, kErrors * std::sqrt(variance));
   if (!exact_) result.error.reset();
   return result;
 }

@@ -6,7 +6,7 @@
 // met, how much the ratio varies, how much the others do (two-phase sampling with a ratio: Särndal, Swensson, Wretman:
 // Model Assisted Survey Sampling, sections 3.3 and 9.6).
 //
-// The interval is 1.96 standard errors, and on top what looks of this number cannot rule out (the rule of three): keys
+// The interval is 2.1 standard errors, and on top what looks of this number cannot rule out (the rule of three): keys
 // that were not met, each as large as the largest can be. Where nobody has met every key, nobody knows how large that
 // is: then the interval speaks of keys no larger than the largest that was met.
 #pragma once

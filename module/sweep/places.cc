@@ -15,15 +15,12 @@ using server_api::ScanCursor;
 namespace {
 
 constexpr std::uint64_t kSizesUsec = 2 * kSecond;
-constexpr std::uint64_t kNewUsec = 20 * kSecond;
+constexpr std::uint64_t kNewUsec = 30 * kSecond;  // twice as long with kVeryMany keys
+constexpr std::uint64_t kVeryMany = 5'000'000;
 constexpr double kCallsPerSecond = 50;
 constexpr double kEnough = 200'000;  // keys to be met where nothing changes
-// So many of each prefix are measured in the first period, and of the rest one of so many; others than strings first.
-struct Measuring {
-  double pilot;
-  std::uint64_t one_of;
-};
-constexpr Measuring kOthers{500, 4}, kStrings{400, 16};
+// While it is new, of n keys of a prefix that were met √(n × this) are measured: more help little.
+constexpr double kOfStrings = 100, kOfOthers = 400;
 
 // The next bucket of Scan is where the first eight bytes of the object say. Its `done`, behind them, is as
 // ScanCursorRestart leaves it.
@@ -122,7 +119,7 @@ bool Places::wants(Module& module, std::uint64_t now) {
     available_ = read_sizes(module) && keys_ >= kFewKeys && prove(module);
   }
   if (!available_) return forget();
-  is_new_ = is_new_ && (epoch_ == 0 || now - compared_usec_ < kNewUsec);
+  is_new_ = is_new_ && (epoch_ == 0 || now - first_usec_ < (keys_ < kVeryMany ? kNewUsec : 2 * kNewUsec));
   if (epoch_ && now - compared_usec_ < kEpochUsec) return !resting_;
   std::optional<DataState> state = data_state(module);
   steady_ = epoch_ && state && state == as_of_;
@@ -130,6 +127,7 @@ bool Places::wants(Module& module, std::uint64_t now) {
   compared_usec_ = now;
   if (steady_) return !resting_;
   as_of_ = state;
+  if (epoch_ == 0) first_usec_ = now;
   before_usec_ = epoch_ ? epoch_usec_ : now;
   epoch_usec_ = now;
   met_before_ = std::exchange(met_, 0);
@@ -160,9 +158,8 @@ void Places::look(Module& module) {
 }
 
 // Whether it may does not depend on the key's size.
-bool Places::may_measure(double measured, bool string) {
-  const Measuring& measuring = string ? kStrings : kOthers;
-  if (is_new_) return measured < measuring.pilot || random() % measuring.one_of == 0;
+bool Places::may_measure(double measured, double met, double of) {
+  if (is_new_) return measured * measured <= of * met;
   if (calls_ < 1 && (measured > 0 || calls_ < -kCallsPerSecond)) return false;
   --calls_;
   return true;
@@ -176,7 +173,8 @@ void Places::on_met(Module& module, server_api::String* name, server_api::Key* k
   std::size_t length = api.ValueLength(key);
   bool string = type == server_api::kKeyTypeString;
   std::optional<Size> size;
-  if (may_measure(string ? sample.strings_measured() : sample.others_measured(), string))
+  if (string ? may_measure(sample.strings_measured(), sample.strings_met(), kOfStrings)
+             : may_measure(sample.others_measured(), sample.others_met(), kOfOthers))
     size = measure(module, name, type, length);
   if (string && size)
     sample.measure_string(string_length(module, bytes, length), size->bytes);

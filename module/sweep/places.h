@@ -45,7 +45,7 @@ class Places {
   double keys() const { return static_cast<double>(keys_); }
   // Since when, by the monotonic clock.
   std::uint64_t since_usec() const { return steady_ ? epoch_usec_ : before_usec_; }
-  // For the first 20 s more may be spent.
+  // For the first 30 or 60 s more may be spent.
   bool is_new() const { return is_new_; }
 
   // As Scan's callback is told.
@@ -64,7 +64,7 @@ class Places {
   bool prove(Module& module);
   Database& draw();
   std::uint64_t random();
-  bool may_measure(double measured, bool string);
+  bool may_measure(double measured, double met, double of);
 
   server_api::OwnedCursor cursor_;
   Proof proof_ = Proof::kNone;
@@ -73,7 +73,8 @@ class Places {
   std::uint64_t keys_ = 0, coins_ = 0;
   std::uint64_t epoch_ = 0, sized_usec_ = 0;
   std::uint64_t epoch_usec_ = 0, before_usec_ = 0;  // when this one and the one before began
-  std::uint64_t compared_usec_ = 0;                 // when it was seen whether anything had changed
+  std::uint64_t first_usec_ = 0;
+  std::uint64_t compared_usec_ = 0;  // when it was seen whether anything had changed
   bool is_new_ = true, steady_ = false, resting_ = false;
   std::optional<DataState> as_of_;  // when the epoch began
   double met_ = 0, met_before_ = 0, met_now_ = 0;
