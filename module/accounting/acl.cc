@@ -38,13 +38,6 @@ std::size_t literal_size(std::string_view glob) {
 
 }  // namespace
 
-std::size_t head_size_of_glob(std::string_view glob) {
-  std::size_t size = 0, end = literal_size(glob);
-  for (std::size_t i = 0; i < end; ++i, ++size)
-    if (glob[i] == '\\' && i + 1 < end) ++i;
-  return size;
-}
-
 std::string head_of_glob(std::string_view glob) {
   std::string head;
   std::string_view literal = glob.substr(0, literal_size(glob));

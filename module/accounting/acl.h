@@ -26,8 +26,6 @@ struct KeyPattern {
 
 // What every key that the glob matches begins with: all before the first of `* ? [`, backslashes resolved.
 std::string head_of_glob(std::string_view glob);
-// How long it is.
-std::size_t head_size_of_glob(std::string_view glob);
 
 // Its name, and what it covers. Stars at the end are one.
 KeyPattern pattern_of_glob(std::string_view glob);

@@ -7,7 +7,6 @@ namespace tenants {
 namespace {
 
 constexpr double kNormal95 = 1.96;
-constexpr double kRuleOfThree = 3;
 
 }  // namespace
 

@@ -25,6 +25,9 @@ inline constexpr double kMostRatio = 2.6;
 // How far off the ratio of a key that was not measured may be.
 inline double furthest_from(double ratio) { return std::max({kMostRatio - ratio, ratio - kLeastRatio, 0.0}); }
 
+// What came in none of n draws comes in no more than one of n / 3, with 95 %.
+inline constexpr double kRuleOfThree = 3;
+
 struct Estimate {
   double bytes = 0;
   std::optional<double> error;  // half of the interval's width; 0: everything was measured; nothing: not known

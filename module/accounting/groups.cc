@@ -2,22 +2,9 @@
 
 #include <algorithm>
 
-#include "module/accounting/escape.h"
+#include "module/accounting/words.h"
 
 namespace tenants {
-namespace {
-
-// Takes what comes before the next `separator` off the text.
-std::string_view take(std::string_view& text, char separator) {
-  std::size_t end = std::min(text.find(separator), text.size());
-  std::string_view word = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return word;
-}
-
-std::string quoted(std::string_view text) { return "'" + escape(text) + "'"; }
-
-}  // namespace
 
 std::optional<std::uint32_t> Groups::Members::find(std::string_view name) const {
   if (auto found = names.find(name); found != names.end()) return found->second;
@@ -39,12 +26,12 @@ std::optional<std::uint32_t> Groups::of_user(std::string_view name) const {
 
 std::optional<std::string> Groups::parse(std::string_view text) {
   while (!text.empty()) {
-    std::string_view words = take(text, ' ');
+    std::string_view words = take_word(text, ' ');
     if (words.empty()) continue;
     if (words.find('=') == std::string_view::npos)
       return "allowed is name=member,member: " + quoted(words) + " has no =";
-    std::optional<std::string> name = decode_percent(take(words, '='));
-    if (!name) return "allowed is %XX with two digits of 0-9A-F";
+    std::optional<std::string> name = decode_percent(take_word(words, '='));
+    if (!name) return kPercentRule;
     if (name->empty() || name->size() > 512) return "a group's name has 1 to 512 bytes";
     if (!by_name_.emplace(*name, names_.size()).second) return "group " + quoted(*name) + " is there twice";
     if (names_.size() == kMost) return "there are more than 1000 groups";
@@ -53,13 +40,13 @@ std::optional<std::string> Groups::parse(std::string_view text) {
     if (words.empty()) return "group " + quoted(*name) + " has no members";
     if (words.ends_with(',')) return "group " + quoted(*name) + " has a member without a name";
     while (!words.empty()) {
-      std::string_view member = take(words, ',');
+      std::string_view member = take_word(words, ',');
       Members& members = member.starts_with('~') ? prefixes_ : users_;
       if (&members == &prefixes_) member.remove_prefix(1);
       bool pattern = member.ends_with('*');
       if (pattern) member.remove_suffix(1);
       std::optional<std::string> decoded = decode_percent(member);
-      if (!decoded) return "allowed is %XX with two digits of 0-9A-F";
+      if (!decoded) return kPercentRule;
       if (decoded->empty()) return "group " + quoted(*name) + " has a member without a name";
       if (!(pattern ? members.heads : members.names).emplace(*decoded, group).second)
         return "member " + quoted(*decoded) + " is there twice";
@@ -75,9 +62,7 @@ std::optional<std::string> Groups::parse(std::string_view text) {
 
 std::optional<std::string> Groups::set(std::string_view text) {
   Groups fresh;
-  if (text.size() > 65536) return "allowed are 65536 bytes";
-  for (char byte : text)
-    if (byte < ' ' || byte > '~') return "allowed is printable ASCII, other bytes of a name as %XX";
+  if (auto wrong = wrong_words(text)) return wrong;
   if (auto wrong = fresh.parse(text)) return wrong;
   fresh.text_ = text;
   *this = std::move(fresh);

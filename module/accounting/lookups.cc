@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "module/accounting/random.h"
+
 namespace tenants {
 
 void Cache::add(const Cache& other) {
@@ -21,10 +23,7 @@ std::optional<double> Cache::hit_ratio() const {
 
 std::uint64_t LookupSampler::draw() {
   if (++looks_ % kLooksBeforeDoubling == 0) gap_ = std::min(2 * gap_, kLongestGap);
-  std::uint64_t x = coins_ += 0x9e3779b97f4a7c15u;  // splitmix64
-  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-  x ^= x >> 31;
+  std::uint64_t x = splitmix64(coins_);
   left_ = 1;
   if (gap_ > 1) {  // geometric
     double coin = (static_cast<double>(x >> 11) + 1) * 0x1p-53;

@@ -221,7 +221,7 @@ PrefixTable::Entered PrefixTable::enter(std::string_view name, Covers covers, bo
       const std::string &one = rows_[a.row].name, &other = rows_[b.row].name;
       return std::tuple(other.size(), std::string_view(one)) < std::tuple(one.size(), std::string_view(other));
     };
-    Matching own{hash_of_head, row};
+    Matching own{hash_of_head, row, length};
     matching_.insert(std::lower_bound(first, last, own, before), own);
   }
   return {row, moves, true};
@@ -230,7 +230,8 @@ PrefixTable::Entered PrefixTable::enter(std::string_view name, Covers covers, bo
 bool PrefixTable::leave(std::uint32_t row, bool Prefix::*by) {
   Prefix& prefix = rows_[row];
   bool matching = prefix.covers == Covers::kMatching;
-  auto length = static_cast<std::uint32_t>(matching ? head_size_of_glob(prefix.name) : prefix.name.size());
+  auto own = matching ? std::ranges::find(matching_, row, &Matching::row) : matching_.end();
+  auto length = matching ? own->length : static_cast<std::uint32_t>(prefix.name.size());
   bool moves = moves_keys(prefix);
   prefix.*by = false;
   if (!prefix.in_acl) prefix.owner = prefix.users = 0;
@@ -239,7 +240,7 @@ bool PrefixTable::leave(std::uint32_t row, bool Prefix::*by) {
   auto place = std::ranges::lower_bound(lengths_, length, {}, &Length::length);
   --(matching ? place->matching : place->heads);
   if (place->heads + place->matching == 0) lengths_.erase(place);
-  if (matching) std::erase_if(matching_, [&](const Matching& other) { return other.row == row; });
+  if (matching) matching_.erase(own);
   return moves;
 }
 

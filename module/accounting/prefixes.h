@@ -135,7 +135,6 @@ class PrefixTable {
   std::size_t end_of_segment(std::string_view key) const {
     return key.empty() ? std::string_view::npos : key.find_first_of(separators_, 1);
   }
-  bool is_separator(char byte) const { return separators_.find(byte) != std::string::npos; }
   bool is_first_segment(std::string_view name) const;
   bool has_shorter(std::string_view name) const;
   bool moves_keys(const Prefix& prefix) const;
@@ -147,8 +146,8 @@ class PrefixTable {
   };
   std::vector<Length> lengths_;  // of all heads, ascending, and how many of each; Covers::kMatching apart
   struct Matching {
-    std::uint64_t hash;  // of its head
-    std::uint32_t row;
+    std::uint64_t hash;         // of its head
+    std::uint32_t row, length;  // of the head
   };
   std::vector<Matching> matching_;  // all in the ACL, by hash; of one head the longest first
   std::vector<std::uint32_t> free_;

@@ -8,7 +8,6 @@ namespace tenants {
 namespace {
 
 constexpr double kErrors = 2.1;  // standard ones; 1.96, and a little for what is only nearly normal
-constexpr double kRuleOfThree = 3;
 
 // Of a mean of n, by the sum of their squared residues.
 double variance_of_mean(double residues, double n) { return std::max(0.0, residues) / std::max(n - 1, 1.0) / n; }

@@ -58,7 +58,7 @@ const char* why_not_unloaded(Module& module) noexcept;
 // config.cc
 void read_slow_log_config(Module& module);
 // Gives the names of tenants.prefixes their rows, and takes them from those that are not there any more. Where memory
-// runs out it throws, and all is as it was. O(rows), and 1 µs for each name that comes.
+// runs out it throws, and all is as it was. O(rows + names).
 void use_named_prefixes(Module& module);
 void on_config_change(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
 

@@ -125,7 +125,7 @@ struct Looked {
 };
 
 std::optional<Looked> looked_at(const Module& module, const Prefix& prefix, std::uint64_t keys) {
-  std::optional<RandomSample> met = prefix.met_in(module.places.epoch(), module.places.is_steady());
+  std::optional<RandomSample> met = prefix.met_in(module.places.period(), module.places.is_steady());
   if (!met) return std::nullopt;
   std::optional<double> largest;
   const Measured* last = module.sweep.complete ? prefix.seen_in(module.sweep.complete) : nullptr;

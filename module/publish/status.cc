@@ -75,7 +75,7 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module, con
   add("sweep_passes", sweep.passes);
   add("sweep_progress", decimal(static_cast<std::uint64_t>(progress * 1000)));
   if (sweep.passes) add("sweep_age_seconds", (now - schedule.ended_usec()) / 1'000'000);
-  if (module.places.epoch()) add("sample_keys", static_cast<std::uint64_t>(module.places.met()));
+  if (module.places.period()) add("sample_keys", static_cast<std::uint64_t>(module.places.met()));
   add("sweep_keys_measured", sweep.keys_measured);
   add("sweep_cpu_usec", sweep.cpu_usec);
   add("sweep_slices", sweep.slices);

@@ -13,7 +13,7 @@ struct Size {
   bool exact = true;  // not extrapolated from some of its elements
 };
 
-// Nothing where the server does not tell. O(elements), of some 10,000 at most; 1 µs. `length`: as ValueLength has it.
+// Nothing where the server does not tell. O(elements), of some 10,000 at most. `length`: as ValueLength has it.
 inline std::optional<Size> measure(Module& module, server_api::String* name, int type, std::size_t length) {
   // Collections up to so many elements are measured whole, at some 10 ns each; larger ones by their first elements, as
   // MEMORY USAGE does. Of lists and streams only the nodes are walked, which hold many elements each.

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 
+#include "module/accounting/random.h"
 #include "module/module.h"
 #include "module/sweep/measure.h"
 
@@ -14,7 +15,7 @@ using server_api::ScanCursor;
 
 namespace {
 
-constexpr std::uint64_t kSizesUsec = 2 * kSecond;
+constexpr std::uint64_t kSizesUsec = 2 * kSecond, kPeriodUsec = 30 * kSecond;
 constexpr std::uint64_t kNewUsec = 30 * kSecond;  // twice as long with kVeryMany keys
 constexpr std::uint64_t kVeryMany = 5'000'000;
 constexpr double kCallsPerSecond = 50;
@@ -57,13 +58,6 @@ std::optional<DataState> data_state(Module& module) {
   return DataState{module.key_events, saves->changes, saves->saved};
 }
 
-std::uint64_t Places::random() {  // splitmix64
-  std::uint64_t mixed = coins_ += 0x9e3779b97f4a7c15u;
-  mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9u;
-  mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebu;
-  return mixed ^ mixed >> 31;
-}
-
 // A scan that goes on from a place that we set meets what one meets that came there by itself.
 bool Places::prove(Module& module) {
   if (proof_ != Proof::kNone) return proof_ == Proof::kGood;
@@ -102,7 +96,7 @@ bool Places::read_sizes(Module& module) {
 // What was met says nothing any more.
 bool Places::forget() {
   available_ = resting_ = steady_ = false;
-  if (met_ + met_before_ > 0) ++epoch_;  // and one more when the next one begins: none follows on what was met
+  if (met_ + met_before_ > 0) ++period_;  // and one more when the next one begins: none follows on what was met
   met_ = met_before_ = 0;
   as_of_.reset();
   compared_usec_ = 0;
@@ -119,19 +113,19 @@ bool Places::wants(Module& module, std::uint64_t now) {
     available_ = read_sizes(module) && keys_ >= kFewKeys && prove(module);
   }
   if (!available_) return forget();
-  is_new_ = is_new_ && (epoch_ == 0 || now - first_usec_ < (keys_ < kVeryMany ? kNewUsec : 2 * kNewUsec));
-  if (epoch_ && now - compared_usec_ < kEpochUsec) return !resting_;
+  is_new_ = is_new_ && (period_ == 0 || now - first_usec_ < (keys_ < kVeryMany ? kNewUsec : 2 * kNewUsec));
+  if (period_ && now - compared_usec_ < kPeriodUsec) return !resting_;
   std::optional<DataState> state = data_state(module);
-  steady_ = epoch_ && state && state == as_of_;
+  steady_ = period_ && state && state == as_of_;
   resting_ = steady_ && module.sweep.complete && met_ >= std::min(keys(), kEnough);
   compared_usec_ = now;
   if (steady_) return !resting_;
   as_of_ = state;
-  if (epoch_ == 0) first_usec_ = now;
-  before_usec_ = epoch_ ? epoch_usec_ : now;
-  epoch_usec_ = now;
+  if (period_ == 0) first_usec_ = now;
+  before_usec_ = period_ ? period_usec_ : now;
+  period_usec_ = now;
   met_before_ = std::exchange(met_, 0);
-  module.prefixes.begin_period(++epoch_);
+  module.prefixes.begin_period(++period_);
   return true;
 }
 
@@ -140,7 +134,7 @@ Places::Database& Places::draw() {
   if (databases_.size() == 1) return databases_.front();
   double all = 0;
   for (const Database& each : databases_) all += each.keys / each.keys_per_look;
-  double coin = static_cast<double>(random() >> 11) * 0x1p-53 * all;
+  double coin = static_cast<double>(splitmix64(coins_) >> 11) * 0x1p-53 * all;
   for (Database& each : databases_)
     if ((coin -= each.keys / each.keys_per_look) < 0) return each;
   return databases_.back();
@@ -150,7 +144,7 @@ void Places::look(Module& module) {
   constexpr double kShare = 1.0 / 256;  // of one look in what is known of a database
   Database& at = draw();
   api.SelectDb(module.context.get(), at.db);
-  set_place(cursor_.get(), random());
+  set_place(cursor_.get(), splitmix64(coins_));
   met_now_ = 0;
   api.Scan(module.context.get(), cursor_.get(), on_look, nullptr);
   met_ += met_now_;
@@ -168,7 +162,7 @@ bool Places::may_measure(double measured, double met, double of) {
 void Places::on_met(Module& module, server_api::String* name, server_api::Key* key) {
   ++met_now_;
   std::string_view bytes = server_api::view(name);
-  RandomSample& sample = module.prefixes[module.prefixes.match(bytes)].met_now(epoch_);
+  RandomSample& sample = module.prefixes[module.prefixes.match(bytes)].met_now(period_);
   int type = api.KeyType(key);
   std::size_t length = api.ValueLength(key);
   bool string = type == server_api::kKeyTypeString;

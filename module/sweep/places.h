@@ -29,22 +29,21 @@ class Places {
  public:
   static constexpr std::uint64_t kFewKeys = 50'000;
   static constexpr std::size_t kMostDatabases = 64;
-  static constexpr std::uint64_t kEpochUsec = 30'000'000;
 
   // Is there to be looked now? Asks the server how many keys there are every 2 s, and every 30 s whether any changed.
   bool wants(Module& module, std::uint64_t now_usec);
-  // One look. O(keys of a bucket), some 1 µs each, 2 with MEMORY USAGE. Where memory runs out it tells less.
+  // One look. O(keys of a bucket), some 1.5 to 3 µs each. Where memory runs out it tells less.
   void look(Module& module);
 
   // What was met in this period of 30 s and the one before; 0: none. Where nothing has changed in this one, it goes on
   // for as long, and the one before tells nothing.
-  std::uint64_t epoch() const { return available_ ? epoch_ : 0; }
+  std::uint64_t period() const { return available_ ? period_ : 0; }
   bool is_steady() const { return steady_; }
   // So many keys, of so many that there are.
   double met() const { return steady_ ? met_ : met_ + met_before_; }
   double keys() const { return static_cast<double>(keys_); }
   // Since when, by the monotonic clock.
-  std::uint64_t since_usec() const { return steady_ ? epoch_usec_ : before_usec_; }
+  std::uint64_t since_usec() const { return steady_ ? period_usec_ : before_usec_; }
   // For the first 30 or 60 s more may be spent.
   bool is_new() const { return is_new_; }
 
@@ -63,7 +62,6 @@ class Places {
   bool read_sizes(Module& module);
   bool prove(Module& module);
   Database& draw();
-  std::uint64_t random();
   bool may_measure(double measured, double met, double of);
 
   server_api::OwnedCursor cursor_;
@@ -71,12 +69,12 @@ class Places {
   bool available_ = false;
   std::vector<Database> databases_;
   std::uint64_t keys_ = 0, coins_ = 0;
-  std::uint64_t epoch_ = 0, sized_usec_ = 0;
-  std::uint64_t epoch_usec_ = 0, before_usec_ = 0;  // when this one and the one before began
+  std::uint64_t period_ = 0, sized_usec_ = 0;
+  std::uint64_t period_usec_ = 0, before_usec_ = 0;  // when this one and the one before began
   std::uint64_t first_usec_ = 0;
   std::uint64_t compared_usec_ = 0;  // when it was seen whether anything had changed
   bool is_new_ = true, steady_ = false, resting_ = false;
-  std::optional<DataState> as_of_;  // when the epoch began
+  std::optional<DataState> as_of_;  // when the period began
   double met_ = 0, met_before_ = 0, met_now_ = 0;
   double calls_ = 0;  // of MEMORY USAGE that may be made
 };

@@ -35,7 +35,7 @@ std::uint32_t slowly(const PrefixTable& table, std::string_view key) {
     bool has = below || (prefix.covers == Covers::kOne && key == prefix.name) ||
                (prefix.covers == Covers::kMatching && matches(prefix.name, key));
     if (!prefix.in_acl || !has) continue;
-    std::size_t head = prefix.covers == Covers::kMatching ? head_size_of_glob(prefix.name) : prefix.name.size();
+    std::size_t head = prefix.covers == Covers::kMatching ? head_of_glob(prefix.name).size() : prefix.name.size();
     int order = prefix.covers == Covers::kOne ? 2 : prefix.covers == Covers::kMatching ? 1 : 0;
     std::tuple rank(head, order, prefix.name.size());
     if (!best || rank > best_rank || (rank == best_rank && prefix.name < table[best].name))
