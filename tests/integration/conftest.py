@@ -27,7 +27,7 @@ def pytest_addoption(parser):
     parser.addoption("--every-server", action="store_true", help="tests marked newest_server, too, run on all of --servers")
     parser.addoption("--module", default=REPOSITORY / "build/release/tenants.so", type=pathlib.Path, help="the tenants.so to test")
     parser.addoption("--steps", type=int, default=500, help="of test_soak.py, each sends some ten commands, and of test_model.py, each makes 40 changes")
-    parser.addoption("--prefixes", type=int, default=100_000, help="random ones of test_attacks.py; 10000000 takes a gigabyte and some minutes")
+    parser.addoption("--prefixes", type=int, default=50_000, help="random ones of test_attacks.py; 10000000 takes a gigabyte and some minutes")
     parser.addoption("--samples", type=int, default=100, help="of memory in test_memory.py, 100 and more")
     parser.addoption("--cycles", type=int, default=20, help="of MODULE LOAD and UNLOAD in test_attacks.py")
     parser.addoption("--faults", help="only tests that provoke these of tests/faults/matrix: numbers, comma-separated, or all")

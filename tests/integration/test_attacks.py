@@ -102,6 +102,7 @@ def memory_at_rest(admin):
     return info.status["memory_bytes"]
 
 
+@pytest.mark.newest_server("what is kept is the module's")
 def test_keys_in_thousands_of_databases_take_no_memory_from_the_others(launch):
     server = launch(lines=["databases 5000", "maxmemory 64mb", "maxmemory-policy allkeys-lru"], module_arguments=["info-rows", 10000])
     admin = server.admin

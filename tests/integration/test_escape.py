@@ -69,17 +69,17 @@ OWN = (b"internal", b"other", b"none", b"orphans", b"overhead")
 COMMANDS = ("TENANTS.USERS", "TENANTS.PREFIXES", "TENANTS.LIST")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_names_reach_redis_py_and_resp3_as_they_are(hostile, command):
+def test_names_reach_redis_py_and_resp3_as_they_are(hostile):
     server, users, prefixes = hostile
-    expected = [*users, b"default"]
-    if command == "TENANTS.PREFIXES":
-        expected = {*prefixes, *(b"u%d:" % number for number in range(len(users)))}  # one of the former may be one of the latter
     resp3 = server.session()
     resp3.call("HELLO", 3)
-    for reader in (RedisPy(server.port), resp3):
-        rows, _ = pages(reader, command, 1000)
-        assert sorted(row[b"name"] for row in rows if row[b"kind"] not in OWN) == sorted(expected)
+    for command in COMMANDS:
+        expected = [*users, b"default"]
+        if command == "TENANTS.PREFIXES":
+            expected = {*prefixes, *(b"u%d:" % number for number in range(len(users)))}  # one of the former may be one of the latter
+        for reader in (RedisPy(server.port), resp3):
+            rows, _ = pages(reader, command, 1000)
+            assert sorted(row[b"name"] for row in rows if row[b"kind"] not in OWN) == sorted(expected), command
 
 
 def unquoted(text):
@@ -91,17 +91,17 @@ def unquoted(text):
 STRING = rb'"((?:[^"\\]|\\.)*)"'
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_names_reach_valkey_cli_in_each_of_its_formats(hostile, command):
+def test_names_reach_valkey_cli_in_each_of_its_formats(hostile):
     server = hostile[0]
     cli = pathlib.Path(server.binary).parent / "valkey-cli"
 
-    def output(*options):
+    def output(command, *options):
         return subprocess.run([cli, "-p", str(server.port), *options, command, "0", "COUNT", "1000"], check=True, stdout=subprocess.PIPE).stdout
 
-    rows = server.admin.call(command, 0, "COUNT", 1000)[1]
-    expected = [row[1] for row in rows]
-    for options in (["--no-raw"], ["--no-raw", "-3"]):
-        assert [unquoted(name) for name in re.findall(rb'"name"(?: =>|\n *2\)) ' + STRING, output(*options))] == expected
-    found = json.loads(output("--json").decode("latin-1"))[1]  # where there are bytes above 127 it is no UTF-8
-    assert [row["name"].encode("latin-1") for row in found] == expected
+    for command in COMMANDS:
+        rows = server.admin.call(command, 0, "COUNT", 1000)[1]
+        expected = [row[1] for row in rows]
+        for options in (["--no-raw"], ["--no-raw", "-3"]):
+            assert [unquoted(name) for name in re.findall(rb'"name"(?: =>|\n *2\)) ' + STRING, output(command, *options))] == expected
+        found = json.loads(output(command, "--json").decode("latin-1"))[1]  # where there are bytes above 127 it is no UTF-8
+        assert [row["name"].encode("latin-1") for row in found] == expected

@@ -50,6 +50,7 @@ def test_brackets_and_stars_match_as_in_keys(server, seed):
 
 
 @pytest.mark.not_with("coverage", "asan", "tsan", reason="a bound of time that the release build keeps")
+@pytest.mark.newest_server("the module matches")
 def test_a_pattern_made_to_be_slow_holds_the_server_up_for_milliseconds_only(launch):
     server = launch(module_arguments=["max-prefixes", "3000"])
     names = [b"%04d" % number + b"x" * 240 + b":" for number in range(2000)]

@@ -284,8 +284,8 @@ class Busy:
 def test_a_module_loaded_into_a_full_and_busy_server_becomes_exact(launch):
     server = launch(loading=None)
     create_users(server.admin)
-    server.admin.call("DEBUG", "POPULATE", 100_000, "app1")
-    server.admin.call("DEBUG", "POPULATE", 25_000, "orphan1")
+    server.admin.call("DEBUG", "POPULATE", 40_000, "app1")
+    server.admin.call("DEBUG", "POPULATE", 10_000, "orphan1")
     with Busy(server) as busy:
         loaded, text = server.admin.pipeline([server.loading_command("sweep-cpu-percent", "20", "sweep-interval", "0"), ("INFO", "tenants")])
         assert loaded == b"OK"

@@ -363,6 +363,7 @@ def test_heavy_prefixes_displace_light_ones(launch):
 HOSTILE_PREFIXES = "for i = 1, ARGV[1] do redis.call('SET', ARGV[2] .. i .. ':k', 'v') end"
 
 
+@pytest.mark.newest_server("what it takes is the module's")
 @pytest.mark.fault(18)
 def test_many_prefixes_cost_no_more_memory_than_few(launch):
     server = launch(module_arguments=["max-prefixes", "64"])
