@@ -21,6 +21,7 @@
 #include "module/accounting/users.h"
 #include "module/hooks/identity.h"
 #include "module/publish/tally.h"
+#include "module/sampling/core_wait.h"
 #include "module/sampling/sampler.h"
 #include "module/server_queries.h"
 #include "module/sweep/places.h"
@@ -177,6 +178,7 @@ struct Module {
   Sweep sweep;
   Places places;
   Tick tick;
+  CoreWait core_wait;            // of the main thread
   Groups groups;                 // tenants.groups
   bool named_lack_room = false;  // there are names of tenants.prefixes without a row
   Tallies tallies;

@@ -104,6 +104,8 @@ void on_tick(int fd, void*, int) noexcept {
   if (!module.stack.is_within_command()) module.in_call = false;
   try {
     if (module.cpu.maybe_slow()) note_if_slow(module);
+    std::uint64_t now = monotonic_usec();
+    module.cpu.keep_up(module.core_wait.look(now), quiet, now);
     do_chores(module);
   } catch (...) {  // out of memory: the next tick tries again
   }

@@ -118,6 +118,7 @@ struct AtEnd {
   if (module.identity.asks_again()) module.identity.be_right(Identity::Of::kMarked, true, &client);
   if (client.is(Client::kRecheck | Client::kUnlisted)) module.identity.begin_command(client);
   if (!std::exchange(module.nesting_confirmed, true)) server_api::confirm_nesting();
+  module.cpu.end_command();
   if (module.cpu.maybe_slow()) note_if_slow(module);
 }
 
@@ -150,7 +151,7 @@ void filter(Module& module, server_api::FilterContext* context, bool in_call) {
   Client* client = id == module.last_id ? module.last_client : module.clients.find(id);
   if (!client) client = module.identity.adopt(id);
   if (!client) return filter_nested(module, context, id);
-  if (module.identity.asks_again() || client->is(Client::kRecheck | Client::kUnlisted) || module.cpu.maybe_slow())
+  if (module.identity.asks_again() || client->is(Client::kRecheck | Client::kUnlisted) || module.cpu.wants_end())
     catch_up(module, *client, context);
   module.last_id = id;
   module.last_client = client;

@@ -11,7 +11,7 @@ std::uint32_t Module::row_for(std::string_view name) {
   std::uint32_t row = users.next_gone();
   if (!row) return users.add(name);
   users.reuse(row, name, cpu.nanoseconds(row));
-  if (cpu.charged() == row) cpu.charge_to(UserTable::kOther);
+  cpu.give_up(row, UserTable::kOther);
   attribution.give_up_row(row);
   return row;
 }

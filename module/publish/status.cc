@@ -59,7 +59,11 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module, con
     add("connections_rejected", *rejected - module.rejected_before);
   }
   add("commands", totals.commands);
-  if (totals.cpu_usec != kAbsent) add("cpu_usec", totals.cpu_usec);
+  if (totals.cpu_usec != kAbsent) {
+    add("cpu_usec", totals.cpu_usec);
+    add("cpu_looks_late", module.cpu.looks_late());
+    if (std::optional<std::uint64_t> waited = module.core_wait.waited()) add("cpu_waited_usec", *waited / 1000);
+  }
   add("keys", totals.keys);
   bool known = totals.bytes != kAbsent;
   if (known) add("bytes", totals.bytes);

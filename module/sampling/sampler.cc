@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace tenants {
@@ -41,6 +42,7 @@ bool CpuSampler::start(unsigned hz) {
   cpu_ = own_since_ = cpu_clock();
   cpu_own_ = own_.load(std::memory_order_relaxed);
   stopping_.store(false, std::memory_order_relaxed);
+  waits_.store(false, std::memory_order_relaxed);
   started_.store(Started::kNotYet, std::memory_order_relaxed);
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
@@ -67,27 +69,97 @@ void CpuSampler::stop() {
   stopping_.store(true, std::memory_order_relaxed);
   pthread_kill(thread_, kSignal);
   pthread_join(thread_, nullptr);
-  running_ = false;
+  running_ = measuring_ = false;
 }
 
 std::uint64_t CpuSampler::note_slow() {
-  noted_sequence_ = sequence_;
+  if (std::exchange(noted_sequence_, sequence_) == sequence_) return 0;
   if (long_sequence_.load(std::memory_order_acquire) != sequence_) return 0;
-  std::uint64_t since = long_since_.load(std::memory_order_relaxed), now = cpu_clock();
-  return now > since ? now - since : 0;
+  bool in_own_work = now_.load(std::memory_order_relaxed) & kOwn;
+  std::uint64_t since = long_since_.load(std::memory_order_relaxed), now = in_own_work ? own_since_ : cpu_clock();
+  if (now <= since) return 0;
+  // Between two stretches nobody measures: a long command is no matter of chance.
+  if (running_ && waits_.load(std::memory_order_relaxed) && !measuring_) {
+    std::uint64_t used = std::min(now - since, not_settled(now));
+    used_[charged()].fetch_add(used, std::memory_order_relaxed);
+    own_.fetch_add(used, std::memory_order_release);
+  }
+  return now - since;
 }
 
 void CpuSampler::begin_own() {
   if (!running_) return;
   std::uint64_t before = now_.load(std::memory_order_relaxed), now = cpu_clock();
-  if (before & kOwn) charge_own(before & (kMaxRows - 1), now);
+  if (measuring_)
+    end_command(before, now);
+  else if (before & kOwn)
+    charge_own(before & (kMaxRows - 1), now);
   own_since_ = now;
   now_.store(before | kOwn, std::memory_order_relaxed);
 }
 
 void CpuSampler::end_own(std::uint32_t row, bool rests) {
-  if (running_) charge_own(row, cpu_clock());
+  if (running_) {
+    std::uint64_t now = cpu_clock();
+    charge_own(row, now);
+    stretches_.charged(now);
+  }
   now_.store(sequence_ | (rests ? kOwn | row : charged()), std::memory_order_relaxed);
+}
+
+void CpuSampler::keep_up(bool waits, bool quiet, std::uint64_t wall_usec) {
+  if (!running_ || (!waits && !waits_.load(std::memory_order_relaxed))) return;
+  if (waits_.load(std::memory_order_relaxed)) {
+    if (quiet || !waits) stretches_.end();
+    if (!stretches_.measuring()) settle(own_since_);
+    waits_.store(waits);
+  } else {
+    waits_.store(true);  // before the clock is read: a look that has not seen it has read the clock before
+    waits_since_ = cpu_clock();
+    waits_since_own_ = own_.load(std::memory_order_relaxed) + waits_since_ - own_since_;
+    stretches_.forget();
+  }
+  if (waits) stretches_.begin(own_since_, wall_usec);
+  measuring_ = stretches_.measuring();
+}
+
+void CpuSampler::end_command() {
+  if (measuring_) end_command(now_.load(std::memory_order_relaxed), cpu_clock());
+}
+
+void CpuSampler::end_command(std::uint64_t before, std::uint64_t now) {
+  constexpr std::uint64_t kMaybeSlow = 1'000'000;
+  std::uint64_t since = stretches_.last();
+  auto row = static_cast<std::uint32_t>(before & (kMaxRows - 1));
+  if (before & kOwn) {
+    charge_own(row, now);
+    stretches_.charged(now);
+    return;
+  }
+  if (now - since >= kMaybeSlow) {
+    long_since_.store(since, std::memory_order_relaxed);
+    long_sequence_.store(sequence_, std::memory_order_release);
+  }
+  if (!stretches_.used(row, now)) return;
+  settle(now);
+  measuring_ = stretches_.measuring();
+}
+
+std::uint64_t CpuSampler::not_settled(std::uint64_t now) const {
+  std::uint64_t charged = waits_since_ + own_.load(std::memory_order_relaxed) - waits_since_own_;
+  return now > charged ? now - charged : 0;
+}
+
+void CpuSampler::settle(std::uint64_t now) {
+  std::uint64_t used = not_settled(now);
+  bool known = stretches_.split(
+      used, [this](std::uint32_t row, std::uint64_t share) { used_[row].fetch_add(share, std::memory_order_relaxed); });
+  if (known) own_.fetch_add(used, std::memory_order_release);
+}
+
+void CpuSampler::give_up(std::uint32_t row, std::uint32_t heir) {
+  if (charged() == row) charge_to(heir);
+  stretches_.give_up(row, heir);
 }
 
 void CpuSampler::charge_own(std::uint64_t row, std::uint64_t now) {
@@ -115,7 +187,8 @@ void CpuSampler::loop() {
   sigemptyset(&signals);
   sigaddset(&signals, kSignal);
   std::uint64_t random = nanoseconds_of(CLOCK_MONOTONIC) | 1;
-  std::uint64_t previous = 0, since = 0;  // the command seen last; the CPU clock when it began, more or less
+  std::uint64_t previous = 0, since = 0;           // the command seen last; the CPU clock when it began, more or less
+  std::uint64_t seen = cpu_, seen_own = cpu_own_;  // the clocks at the last look
   for (;;) {
     std::uint64_t wait = mean_nanoseconds_ / 2 + next_random(random) % mean_nanoseconds_;
     itimerspec expiry{};
@@ -124,22 +197,29 @@ void CpuSampler::loop() {
     while (sigwaitinfo(&signals, nullptr) < 0) {
     }
     if (stopping_.load(std::memory_order_relaxed)) break;
+    bool waits = waits_.load();
     std::uint64_t own = own_.load(std::memory_order_acquire), cpu = cpu_clock();
     std::uint64_t now = now_.load(std::memory_order_relaxed);
     std::uint64_t used = cpu - cpu_ - (own - cpu_own_);
     if (now & kOwn || used > cpu - cpu_) continue;  // the latter: own work has ended between the two looks above
-    used_[now & (kMaxRows - 1)].fetch_add(used, std::memory_order_relaxed);
+    if (waits || waits_.load()) {
+      late_.fetch_add(1, std::memory_order_relaxed);
+    } else {
+      used_[now & (kMaxRows - 1)].fetch_add(used, std::memory_order_relaxed);
+      cpu_ = cpu;
+      cpu_own_ = own;
+    }
 
     // It began somewhere in between; after own work it is not the one before, though nothing began since.
-    if (now != previous || own != cpu_own_) {
-      since = cpu - used / 2;
+    if (now != previous || own != seen_own) {
+      since = cpu - (cpu - seen - (own - seen_own)) / 2;
     } else {
       long_since_.store(since, std::memory_order_relaxed);
       long_sequence_.store(now & ~(kFirst - 1), std::memory_order_release);
     }
     previous = now;
-    cpu_ = cpu;
-    cpu_own_ = own;
+    seen = cpu;
+    seen_own = own;
   }
   timer_delete(timer);
 }

@@ -4,7 +4,8 @@
 // to who came last.
 //
 // What the main thread uses while nobody asks for anything, and for us, it charges itself, by the clock: the timer
-// comes with the kernel's tick, and work that is itself woken by timers would never meet it.
+// comes with the kernel's tick, and work that is itself woken by timers would never meet it. And it charges all itself
+// while it has to wait for a core (stretches.h).
 //
 // Per command, the main thread pays one relaxed store. Nothing is shared but atomics: no lock, no hook, nothing that a
 // fork or an unload could find half-way. The sampler's thread blocks all signals: they are the server's. The timer's
@@ -16,6 +17,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+
+#include "module/sampling/stretches.h"
 
 namespace tenants {
 
@@ -44,6 +47,8 @@ class CpuSampler {
   void charge_to(std::uint32_t row) {
     now_.store(sequence_ | (now_.load(std::memory_order_relaxed) & kOwn) | row, std::memory_order_relaxed);
   }
+  // This row is another user's from here on.
+  void give_up(std::uint32_t row, std::uint32_t heir);
   std::uint32_t charged() const { return now_.load(std::memory_order_relaxed) & (kMaxRows - 1); }
   std::uint64_t sequence() const { return sequence_; }
   // The main thread works for itself until the end. Both read its clock.
@@ -51,6 +56,15 @@ class CpuSampler {
   // `row` is charged with it. `rests`: and with whatever follows, up to the next begin_own, unless a command begins
   // before.
   void end_own(std::uint32_t row, bool rests);
+  // In between, some ten times a second or more often. `waits`: the thread has had to wait for a core of late; `quiet`:
+  // no command has begun since the last time; `wall_usec`: by any clock on the wall. O(1) or, while it waits, O(rows
+  // that used something in the last 20 ms).
+  void keep_up(bool waits, bool quiet, std::uint64_t wall_usec);
+  // The command before has ended: to be called before the next begins if wants_end() says so. May read the clock.
+  bool wants_end() const { return measuring_ || maybe_slow(); }
+  void end_command();
+  // Looks that charged nothing, because the thread had to wait for a core.
+  std::uint64_t looks_late() const { return late_.load(std::memory_order_relaxed); }
 
   // While it lives no look charges anything, so that rows read one after the other belong together.
   class Hold {
@@ -70,11 +84,9 @@ class CpuSampler {
   // CPU time charged to this row since the start, in nanoseconds.
   std::uint64_t nanoseconds(std::uint32_t row) const { return used_[row].load(std::memory_order_relaxed); }
   // Did two looks find the command that began last, with the thread busy in between? One load.
-  bool maybe_slow() const {
-    return long_sequence_.load(std::memory_order_relaxed) == sequence_ && sequence_ != noted_sequence_;
-  }
+  bool maybe_slow() const { return long_sequence_.load(std::memory_order_relaxed) == sequence_; }
   // For how long has it kept the thread busy, in nanoseconds of CPU time? Its end is known, its beginning to half the
-  // time between two looks. Main thread only, reads its clock; once per command that may be slow.
+  // time between two looks. 0 if that has been asked before. Main thread only, reads its clock.
   std::uint64_t note_slow();
 
  private:
@@ -86,6 +98,9 @@ class CpuSampler {
   static void* run(void* self);
   void loop();
   void charge_own(std::uint64_t row, std::uint64_t now);
+  void end_command(std::uint64_t before, std::uint64_t now);
+  std::uint64_t not_settled(std::uint64_t now) const;
+  void settle(std::uint64_t now);
   std::uint64_t cpu_clock() const;
 
   // One cache line for what the main thread touches at every command. The sampler's few looks at it cost less than a
@@ -95,11 +110,17 @@ class CpuSampler {
   std::atomic<std::uint64_t> now_{0};       // the sequence, kOwn or not, and the row
   std::atomic<std::uint64_t> long_sequence_{0};
   std::atomic<std::uint64_t> long_since_{0};
+  bool measuring_ = false;  // a stretch is under way
   alignas(64) std::unique_ptr<std::atomic<std::uint64_t>[]> used_;
   std::atomic<std::uint64_t> own_{0};  // CPU time that was charged by the clock
   std::uint64_t own_since_ = 0;        // the CPU clock when own work began; the main thread's
   std::uint64_t cpu_ = 0;              // up to here of the CPU clock, and of own_, all is charged; the sampler's
   std::uint64_t cpu_own_ = 0;
+  // While the thread has to wait for a core nothing is charged by looks. Since when, of the clock, and of own_.
+  std::atomic<bool> waits_{false};
+  std::uint64_t waits_since_ = 0, waits_since_own_ = 0;
+  std::atomic<std::uint64_t> late_{0};
+  Stretches stretches_;
   clockid_t clock_ = 0;
   std::uint64_t mean_nanoseconds_ = 0;
   enum class Started { kNotYet, kYes, kNo };

@@ -19,7 +19,7 @@ from redis.exceptions import ResponseError
 from tenants import acl_taken_in, quick_passes
 from test_cache import rest
 from test_replica import caught_up, follow
-from test_usage import BUSY, main_thread_usec, refuse_a_connection
+from test_usage import BUSY, main_thread_usec, refuse_a_connection, waited_usec
 from waiting import wait_until
 
 pytestmark = pytest.mark.newest_server("test_exporter.py asks every server; this one has all metrics")
@@ -234,7 +234,7 @@ class Moment:
         self.ledger = server.ledger.snapshot()
         self.info, clients, seconds = auditor.transaction(
             ("INFO", "server", "memory", "stats", "commandstats", "keyspace", "replication", "modules"), ("CLIENT", "LIST"), ("TIME",))
-        self.main_thread_usec = main_thread_usec(server)
+        self.main_thread_usec, self.waited_usec = main_thread_usec(server), waited_usec(server)
         self.unix_seconds = int(seconds[0])
         self.numbers = numbers_in(self.info)
         self.connections = truth.connections_by_user(clients)
@@ -362,6 +362,7 @@ class Scene:
             of("exporter_build_info", version=tool): 1,
             of("start_time_seconds"): start,
             of("counters_start_time_seconds"): start,
+            of("cpu_waited_seconds_total"): moment.waited_usec / 1e6,
             of("used_memory_bytes"): moment.numbers["used_memory"],
             of("max_memory_bytes"): int(settings[b"maxmemory"]),
             of("overhead_memory_bytes"): moment.overhead,

@@ -1,8 +1,11 @@
 """What users use beside commands: CPU time, bytes, errors and refusals, and what TENANTS.GET says of them."""
 
 import contextlib
+import os
 import pathlib
 import re
+import subprocess
+import sys
 import time
 
 import pytest
@@ -25,35 +28,58 @@ def get(session, name):
     return {key.decode(): value for key, value in reply.items()}
 
 
+def schedstat_usec(server, column):
+    """Of the main thread, as the kernel has it. The wrapper of a fetched server execs, so the pid is its own."""
+    return int(open(f"/proc/{server.process.pid}/task/{server.process.pid}/schedstat").read().split()[column]) // 1000
+
+
 def main_thread_usec(server):
-    """CPU time that the main thread has used, as the kernel has it. The wrapper of a fetched server execs, so the pid is its own."""
-    nanoseconds = open(f"/proc/{server.process.pid}/task/{server.process.pid}/schedstat").read().split()[0]
-    return int(nanoseconds) // 1000
+    """CPU time that it has used."""
+    return schedstat_usec(server, 0)
+
+
+def waited_usec(server):
+    """For how long it has waited for a core."""
+    return schedstat_usec(server, 1)
 
 
 def cpu(server):
     return read_info(server.admin).status["cpu_usec"]
 
 
-def waited_usec(server):
-    """For how long the main thread, and the one that looks at its clock, have waited for a core."""
-    tasks = pathlib.Path(f"/proc/{server.process.pid}/task")
-    waiting = [task for task in tasks.iterdir() if task.name == tasks.parent.name or (task / "comm").read_bytes() == b"tenants-cpu\n"]
-    return sum(int((task / "schedstat").read_text().split()[1]) for task in waiting) // 1000
+@contextlib.contextmanager
+def every_core_busy():
+    """By twice as many processes as there are cores, each of a session of its own: the kernel is fair to sessions."""
+    command = [sys.executable, "-c", "while True: pass"]
+    others = [subprocess.Popen(command, start_new_session=True) for _ in range(2 * os.cpu_count())]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
 
 
-def with_a_core_for_itself(server, measure):
-    """What `measure` returns, once the main thread had a core for itself meanwhile: a look that comes late tells little of who ran when
-    (docs/accuracy.md). Skips where there is none to be had for 20 seconds."""
-    end, shares = time.monotonic() + 20, []
-    while time.monotonic() < end:
-        waited, used = waited_usec(server), main_thread_usec(server)
-        measured = measure()
-        waited, used = waited_usec(server) - waited, main_thread_usec(server) - used
-        if waited <= 0.02 * used:
-            return measured
-        shares.append(f"{waited / used:.0%}")
-    pytest.skip(f"for 20 seconds the main thread waited for a core {', '.join(shares)} as long as it ran, so nobody can say who used it")
+@contextlib.contextmanager
+def a_third_of_a_core(server):
+    """As a container's limit does it: all threads of the server together, in periods of a tenth of a second."""
+    name = f"tenants-{server.process.pid}"
+    old, new = pathlib.Path("/sys/fs/cgroup/cpu"), pathlib.Path("/sys/fs/cgroup")
+    group = (old if old.is_dir() else new) / name
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    try:
+        if old.is_dir():
+            (group / "cpu.cfs_quota_us").write_text("33000")
+        else:
+            (group / "cpu.max").write_text("33000 100000")
+        (group / "cgroup.procs").write_text(str(server.process.pid))
+        yield
+    finally:
+        (group.parent / "cgroup.procs").write_text(str(server.process.pid))
+        group.rmdir()
 
 
 @pytest.mark.clocks
@@ -75,23 +101,44 @@ def test_cpu_of_all_users_is_the_main_threads(launch, io_threads, seed):
     assert abs(total(info.users, "cpu_usec") - info.status["cpu_usec"]) <= len(info.users)
 
 
+def burnt_by_two(server, seconds):
+    """CPU time of two users whose scripts differ by three times: {user: (as the module has it, as the kernel has it)} in us."""
+    sessions = {user: server.session(user) for user in ("app1", "app2")}
+    before, used = users(server), {"app1": 0, "app2": 0}
+    end = main_thread_usec(server) + seconds * 1_000_000
+    while main_thread_usec(server) < end:
+        for user, iterations in (("app1", 300_000), ("app2", 100_000)):
+            start = main_thread_usec(server)
+            sessions[user].call("EVAL", BUSY % iterations, 0)
+            used[user] += main_thread_usec(server) - start
+    after = users(server)
+    return {user: (after[user.encode()]["cpu_usec"] - before[user.encode()]["cpu_usec"], used[user]) for user in used}
+
+
+def share(measured, which):
+    return measured["app1"][which] / sum(pair[which] for pair in measured.values())
+
+
 @pytest.mark.clocks
 def test_cpu_goes_to_the_user_who_burns_it(shared):
     shared.admin.call("CONFIG", "SET", "tenants.cpu-sampling-hz", 1000)  # enough looks that chance does not matter
-    burners = {"app1": 3, "app2": 1}  # in this proportion
-    sessions = {user: shared.session(user) for user in burners}
+    used = burnt_by_two(shared, 1)
+    assert 0.6 < share(used, 1) < 0.85, "the scripts are three to one"
+    assert abs(share(used, 0) - share(used, 1)) < 0.13, used  # five standard errors of 300 looks
 
-    def burn():
-        before = users(shared)
-        for _ in range(300):
-            for user, share in burners.items():
-                sessions[user].call("EVAL", BUSY % (100_000 * share), 0)
-        after = users(shared)
-        return {user: after[user.encode()]["cpu_usec"] - before[user.encode()]["cpu_usec"] for user in burners}
 
-    used = with_a_core_for_itself(shared, burn)
-    assert sum(used.values()) > 200_000, used
-    assert 0.6 < used["app1"] / sum(used.values()) < 0.88, used
+@pytest.mark.clocks
+@pytest.mark.newest_server("who charges is the module")
+@pytest.mark.parametrize("starved", [lambda server: every_core_busy(), a_third_of_a_core], ids=["busy", "quota"])
+def test_cpu_goes_to_the_user_who_burns_it_while_the_server_has_to_wait_for_a_core(shared, starved):
+    before = read_info(shared.admin).status
+    with starved(shared):
+        burnt_by_two(shared, 0.3)  # it takes a moment to see that it has to wait
+        used = burnt_by_two(shared, 1)
+    after = read_info(shared.admin).status
+    assert after["cpu_waited_usec"] - before["cpu_waited_usec"] > 300_000 and after["cpu_looks_late"] > before["cpu_looks_late"]
+    assert abs(share(used, 0) - share(used, 1)) < 0.05, used
+    wait_until(lambda: cpu(shared) >= sum(pair[1] for pair in used.values()), "all of it to be charged")
 
 
 @pytest.mark.clocks
@@ -142,12 +189,12 @@ def test_a_command_that_blocks_the_server_is_kept_by_name_without_arguments(shar
             usec = main_thread_usec(shared) - start
         return usec
 
-    usec = with_a_core_for_itself(shared, block)
+    usec = block()
     row = get(shared.admin, "app1")
     slow = {key.decode(): value for key, value in row["slow_commands"][0].items()}
     assert row["slow"] >= 1 and set(slow) == {"command", "cpu_usec", "unix_msec"}
     assert slow["command"] == b"eval"
-    assert usec / 2 <= slow["cpu_usec"] <= usec * 3 / 2 + 6_000, (slow, usec)  # on a busy machine the looks come late
+    assert usec / 2 <= slow["cpu_usec"] <= usec * 3 / 2 + 6_000, (slow, usec)
     seconds = int(shared.admin.call("TIME")[0])
     assert 0 <= seconds - slow["unix_msec"] // 1000 < 60
     assert users(shared)[b"default"]["slow"] == 0

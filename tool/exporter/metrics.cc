@@ -173,6 +173,8 @@ constexpr NodeMetric kNodeMetrics[] = {
     {"valkey_tenant_rejected_connections_total", kCounter, "connections_rejected",
      "Connections that the server refused: maxclients or protected mode."},
     {"valkey_tenant_module_memory_bytes", kGauge, "memory_bytes", "Memory that the module itself has allocated."},
+    {"valkey_tenant_cpu_waited_seconds_total", kCounter, "cpu_waited_usec",
+     "For which the server's main thread was ready to run and had to wait for a core.", 1e-6},
     {"valkey_tenant_sweep_cpu_seconds_total", kCounter, "sweep_cpu_usec",
      "CPU time of the main thread that went into sweeps.", 1e-6},
     {"valkey_tenant_sweep_longest_slice_seconds", kGauge, "sweep_longest_slice_cpu_usec",
