@@ -91,7 +91,7 @@ void match_prefix(benchmark::State& state) {
   PrefixTable table = table_of(size);
   std::vector<std::string> keys = keys_of(size);
   std::size_t i = 0;
-  for (auto _ : state) benchmark::DoNotOptimize(table.match(keys[i++ % kMany]));
+  for (auto _ : state) benchmark::DoNotOptimize(table.match(0, keys[i++ % kMany]));
 }
 BENCHMARK(match_prefix)->Arg(10)->Arg(1'000)->Arg(100'000);
 
@@ -99,7 +99,7 @@ void match_orphan(benchmark::State& state) {
   PrefixTable table(1'000, ":", 1);
   std::vector<std::string> keys = keys_of(100);
   std::size_t i = 0;
-  for (auto _ : state) benchmark::DoNotOptimize(table.match(keys[i++ % kMany]));
+  for (auto _ : state) benchmark::DoNotOptimize(table.match(0, keys[i++ % kMany]));
 }
 BENCHMARK(match_orphan);
 
@@ -110,7 +110,7 @@ void match_pattern(benchmark::State& state) {
     table.enter_acl("t:*:cache" + std::to_string(100 + i) + ":*", Covers::kMatching);
   std::string key =
       state.range(1) ? "t:4711:cache" + std::to_string(99 + state.range(0)) + ":item:17" : "t:4711:queue:item:17";
-  for (auto _ : state) benchmark::DoNotOptimize(table.match(key));
+  for (auto _ : state) benchmark::DoNotOptimize(table.match(0, key));
 }
 BENCHMARK(match_pattern)->ArgsProduct({{1, 64}, {0, 1}});
 

@@ -1,6 +1,7 @@
 #include "module/accounting/acl.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "module/accounting/glob.h"
 
@@ -49,15 +50,77 @@ std::string head_of_glob(std::string_view glob) {
 }
 
 KeyPattern pattern_of_glob(std::string_view glob) {
-  std::string_view rest = glob.substr(literal_size(glob));
-  if (rest.empty()) return {.name = head_of_glob(glob), .covers = Covers::kOne};
-  std::size_t last = rest.find_last_not_of('*');
-  if (last == std::string_view::npos) return {.name = head_of_glob(glob), .covers = Covers::kBelow};
-  std::size_t stars = rest.size() - 1 - last, backslashes = 0;
-  while (backslashes <= last && rest[last - backslashes] == '\\') ++backslashes;
+  std::size_t end = glob.find_last_not_of('*') + 1, stars = glob.size() - end, backslashes = 0;
+  while (backslashes < end && glob[end - 1 - backslashes] == '\\') ++backslashes;
   if (backslashes % 2 == 1 && stars > 0) --stars;  // the first of them is meant as it is
   if (stars > 1) glob.remove_suffix(stars - 1);
-  return {.name = std::string(glob), .covers = Covers::kMatching};
+  std::string_view rest = glob.substr(literal_size(glob));
+  KeyPattern pattern{.name = std::string(glob), .covers = Covers::kMatching, .glob = std::string(glob)};
+  if (rest.empty() || rest == "*") {
+    pattern.name = head_of_glob(glob);
+    pattern.covers = rest.empty() ? Covers::kOne : Covers::kBelow;
+  }
+  return pattern;
+}
+
+namespace {
+
+// Calls `visit(first, last)` for each of "0-2,7".
+template <typename Visit>
+void for_each_range(std::string_view list, Visit visit) {
+  const char *at = list.data(), *end = at + list.size();
+  while (at < end) {
+    int first = 0, last = 0;
+    auto [after, error] = std::from_chars(at, end, first);
+    if (error != std::errc()) return;
+    last = first;
+    if (after < end && *after == '-') {
+      auto [after_last, wrong] = std::from_chars(after + 1, end, last);
+      if (wrong != std::errc()) return;
+      after = after_last;
+    }
+    visit(first, last);
+    at = after + (after < end && *after == ',');
+    if (at == after && at < end) return;
+  }
+}
+
+constexpr std::string_view kDatabases = "db=";
+
+}  // namespace
+
+std::vector<int> databases_of_rule(std::string_view rule) {
+  std::vector<int> databases;
+  if (!rule.starts_with(kDatabases)) return databases;
+  for_each_range(rule.substr(kDatabases.size()), [&](int first, int) { databases.push_back(first); });
+  std::ranges::sort(databases);
+  databases.erase(std::unique(databases.begin(), databases.end()), databases.end());
+  return databases;
+}
+
+void limit_to_databases(KeyPattern& pattern, const std::vector<int>& databases) {
+  std::string name(kDatabases);
+  for (std::size_t i = 0; i < databases.size();) {
+    std::size_t last = i;
+    while (last + 1 < databases.size() && databases[last + 1] == databases[last] + 1) ++last;
+    if (i > 0) name += ',';
+    name += std::to_string(databases[i]);
+    if (last > i) name += '-' + std::to_string(databases[last]);
+    i = last + 1;
+  }
+  pattern.database = databases.front();
+  pattern.name = name + " ~" + pattern.glob;
+  pattern.covers = Covers::kMatching;
+}
+
+Limits limits_of_name(std::string_view name) {
+  std::size_t tilde = name.starts_with(kDatabases) ? name.find(" ~") : std::string_view::npos;
+  if (tilde == std::string_view::npos) return {{}, name};
+  Limits limits{{}, name.substr(tilde + 2)};
+  for_each_range(name.substr(kDatabases.size(), tilde - kDatabases.size()), [&](int first, int last) {
+    for (long long db = first; db <= last; ++db) limits.databases.push_back(static_cast<int>(db));
+  });
+  return limits;
 }
 
 std::string key_of_glob(std::string_view glob) {
@@ -95,7 +158,7 @@ std::vector<KeyPattern> patterns_of_keys(std::string_view keys) {
     KeyPattern pattern = pattern_of_glob(word.substr(tilde + 1));
     pattern.writes = access.empty() || access.find_first_of("Ww") != std::string_view::npos;
     pattern.reads = access.empty() || access.find_first_of("Rr") != std::string_view::npos;
-    pattern.key = key_of_glob(word.substr(tilde + 1));
+    pattern.key = key_of_glob(pattern.glob);
     patterns.push_back(std::move(pattern));
   });
   return patterns;

@@ -12,7 +12,8 @@ namespace tenants {
 enum class Covers : std::uint8_t {
   kBelow,     // "app1:" of ~app1:*: those that begin with it
   kOne,       // "leader" of ~leader: the key of this name
-  kMatching,  // "t:*:cache:*" of ~t:*:cache:*: those that match it; any other pattern, as it was written
+  kMatching,  // "t:*:cache:*" of ~t:*:cache:*: those that match it; any other pattern, as it was written. And every
+              // pattern that holds in some databases only: "db=3 ~app1:*"
 };
 
 struct KeyPattern {
@@ -20,15 +21,30 @@ struct KeyPattern {
   Covers covers = Covers::kBelow;
   bool writes = false;  // the user may write these keys, as far as its rules for keys say
   bool reads = false;   // likewise: many commands that write need both
-  std::string key;      // one that the pattern matches
+  std::string glob;     // as it was written, but that stars at the end are one
+  std::string key;      // one that it matches
   int database = 0;     // one in which it holds
 };
 
 // What every key that the glob matches begins with: all before the first of `* ? [`, backslashes resolved.
 std::string head_of_glob(std::string_view glob);
 
-// Its name, and what it covers. Stars at the end are one.
+// Its name, and what it covers.
 KeyPattern pattern_of_glob(std::string_view glob);
+
+// The databases of "db=1,2", as ACL GETUSER gives them from 9.1 on; none: all. Ascending.
+std::vector<int> databases_of_rule(std::string_view rule);
+
+// It holds in these databases only, at least one: from now on it is named "db=0-2,7 ~app1:*", whatever it covers. No
+// pattern that holds in all is named so, for the server refuses spaces in them.
+void limit_to_databases(KeyPattern& pattern, const std::vector<int>& databases);
+
+// What such a name says, or that of another pattern with kMatching: no databases, and the whole is the glob.
+struct Limits {
+  std::vector<int> databases;
+  std::string_view glob;
+};
+Limits limits_of_name(std::string_view name);
 
 // A key that the glob matches.
 std::string key_of_glob(std::string_view glob);

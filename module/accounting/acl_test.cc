@@ -43,6 +43,30 @@ TEST(Acl, a_pattern_is_named_by_its_head_by_its_key_or_as_it_is) {
   expect("?\\*", "?\\*", Covers::kMatching);
 }
 
+TEST(Acl, a_pattern_that_holds_in_some_databases_is_named_by_them) {
+  auto expect = [](std::string_view rule, const char* keys, std::string_view name, const std::vector<int>& databases) {
+    std::vector<KeyPattern> patterns = patterns_of_keys(keys);
+    ASSERT_EQ(patterns.size(), 1u);
+    EXPECT_EQ(databases_of_rule(rule), databases) << rule;
+    limit_to_databases(patterns[0], databases);
+    EXPECT_EQ(patterns[0].name, name);
+    EXPECT_EQ(patterns[0].covers, Covers::kMatching);
+    EXPECT_EQ(patterns[0].database, databases[0]);
+    Limits limits = limits_of_name(patterns[0].name);
+    EXPECT_EQ(limits.databases, databases) << name;
+    EXPECT_EQ(limits.glob, std::string_view(keys).substr(std::string_view(keys).find('~') + 1));
+  };
+  expect("db=3", "~app1:*", "db=3 ~app1:*", {3});
+  expect("db=7,0,2,1", "%W~*", "db=0-2,7 ~*", {0, 1, 2, 7});
+  expect("db=1", "~", "db=1 ~", {1});
+  expect("db=0,1,0", "~leader", "db=0-1 ~leader", {0, 1});
+  expect("db=2147483647", "~a\\*b", "db=2147483647 ~a\\*b", {2147483647});
+  EXPECT_TRUE(databases_of_rule("alldbs").empty());
+  EXPECT_TRUE(databases_of_rule("").empty());
+  EXPECT_TRUE(databases_of_rule("db=").empty());
+  for (const char* name : {"t:*", "db=*", "db=3", "~db=3 "}) EXPECT_EQ(limits_of_name(name).glob, name);
+}
+
 TEST(Acl, patterns_are_read_with_their_access) {
   auto patterns = patterns_of_keys("~a:* %R~b:* %W~c:* %RW~d:*");
   ASSERT_EQ(patterns.size(), 4u);

@@ -122,6 +122,22 @@ void Counts::move(std::span<const std::uint32_t> from, std::uint32_t to) {
   });
 }
 
+std::optional<std::map<int, std::int64_t>> Counts::by_database(std::span<const std::uint32_t> rows) const {
+  if (!recorded_) return std::nullopt;
+  std::map<std::uint32_t, std::int64_t> by_identity;
+  for (std::uint32_t row : rows) by_identity[home_] += by_row_[row];
+  const_cast<Counts*>(this)->for_each_record([&](const Record& record) {
+    if (!std::ranges::binary_search(rows, static_cast<std::uint32_t>(record.id))) return;
+    by_identity[home_] -= record.keys;
+    by_identity[static_cast<std::uint32_t>(record.id >> 32)] += record.keys;
+  });
+  std::map<int, std::int64_t> keys;
+  for (const auto& [db, database] : databases_)
+    if (auto found = by_identity.find(database.identity); found != by_identity.end() && found->second > 0)
+      keys[db] = found->second;
+  return keys;
+}
+
 std::uint64_t Counts::distance(const Counts& other) const {
   std::uint64_t distance = 0;
   for (std::size_t row = 0; row < by_row_.size(); ++row)

@@ -95,7 +95,7 @@ std::uint64_t Keyspace::fingerprint(int db, std::string_view key) const {
 }
 
 void Keyspace::appeared(int db, std::string_view key) {
-  std::uint32_t row = prefixes_.match(key);
+  std::uint32_t row = prefixes_.match(db, key);
   counts_.add(db, row, 1);
   if (!pass_ || !pass_->fresh) return;
   std::uint64_t print = fingerprint(db, key);
@@ -106,7 +106,7 @@ void Keyspace::appeared(int db, std::string_view key) {
 }
 
 std::uint32_t Keyspace::vanished(int db, std::string_view key) {
-  std::uint32_t row = prefixes_.match(key);
+  std::uint32_t row = prefixes_.match(db, key);
   counts_.add(db, row, -1);
   if (!pass_ || !pass_->fresh) return row;
   std::uint64_t print = fingerprint(db, key);
@@ -116,7 +116,7 @@ std::uint32_t Keyspace::vanished(int db, std::string_view key) {
 
 void Keyspace::vanished_twice(int db, std::string_view key, std::uint64_t db_size) {
   if (mode_ == Mode::kExact && counts_.database(db) == static_cast<std::int64_t>(db_size) - 1)
-    counts_.add(db, prefixes_.match(key), 1);
+    counts_.add(db, prefixes_.match(db, key), 1);
 }
 
 void Keyspace::replaced(int db, std::string_view key, std::uint64_t db_size) {
@@ -126,7 +126,7 @@ void Keyspace::replaced(int db, std::string_view key, std::uint64_t db_size) {
   if (counting)
     if (auto found = pass_->unknown.find(db); found != pass_->unknown.end()) unknown = found->second;
   if (counts_.database(db) + unknown != static_cast<std::int64_t>(db_size) + 1) return;
-  std::uint32_t row = prefixes_.match(key);
+  std::uint32_t row = prefixes_.match(db, key);
   counts_.add(db, row, -1);
   if (counting && replaced_counted_) pass_->counts.add(db, row, -1);
 }
@@ -155,7 +155,7 @@ void Keyspace::begin_loading_aside() {
 }
 
 void Keyspace::loaded_aside(int db, std::string_view key) {
-  if (aside_) aside_->add(db, prefixes_.match(key), 1);
+  if (aside_) aside_->add(db, prefixes_.match(db, key), 1);
 }
 
 void Keyspace::end_loading_aside(bool taken) {

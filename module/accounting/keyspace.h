@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -127,6 +128,11 @@ class Keyspace {
   Mode mode() const { return live_ ? mode_ : Mode::kSwept; }
   std::uint64_t keys(std::uint32_t row) const {
     return counts_.row(row) < 0 ? 0 : static_cast<std::uint64_t>(counts_.row(row));
+  }
+  // Those of several rows, ascending, in each database; nothing where that is not known. O(databases with keys + up to
+  // 65,536 records).
+  std::optional<std::map<int, std::int64_t>> keys_by_database(std::span<const std::uint32_t> rows) const {
+    return counts_.by_database(rows);
   }
   std::uint64_t total() const { return static_cast<std::uint64_t>(counts_.total()); }
   std::uint64_t drift() const { return drift_; }

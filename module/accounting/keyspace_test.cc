@@ -16,7 +16,7 @@ TEST(Keyspace, flushing_and_swapping_databases_move_their_counts) {
   keyspace.appeared(3, "a:1");
   keyspace.swapped(0, 3);
   keyspace.flushed(0);
-  EXPECT_EQ(keyspace.keys(prefixes.match("a:")), 2u);
+  EXPECT_EQ(keyspace.keys(prefixes.match(0, "a:")), 2u);
   keyspace.flushed(-1);
   EXPECT_EQ(keyspace.total(), 0u);
 }
@@ -29,7 +29,7 @@ TEST(Keyspace, an_overwritten_destination_is_found_by_the_sum) {
   keyspace.appeared(0, "b:1");  // RENAME a:1 b:1
   keyspace.vanished(0, "a:1");
   keyspace.replaced(0, "b:1", 1);
-  EXPECT_EQ(keyspace.keys(prefixes.match("b:")), 1u);
+  EXPECT_EQ(keyspace.keys(prefixes.match(0, "b:")), 1u);
   EXPECT_EQ(keyspace.total(), 1u);
 }
 
@@ -52,7 +52,7 @@ TEST(Keyspace, seeding_under_traffic_ends_exact) {
       std::vector<std::string> order(keys.begin(), keys.end());
       std::shuffle(order.begin(), order.end(), random);
       for (const std::string& key : order) {
-        if (keys.contains(key)) keyspace.visit(0, prefixes.match(key), key);
+        if (keys.contains(key)) keyspace.visit(0, prefixes.match(0, key), key);
         std::string other = name();
         if (random() % 4 == 0) {  // RENAME, onto a key that may be there, or have been there
           std::string from = name();
@@ -72,7 +72,7 @@ TEST(Keyspace, seeding_under_traffic_ends_exact) {
     }
     ASSERT_TRUE(good) << "seed " << seed;
     std::map<std::uint32_t, std::uint64_t> truth;
-    for (const std::string& key : keys) ++truth[prefixes.match(key)];
+    for (const std::string& key : keys) ++truth[prefixes.match(0, key)];
     for (auto& [row, count] : truth) ASSERT_EQ(keyspace.keys(row), count) << "seed " << seed;
     EXPECT_EQ(keyspace.drift(), 0u);
   }
@@ -84,16 +84,16 @@ TEST(Keyspace, a_pass_that_does_not_add_up_is_shown_where_it_knows_better) {
   keyspace.request_seeding(false);  // there are 100 keys that nobody has counted
   auto pass = [&](int met, std::uint64_t there) {
     keyspace.begin_pass({{0, there}});
-    for (int i = 0; i < met; ++i) keyspace.visit(0, prefixes.match("a:"), "a:" + std::to_string(i));
+    for (int i = 0; i < met; ++i) keyspace.visit(0, prefixes.match(0, "a:"), "a:" + std::to_string(i));
     return keyspace.end_pass({{0, there}});
   };
   EXPECT_FALSE(pass(98, 100));
-  EXPECT_EQ(keyspace.keys(prefixes.match("a:")), 98u);
+  EXPECT_EQ(keyspace.keys(prefixes.match(0, "a:")), 98u);
   EXPECT_FALSE(pass(50, 100)) << "worse";
-  EXPECT_EQ(keyspace.keys(prefixes.match("a:")), 98u);
+  EXPECT_EQ(keyspace.keys(prefixes.match(0, "a:")), 98u);
   EXPECT_TRUE(keyspace.wants_seeding());
   EXPECT_TRUE(pass(100, 100));
-  EXPECT_EQ(keyspace.keys(prefixes.match("a:")), 100u);
+  EXPECT_EQ(keyspace.keys(prefixes.match(0, "a:")), 100u);
   EXPECT_FALSE(keyspace.wants_seeding());
 }
 
@@ -114,7 +114,7 @@ TEST(Keyspace, a_correction_is_counted_as_drift) {
   EXPECT_FALSE(keyspace.adds_up([](int) { return 2u; }));
   keyspace.request_seeding(true);
   keyspace.begin_pass({{0, 2}});
-  for (const char* key : {"a:1", "b:1"}) keyspace.visit(0, prefixes.match(key), key);
+  for (const char* key : {"a:1", "b:1"}) keyspace.visit(0, prefixes.match(0, key), key);
   EXPECT_TRUE(keyspace.end_pass({{0, 2}}));
   EXPECT_EQ(keyspace.drift(), 1u);
   EXPECT_EQ(keyspace.mode(), Keyspace::Mode::kExact);
@@ -131,8 +131,8 @@ TEST(Keyspace, a_data_set_loaded_aside_takes_the_place_of_the_old_one_or_vanishe
     keyspace.appeared(0, "old:2");  // the old one still serves
     EXPECT_EQ(keyspace.total(), 2u);
     keyspace.end_loading_aside(taken);
-    EXPECT_EQ(keyspace.keys(prefixes.match("new:")), taken ? 2u : 0u);
-    EXPECT_EQ(keyspace.keys(prefixes.match("old:")), taken ? 0u : 2u);
+    EXPECT_EQ(keyspace.keys(prefixes.match(0, "new:")), taken ? 2u : 0u);
+    EXPECT_EQ(keyspace.keys(prefixes.match(0, "old:")), taken ? 0u : 2u);
     EXPECT_TRUE(keyspace.adds_up([&](int db) { return taken ? 1u : db == 0 ? 2u : 0u; }));
   }
 }
@@ -149,11 +149,11 @@ TEST(Keyspace, a_heavy_orphan_takes_the_row_of_a_light_one) {
   EXPECT_FALSE(keyspace.displaces({{"x:", 2}})) << "twice as many keys are not more than that";
   keyspace.request_seeding(false);
   keyspace.begin_pass({{0, keys.size()}}, heavy);
-  for (const std::string& key : keys) keyspace.visit(0, prefixes.match(key), key);
+  for (const std::string& key : keys) keyspace.visit(0, prefixes.match(0, key), key);
   EXPECT_TRUE(keyspace.end_pass({{0, keys.size()}}));
-  EXPECT_EQ(keyspace.keys(prefixes.match("heavy:x")), 9u);
-  EXPECT_EQ(prefixes[prefixes.match("heavy:x")].name, "heavy:");
-  EXPECT_EQ(keyspace.keys(prefixes.match("b:x")), 3u);
+  EXPECT_EQ(keyspace.keys(prefixes.match(0, "heavy:x")), 9u);
+  EXPECT_EQ(prefixes[prefixes.match(0, "heavy:x")].name, "heavy:");
+  EXPECT_EQ(keyspace.keys(prefixes.match(0, "b:x")), 3u);
   EXPECT_EQ(keyspace.keys(PrefixTable::kOther), 1u) << "a:1";
   EXPECT_EQ(keyspace.drift(), 0u);
 }
@@ -164,7 +164,7 @@ TEST(Keyspace, an_orphan_that_makes_room_counts_under_other) {
   for (const char* key : {"a:1", "a:2", "b:1"}) keyspace.appeared(0, key);
   EXPECT_TRUE(keyspace.vacate_orphans());
   EXPECT_EQ(keyspace.keys(PrefixTable::kOther), 1u);
-  EXPECT_EQ(keyspace.keys(prefixes.match("a:3")), 2u);
+  EXPECT_EQ(keyspace.keys(prefixes.match(0, "a:3")), 2u);
   EXPECT_EQ(keyspace.total(), 3u);
   EXPECT_TRUE(keyspace.vacate_orphans());
   EXPECT_FALSE(keyspace.vacate_orphans());

@@ -24,10 +24,10 @@ class OwnersTest : public testing::Test {
   }
   // Of the row that a key below this head has; "" where nobody owns it.
   std::string owner(std::string_view head) {
-    const Prefix& prefix = table[table.match(std::string(head) + "x")];
+    const Prefix& prefix = table[table.match(0, std::string(head) + "x")];
     return prefix.in_acl && prefix.name == head ? users[prefix.owner].name : "";
   }
-  std::uint32_t holders(std::string_view head) { return table[table.match(std::string(head) + "x")].users; }
+  std::uint32_t holders(std::string_view head) { return table[table.match(0, std::string(head) + "x")].users; }
 
   PrefixTable table;
   UserTable users;

@@ -49,8 +49,17 @@ std::uint32_t PrefixTable::find_in_acl(std::uint64_t hash, std::string_view name
 std::uint32_t PrefixTable::find_matching(std::uint64_t head, std::string_view key) const {
   auto place = std::ranges::lower_bound(matching_, head, {}, &Matching::hash);
   for (; place != matching_.end() && place->hash == head; ++place)
-    if (matches(rows_[place->row].name, key)) return place->row;
+    if (const Prefix& prefix = rows_[place->row]; matches(std::string_view(prefix.name).substr(prefix.glob), key))
+      return place->row;
   return 0;
+}
+
+std::vector<std::uint64_t> PrefixTable::places_of(const Limits& limits) const {
+  std::uint64_t hash = hash_of(head_of_glob(limits.glob), Covers::kBelow);
+  std::vector<std::uint64_t> places;
+  for (int db : limits.databases) places.push_back(hash_in(db, hash));
+  if (places.empty()) places.push_back(hash);
+  return places;
 }
 
 std::uint32_t PrefixTable::make(std::uint64_t hash, std::string_view name, Covers covers) {
@@ -104,9 +113,27 @@ std::vector<std::uint32_t> PrefixTable::named(std::string_view name) const {
   std::vector<std::uint32_t> rows;
   for (Covers covers : {Covers::kBelow, Covers::kOne, Covers::kMatching})
     if (std::uint32_t row = find(hash_of(name, covers), name, covers)) rows.push_back(row);
+  std::erase_if(rows, [&](std::uint32_t row) { return title(row).name != name; });
+  for (const Matching& each : matching_)
+    if (rows_[each.row].plain && title(each.row).name == name && !std::ranges::count(rows, each.row))
+      rows.push_back(each.row);
   for (std::uint32_t own : {kNone, kOther})
     if (rows.empty() && rows_[own].name == name) rows.push_back(own);
   return rows;
+}
+
+PrefixTable::Title PrefixTable::title(std::uint32_t row) const {
+  const Prefix& prefix = rows_[row];
+  Title own{prefix.name, prefix.covers, false};
+  if (plain_.empty() || row < kFirst) return own;
+  if (prefix.plain && prefix.in_acl) {
+    std::string_view name = plain_name(prefix);
+    std::uint32_t other = find(hash_of(name, prefix.plain_covers), name, prefix.plain_covers);
+    bool is_taken = other && !rows_[other].is_orphan();
+    if (!is_taken && is_only_plain(identity(name, prefix.plain_covers))) return {name, prefix.plain_covers, false};
+  }
+  own.elsewhere = prefix.is_orphan() && is_only_plain(identity(prefix.name, prefix.covers));
+  return own;
 }
 
 std::string_view PrefixTable::segment_of(std::string_view key) const {
@@ -114,12 +141,12 @@ std::string_view PrefixTable::segment_of(std::string_view key) const {
   return separator < kLongestName ? key.substr(0, separator + 1) : std::string_view();
 }
 
-std::uint32_t PrefixTable::match(std::string_view key, bool may_make) {
+std::uint32_t PrefixTable::match(int db, std::string_view key, bool may_make) {
   std::uint32_t best = 0, named = 0;  // `named`: longer than the best
   std::uint64_t hash = seed_, segment_hash = 0;
   std::size_t segment = 0, done = 0;
   std::size_t separator = end_of_segment(key);
-  for (auto [length, heads, matching] : lengths_) {
+  for (auto [length, heads, matching, limited] : lengths_) {
     if (length > key.size()) break;
     for (; done < length; ++done) {
       hash = step(hash, key[done]);
@@ -133,6 +160,8 @@ std::uint32_t PrefixTable::match(std::string_view key, bool may_make) {
     }
     if (matching)
       if (std::uint32_t row = find_matching(hash, key)) best = row;
+    if (limited)
+      if (std::uint32_t row = find_matching(hash_in(db, hash), key)) best = row;
     if (rows_of_one_ && length == key.size())
       if (std::uint32_t row = find_in_acl(~hash, key, Covers::kOne)) best = row;
   }
@@ -159,8 +188,9 @@ bool PrefixTable::is_first_segment(std::string_view name) const {
 
 // Some head is shorter, so that its pattern may have keys that begin with this name.
 bool PrefixTable::has_shorter(std::string_view name) const {
-  for (auto [length, heads, matching] : lengths_) {
+  for (auto [length, heads, matching, limited] : lengths_) {
     if (length >= name.size()) break;
+    if (limited) return true;
     std::string_view head = name.substr(0, length);
     std::uint64_t hash = hash_of(head, Covers::kBelow);
     if (std::uint32_t row = find(hash, head, Covers::kBelow); row && !rows_[row].is_orphan()) return true;
@@ -173,7 +203,7 @@ std::uint32_t PrefixTable::owner(std::uint32_t row) const {
   const Prefix& prefix = rows_[row];
   if (prefix.in_acl || !prefix.named) return prefix.owner;
   std::uint32_t covers_it = 0;
-  for (auto [length, heads, matching] : lengths_) {
+  for (auto [length, heads, matching, limited] : lengths_) {
     if (length >= prefix.name.size()) break;
     std::string_view head = std::string_view(prefix.name).substr(0, length);
     if (std::uint32_t found = heads ? find_in_acl(hash_of(head, Covers::kBelow), head, Covers::kBelow) : 0)
@@ -190,39 +220,69 @@ bool PrefixTable::moves_keys(const Prefix& prefix) const {
 
 PrefixTable::Entered PrefixTable::enter(std::string_view name, Covers covers, bool Prefix::*by,
                                         const std::function<bool()>& make_room) {
-  bool matching = covers == Covers::kMatching;
-  std::string head = matching ? head_of_glob(name) : std::string(name);
+  Limits limits{{}, name};
+  std::string_view plain;
+  Covers plain_covers = covers;
+  std::uint64_t plain_id = 0;
+  std::vector<std::uint64_t> places;
+  std::size_t head = name.size();
+  if (covers == Covers::kMatching) {
+    limits = limits_of_name(name);
+    places = places_of(limits);
+    head = head_of_glob(limits.glob).size();
+    KeyPattern in_all = pattern_of_glob(limits.glob);
+    if (limits.glob.starts_with(in_all.name)) plain = limits.glob.substr(0, in_all.name.size());  // else: backslashes
+    plain_covers = in_all.covers;
+    plain_id = identity(plain, plain_covers);
+    if (!limits.databases.empty() && !plain.empty()) plain_.try_emplace(plain_id, 0);
+  }
   lengths_.reserve(lengths_.size() + 1);
-  matching_.reserve(matching_.size() + matching);
-  std::uint64_t hash = hash_of(name, covers), hash_of_head = hash_of(head, Covers::kBelow);
+  matching_.reserve(matching_.size() + places.size());
+  std::uint64_t hash = hash_of(name, covers);
   std::uint32_t row = find(hash, name, covers);
   if (row && rows_[row].*by) return {row, false};
-  auto first = std::ranges::lower_bound(matching_, hash_of_head, {}, &Matching::hash);
-  auto last = std::ranges::upper_bound(matching_, hash_of_head, {}, &Matching::hash);
-  if (matching && last - first >= std::ptrdiff_t{kMostMatching}) {
-    ++dropped_;
+  auto is_full = [this](std::uint64_t place) {
+    return std::ranges::upper_bound(matching_, place, {}, &Matching::hash) -
+               std::ranges::lower_bound(matching_, place, {}, &Matching::hash) >=
+           std::ptrdiff_t{kMostMatching};
+  };
+  auto refused = [&]() -> Entered {
+    if (auto found = plain_.find(plain_id); found != plain_.end() && found->second == 0) plain_.erase(found);
     return {};
+  };
+  if (limits.databases.size() > kMostDatabases || std::ranges::any_of(places, is_full)) {
+    ++dropped_;
+    return refused();
   }
   bool known = row != 0;
   if (!row && !has_room() && name.size() <= kLongestName) full_ |= make_room();
   if (!row) row = make(hash, name, covers);
-  if (!row) return {};  // its keys stay with their segment or "(other)"; dropped() says so
+  if (!row) return refused();  // its keys stay with their segment or "(other)"; dropped() says so
   Prefix& prefix = rows_[row];
   bool moves = (!known && full_) || moves_keys(prefix), counted = !prefix.is_orphan();
   prefix.*by = true;
   if (counted) return {row, moves, true};
-  auto length = static_cast<std::uint32_t>(head.size());
+  prefix.glob = static_cast<std::uint32_t>(name.size() - limits.glob.size());
+  if (prefix.glob) {
+    prefix.plain = static_cast<std::uint32_t>(plain.size());
+    prefix.plain_covers = plain_covers;
+    if (prefix.plain) ++plain_[plain_id];
+  }
+  auto length = static_cast<std::uint32_t>(head);
   auto place = std::ranges::lower_bound(lengths_, length, {}, &Length::length);
-  if (place == lengths_.end() || place->length != length) place = lengths_.insert(place, {length, 0, 0});
-  ++(matching ? place->matching : place->heads);
+  if (place == lengths_.end() || place->length != length) place = lengths_.insert(place, {length, 0, 0, 0});
+  ++(prefix.glob ? place->limited : places.empty() ? place->heads : place->matching);
   rows_of_one_ += covers == Covers::kOne;
-  if (matching) {
-    auto before = [&](const Matching& a, const Matching& b) {
-      const std::string &one = rows_[a.row].name, &other = rows_[b.row].name;
-      return std::tuple(other.size(), std::string_view(one)) < std::tuple(one.size(), std::string_view(other));
-    };
-    Matching own{hash_of_head, row, length};
-    matching_.insert(std::lower_bound(first, last, own, before), own);
+  limited_ += prefix.glob > 0;
+  auto before = [&](const Matching& a, const Matching& b) {
+    const Prefix &one = rows_[a.row], &other = rows_[b.row];
+    auto rank = [](const Prefix& its) { return std::pair(its.name.size(), std::string_view(its.name)); };
+    std::size_t size = one.name.size() - one.glob, other_size = other.name.size() - other.glob;
+    return a.hash != b.hash ? a.hash < b.hash : size != other_size ? size > other_size : rank(one) < rank(other);
+  };
+  for (std::uint64_t at : places) {
+    Matching own{at, row, length};
+    matching_.insert(std::ranges::lower_bound(matching_, own, before), own);
   }
   return {row, moves, true};
 }
@@ -230,17 +290,21 @@ PrefixTable::Entered PrefixTable::enter(std::string_view name, Covers covers, bo
 bool PrefixTable::leave(std::uint32_t row, bool Prefix::*by) {
   Prefix& prefix = rows_[row];
   bool matching = prefix.covers == Covers::kMatching;
-  auto own = matching ? std::ranges::find(matching_, row, &Matching::row) : matching_.end();
-  auto length = matching ? own->length : static_cast<std::uint32_t>(prefix.name.size());
+  auto length = matching ? std::ranges::find(matching_, row, &Matching::row)->length
+                         : static_cast<std::uint32_t>(prefix.name.size());
   bool moves = moves_keys(prefix);
   prefix.*by = false;
   if (!prefix.in_acl) prefix.owner = prefix.users = 0;
   if (!prefix.is_orphan()) return moves;
   rows_of_one_ -= prefix.covers == Covers::kOne;
   auto place = std::ranges::lower_bound(lengths_, length, {}, &Length::length);
-  --(matching ? place->matching : place->heads);
-  if (place->heads + place->matching == 0) lengths_.erase(place);
-  if (matching) matching_.erase(own);
+  --(prefix.glob ? place->limited : matching ? place->matching : place->heads);
+  if (place->heads + place->matching + place->limited == 0) lengths_.erase(place);
+  limited_ -= prefix.glob > 0;
+  if (prefix.plain)
+    if (auto found = plain_.find(identity(plain_name(prefix), prefix.plain_covers)); --found->second == 0)
+      plain_.erase(found);
+  if (matching) std::erase_if(matching_, [row](const Matching& each) { return each.row == row; });
   return moves;
 }
 

@@ -4,8 +4,9 @@
 //
 // One row per pattern, fixed capacity. match() is one walk over the head of the key: it hashes byte by byte and looks
 // the hash up at each length that some head has, and at the first separator. Patterns that are more than a head and a
-// star are then tried one by one, kMostMatching of one head at most; where there are none, that costs nothing. No
-// allocation unless a new orphan gets its row.
+// star are then tried one by one, kMostMatching of one head at most; where there are none, that costs nothing. Patterns
+// that hold in some databases only are found by head and database, likewise. No allocation unless a new orphan gets its
+// row.
 #pragma once
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "module/accounting/acl.h"
@@ -28,6 +30,10 @@ struct Prefix : SeenKeys {
   bool in_acl = false;
   bool named = false;  // by tenants.prefixes
   Covers covers = Covers::kBelow;
+  // Of a pattern that holds in some databases only: where in its name the glob begins (else 0), how much of that is the
+  // name it would have if it held in all (0: it has none), and what it would cover.
+  std::uint32_t glob = 0, plain = 0;
+  Covers plain_covers = Covers::kMatching;
   Cache cache;
 
   bool is_orphan() const { return !in_acl && !named; }  // its row may be another's once it is empty
@@ -43,16 +49,27 @@ class PrefixTable {
   static constexpr std::uint32_t kFirst = 2;
   static constexpr std::size_t kLongestName = 256;  // a longer first segment falls under "(other)"
   static constexpr std::size_t kMostMatching = 64;  // patterns (Covers::kMatching) with the same head; more own nothing
+  static constexpr std::size_t kMostDatabases = 4096;  // of one that holds in some only; with more it owns nothing
 
   // `seed` keys the hash, so that nobody can craft names that collide.
   PrefixTable(std::size_t capacity, std::string separators, std::uint64_t seed);
 
-  // The row of a key. Makes the row of an orphan seen for the first time, as long as there is room.
-  std::uint32_t match(std::string_view key) { return match(key, true); }
+  // The row of a key in this database. Makes the row of an orphan seen for the first time, as long as there is room.
+  std::uint32_t match(int db, std::string_view key) { return match(db, key, true); }
   // The row that it has or would fall under now: makes none.
-  std::uint32_t find(std::string_view key) { return match(key, false); }
+  std::uint32_t find(int db, std::string_view key) { return match(db, key, false); }
+  // Some pattern holds in some databases only.
+  bool limited() const { return limited_ > 0; }
 
-  // The rows with this very name, of the ACL or not; at most one of each Covers. O(1).
+  // The name to be shown. "app1:" where ~app1:* holds in some databases only and is the only pattern of that name: then
+  // orphans that begin so in other databases are `elsewhere`. No two rows have the same title, covers and elsewhere.
+  struct Title {
+    std::string_view name;
+    Covers covers;
+    bool elsewhere;
+  };
+  Title title(std::uint32_t row) const;
+  // The rows with this very title, of the ACL or not. O(patterns that hold in some databases only).
   std::vector<std::uint32_t> named(std::string_view name) const;
 
   // A pattern of the ACL comes: gives it a row, or takes that of the orphan of this name. Where the table is full,
@@ -123,11 +140,23 @@ class PrefixTable {
   std::uint64_t step(std::uint64_t hash, char byte) const {
     return (hash ^ static_cast<unsigned char>(byte)) * multiplier_;
   }
-  std::uint32_t match(std::string_view key, bool may_make);
+  std::uint32_t match(int db, std::string_view key, bool may_make);
   std::uint64_t hash_of(std::string_view name, Covers covers) const;
   std::uint32_t find(std::uint64_t hash, std::string_view name, Covers covers) const;
   std::uint32_t find_in_acl(std::uint64_t hash, std::string_view name, Covers covers) const;
+  static std::uint64_t hash_in(int db, std::uint64_t hash) {
+    return hash ^ (static_cast<std::uint64_t>(db) + 1) * 0xd6e8feb86659fd93u;
+  }
   std::uint32_t find_matching(std::uint64_t head, std::string_view key) const;
+  std::string_view plain_name(const Prefix& prefix) const {
+    return std::string_view(prefix.name).substr(prefix.glob, prefix.plain);
+  }
+  bool is_only_plain(std::uint64_t id) const {
+    auto found = plain_.find(id);
+    return found != plain_.end() && found->second == 1;
+  }
+  // Where it is found: once, or in each of its databases.
+  std::vector<std::uint64_t> places_of(const Limits& limits) const;
   std::uint32_t make(std::uint64_t hash, std::string_view name, Covers covers);
   Entered enter(std::string_view name, Covers covers, bool Prefix::*by, const std::function<bool()>& make_room);
   bool leave(std::uint32_t row, bool Prefix::*by);
@@ -142,11 +171,11 @@ class PrefixTable {
   std::vector<Prefix> rows_;
   std::vector<Slot> slots_;
   struct Length {
-    std::uint32_t length, heads, matching;
+    std::uint32_t length, heads, matching, limited;
   };
   std::vector<Length> lengths_;  // of all heads, ascending, and how many of each; Covers::kMatching apart
   struct Matching {
-    std::uint64_t hash;         // of its head
+    std::uint64_t hash;         // of its head, or of that in a database
     std::uint32_t row, length;  // of the head
   };
   std::vector<Matching> matching_;  // all in the ACL, by hash; of one head the longest first
@@ -157,7 +186,9 @@ class PrefixTable {
   std::uint64_t period_ = 0;
   std::uint32_t end_ = kFirst;
   std::size_t in_use_ = 0;
-  std::size_t rows_of_one_ = 0;  // Covers::kOne, in the ACL
+  std::size_t rows_of_one_ = 0;                             // Covers::kOne, in the ACL
+  std::size_t limited_ = 0;                                 // that hold in some databases only
+  std::unordered_map<std::uint64_t, std::uint32_t> plain_;  // how many of them would have this name, by its identity
   std::uint64_t dropped_ = 0;
   // A segment without a row counts in "(other)". It must go on doing so when a row gets free, or its keys would be
   // taken from a row that never counted them: only a new count gives rows to orphans again.

@@ -30,7 +30,7 @@ bool set_acl(
   return moves;
 }
 
-std::string name_of(PrefixTable& table, std::string_view key) { return table[table.match(key)].name; }
+std::string name_of(PrefixTable& table, std::string_view key) { return table[table.match(0, key)].name; }
 
 TEST(Prefix, keeps_what_the_last_complete_pass_saw_and_the_one_that_runs) {
   Prefix prefix;
@@ -94,8 +94,8 @@ TEST(Prefix, keeps_what_was_met_at_random_in_this_period_and_the_one_before) {
 TEST(Prefixes, a_row_whose_keys_were_met_stays_although_none_is_counted_yet) {
   PrefixTable table(2, ":", 1);
   table.begin_period(1);
-  table[table.match("a:1")].met_now(1).meet_other();
-  table.match("b:1");
+  table[table.match(0, "a:1")].met_now(1).meet_other();
+  table.match(0, "b:1");
   table.reclaim(0, 100, [](std::uint32_t) { return true; });
   EXPECT_EQ(table.in_use(), 1u);
   EXPECT_EQ(table.named("a:").size(), 1u);
@@ -123,8 +123,8 @@ TEST(Prefixes, an_exact_pattern_owns_one_key) {
   set_acl(table, {{"counter", Covers::kOne}, {"a:", Covers::kOne}});
   EXPECT_EQ(name_of(table, "counter"), "counter");
   EXPECT_EQ(name_of(table, "counters"), "(none)");
-  EXPECT_TRUE(table[table.match("a:")].in_acl);
-  EXPECT_FALSE(table[table.match("a:b")].in_acl);
+  EXPECT_TRUE(table[table.match(0, "a:")].in_acl);
+  EXPECT_FALSE(table[table.match(0, "a:b")].in_acl);
 }
 
 TEST(Prefixes, an_exact_pattern_that_left_the_acl_owns_nothing) {
@@ -147,7 +147,7 @@ TEST(Prefixes, a_pattern_with_more_than_a_star_at_its_end_has_only_what_it_match
   EXPECT_EQ(name_of(table, "t:2:cat"), "t:*:c*");
   EXPECT_EQ(name_of(table, "t:1:cache:x"), "t:1:");  // the longer head
   EXPECT_EQ(name_of(table, "t:2:queue"), "t:");
-  EXPECT_FALSE(table[table.match("t:2:queue")].in_acl);
+  EXPECT_FALSE(table[table.match(0, "t:2:queue")].in_acl);
   EXPECT_EQ(name_of(table, "t:2.reply"), "*.reply");
   EXPECT_EQ(name_of(table, "u:y"), "u:?");
   EXPECT_EQ(name_of(table, "u:x"), "u:x");
@@ -155,6 +155,52 @@ TEST(Prefixes, a_pattern_with_more_than_a_star_at_its_end_has_only_what_it_match
   set_acl(table, {{"t:*:c*", Covers::kMatching}});
   EXPECT_EQ(name_of(table, "t:2:cache:x"), "t:*:c*");
   EXPECT_EQ(name_of(table, "x.reply"), "(none)");
+}
+
+TEST(Prefixes, a_pattern_of_some_databases_has_keys_of_these_only) {
+  PrefixTable table(5000, ":", 1);
+  EXPECT_FALSE(table.limited());
+  set_acl(table, {{"db=5 ~*", Covers::kMatching},
+                  {"db=5-6 ~app1:*", Covers::kMatching},
+                  {"db=6 ~app1:*", Covers::kMatching},
+                  {"app1:c"},
+                  {"app2:"}});
+  EXPECT_TRUE(table.limited());
+  auto name = [&](int db, std::string_view key) { return table[table.match(db, key)].name; };
+  EXPECT_EQ(name(0, "app1:x"), "app1:");
+  EXPECT_FALSE(table[table.match(0, "app1:x")].in_acl);
+  EXPECT_EQ(name(5, "app1:x"), "db=5-6 ~app1:*");
+  EXPECT_EQ(name(6, "app1:x"), "db=6 ~app1:*");  // the narrower
+  EXPECT_EQ(name(5, "app1:cx"), "app1:c");       // the longer head
+  EXPECT_EQ(name(5, "app2:x"), "app2:");
+  auto title = [&](int db, std::string_view key) { return table.title(table.match(db, key)); };
+  EXPECT_EQ(title(5, "app1:x").name, "db=5-6 ~app1:*") << "there are two of that name";
+  EXPECT_FALSE(title(0, "app1:x").elsewhere);
+  table.leave_acl(table.match(6, "app1:x"));
+  for (int db : {5, 6}) EXPECT_EQ(title(db, "app1:x").name, "app1:");
+  EXPECT_EQ(title(5, "app1:x").covers, Covers::kBelow);
+  EXPECT_EQ(table.named("app1:"), (std::vector{table.match(0, "app1:x"), table.match(5, "app1:x")}));
+  EXPECT_TRUE(title(0, "app1:x").elsewhere);
+  EXPECT_EQ(title(0, "app1:x").name, "app1:");
+  EXPECT_EQ(title(5, "x").name, "db=5 ~*");
+  table.enter_named("app1:");
+  EXPECT_EQ(title(5, "app1:x").name, "db=5-6 ~app1:*") << "another row has the name";
+  EXPECT_FALSE(title(0, "app1:x").elsewhere);
+  table.leave_named(table.match(0, "app1:x"));
+  EXPECT_EQ(name(5, "x"), "db=5 ~*");
+  EXPECT_EQ(name(5, ""), "db=5 ~*");
+  EXPECT_EQ(name(6, "x"), "(none)");
+  EXPECT_TRUE(table.enter_acl("x:", Covers::kBelow).moves_keys) << "it takes keys from db=5";
+  std::vector<Head> heads;
+  for (int i = 0; i < 1000; ++i) heads.push_back({"db=" + std::to_string(i) + " ~*", Covers::kMatching});
+  set_acl(table, heads);
+  EXPECT_EQ(table.dropped(), 0u);
+  for (int i : {0, 500, 999}) EXPECT_EQ(name(i, "x:y"), "db=" + std::to_string(i) + " ~*");
+  set_acl(table, {});
+  EXPECT_FALSE(table.limited());
+  EXPECT_EQ(name(5, "x"), "(none)");
+  EXPECT_EQ(table.enter_acl("db=0-4096 ~*", Covers::kMatching).row, 0u) << "one database too many";
+  EXPECT_EQ(table.dropped(), 1u);
 }
 
 TEST(Prefixes, of_one_head_no_more_patterns_are_tried_than_a_bound) {
@@ -260,7 +306,7 @@ TEST(Prefixes, only_a_change_that_moves_keys_asks_for_a_new_count) {
   EXPECT_TRUE(set_acl(table, {{"app1:"}, {"ap"}}));
   EXPECT_TRUE(set_acl(table, {{"app1:"}}));
   EXPECT_FALSE(set_acl(table, {}));
-  EXPECT_FALSE(table[table.match("app1:x")].in_acl);
+  EXPECT_FALSE(table[table.match(0, "app1:x")].in_acl);
   EXPECT_TRUE(set_acl(table, {{"*:q", Covers::kMatching}}));
   EXPECT_TRUE(set_acl(table, {{"*:q", Covers::kMatching}, {"app1:"}}));  // it may have had keys of app1:
   EXPECT_FALSE(set_acl(table, {{"*:q", Covers::kMatching}, {"app1:"}}));

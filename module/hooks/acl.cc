@@ -2,7 +2,6 @@
 // Passwords are in the reply's field "passwords", which is never looked at.
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdlib>
 #include <new>
 #include <utility>
@@ -33,9 +32,9 @@ void read_rules(UserKeys& user, CallReply* rules) {
       user.all_commands = text == "+@all";
       for (std::string& name : commands_by_name(text)) user.commands.push_back(std::move(name));
     }
-    if (field == "databases" && text.starts_with("db="))  // from 9.1 on; after the keys
-      for (std::size_t p = first; p < user.patterns.size(); ++p)
-        std::from_chars(text.data() + 3, text.data() + text.size(), user.patterns[p].database);
+    if (field == "databases")  // from 9.1 on; after the keys
+      if (std::vector<int> databases = databases_of_rule(text); !databases.empty())
+        for (std::size_t p = first; p < user.patterns.size(); ++p) limit_to_databases(user.patterns[p], databases);
     if (field == "flags")
       for (std::size_t f = 0; f < api.CallReplyLength(value); ++f)
         user.enabled |= server_api::text(api.CallReplyArrayElement(value, f)) == "on";

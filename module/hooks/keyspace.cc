@@ -93,6 +93,7 @@ void on_swap(server_api::Context*, server_api::Event, std::uint64_t, void* data)
   try {
     module_state->keyspace.swapped(info->dbnum_first, info->dbnum_second);
     swap_databases(*module_state, info->dbnum_first, info->dbnum_second);
+    if (module_state->prefixes.limited()) keys_moved(*module_state);  // patterns that hold in one only
   } catch (...) {
     module_state->keyspace.request_seeding(true);
   }

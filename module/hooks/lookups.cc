@@ -35,7 +35,7 @@ void count_lookup(Module& module, int db, server_api::String* name, std::uint64_
     hit = expires < 0 || expires >= api.Milliseconds();
     api.CloseKey(key);
   }
-  module.lookups.count(module.cpu.sequence(), module.prefixes[module.prefixes.find(view(name))].cache, hit, reads);
+  module.lookups.count(module.cpu.sequence(), module.prefixes[module.prefixes.find(db, view(name))].cache, hit, reads);
 }
 
 }  // namespace

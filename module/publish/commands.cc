@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kMostUsers = 100, kMostPrefixes = 1000;  // in one reply
 constexpr std::size_t kMostSharing = 20;                       // one prefix
+constexpr std::size_t kMostDatabasesShown = 1000;              // of one tenant, those with the lowest numbers
 
 // One of "slow": the newest first.
 void reply_slow(Context* context, const SlowLog* log) {
@@ -71,13 +72,26 @@ void reply_prefixes(Context* context, const Module& module, const std::vector<st
     if (!for_its_owner)
       module.owners.for_each_other(rows[i], kMostSharing, [&](std::uint32_t user) { others[sharing++] = user; });
     api.ReplyWithMap(context, 2 + known(values) + (sharing > 0));
-    reply_field(context, "name", module.prefixes[rows[i]].name);
+    reply_field(context, "name", module.prefixes.title(rows[i]).name);
     reply_field(context, "kind", prefix_kind(module, rows[i]));
     reply_values(context, kPrefixColumns, values);
     if (sharing == 0) continue;
     reply(context, "shared_with");
     api.ReplyWithArray(context, static_cast<long>(sharing));
     for (std::uint32_t user : std::span(others).first(sharing)) reply(context, module.users[user].name);
+  }
+}
+
+// Where a tenant's keys lie.
+void reply_databases(Context* context, const std::map<int, std::int64_t>& keys) {
+  reply(context, "databases");
+  api.ReplyWithArray(context, static_cast<long>(std::min(keys.size(), kMostDatabasesShown)));
+  std::size_t shown = 0;
+  for (auto [db, number] : keys) {
+    if (shown++ == kMostDatabasesShown) break;
+    api.ReplyWithMap(context, 2);
+    reply_field(context, "database", static_cast<std::uint64_t>(db));
+    reply_field(context, "keys", static_cast<std::uint64_t>(number));
   }
 }
 
@@ -128,9 +142,13 @@ int get(Context* context, String** argv, int argc) {
     for (std::uint32_t row = UserTable::kFirst; row < module.users.end(); ++row)
       if (tenant_of_user(module, row) == *number) users.push_back(row);
   }
-  if (!memory) prefixes = prefixes_of(module, *number);
+  std::optional<std::map<int, std::int64_t>> databases;
+  if (!memory) {
+    prefixes = prefixes_of(module, *number);
+    databases = module.keyspace.keys_by_database(prefixes);
+  }
   values[tenant_columns::kUsers] = values[tenant_columns::kPrefixes] = kAbsent;  // follow below
-  api.ReplyWithMap(context, 6 + known(values));
+  api.ReplyWithMap(context, 6 + known(values) + databases.has_value());
   reply_field(context, "name", tenant.name);
   reply_field(context, "kind", tenant.kind);
   reply_values(context, kTenantColumns, values);
@@ -141,6 +159,7 @@ int get(Context* context, String** argv, int argc) {
   for (std::size_t i = 0; i < users.size() && i < kMostUsers; ++i) reply_user(context, module, users[i]);
   reply(context, "prefixes");
   reply_prefixes(context, module, prefixes, false);
+  if (databases) reply_databases(context, *databases);
   return server_api::kOk;
 }
 
@@ -199,7 +218,7 @@ int big_keys(Context* context, String** argv, int argc) {
   for (const auto& [key, row] : keys) {
     api.ReplyWithMap(context, 5);
     reply_field(context, "key", key->name);
-    reply_field(context, "prefix", module.prefixes[row].name);
+    reply_field(context, "prefix", module.prefixes.title(row).name);
     reply_field(context, "db", static_cast<std::uint64_t>(key->db));
     reply_field(context, "type", type_name(key->type));
     reply_field(context, "bytes", key->bytes);

@@ -60,7 +60,7 @@ void add_prefixes(server_api::InfoContext* info, const Module& module) {
   auto keys = [&](std::uint32_t row) { return module.tallies.prefixes().at(prefix_columns::kKeys, row, 0); };
   auto used = [&](std::uint32_t row) { return module.prefixes.used(row); };
   for (Place place : largest(module, keys, module.prefixes.end(), used)) {
-    const std::string& name = module.prefixes[place.row].name;  // a prefix, a key and a pattern may have the same
+    std::string name(module.prefixes.title(place.row).name);  // a prefix, a key and a pattern may have the same
     bool own = place.row < PrefixTable::kFirst;
     Line line(info, own ? "prefix_" + name : std::string(prefix_kind(module, place.row)) + "_" + escape(name));
     if (std::uint32_t owner = tenant_of_prefix(module, place.row)) line.add("owner", shown(tenant_at(module, owner)));

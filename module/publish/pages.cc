@@ -260,11 +260,11 @@ int list_prefixes(Context* context, String** argv, int argc) {
   Listing listing{.columns = kPrefixColumns, .end = module.prefixes.end(), .owner = "owner"};
   listing.own = {PrefixTable::kNone, PrefixTable::kOther};
   listing.is_there = [&](std::uint32_t row) { return module.prefixes.used(row); };
-  listing.name = [&](std::uint32_t row) { return std::string_view(module.prefixes[row].name); };
+  listing.name = [&](std::uint32_t row) { return module.prefixes.title(row).name; };
   listing.value = by_row(module.tallies.prefixes());
   listing.line = [&, values = PrefixValues()](std::uint32_t row) mutable {
     values = prefix_values(module, row);
-    return ListedRow{module.prefixes[row].name, prefix_kind(module, row),
+    return ListedRow{module.prefixes.title(row).name, prefix_kind(module, row),
                      tenant_at(module, tenant_of_prefix(module, row)).name, values};
   };
   return list(context, argv, argc, listing);

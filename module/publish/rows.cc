@@ -218,9 +218,9 @@ std::uint32_t tenant_of_user(const Module& module, std::uint32_t user) {
 }
 
 std::uint32_t tenant_of_prefix(const Module& module, std::uint32_t row) {
-  const Prefix& prefix = module.prefixes[row];
   if (module.groups.size() && row >= PrefixTable::kFirst)
-    if (std::optional<std::uint32_t> group = module.groups.of_prefix(prefix.name)) return 1 + *group;
+    if (std::optional<std::uint32_t> group = module.groups.of_prefix(module.prefixes.title(row).name))
+      return 1 + *group;
   std::uint32_t owner = module.prefixes.owner(row);
   return owner ? tenant_of_user(module, owner) : kOrphans;
 }
@@ -229,7 +229,8 @@ const char* prefix_kind(const Module& module, std::uint32_t row) {
   if (row == PrefixTable::kNone) return "none";
   if (row == PrefixTable::kOther) return "other";
   constexpr const char* kKinds[] = {"prefix", "key", "pattern"};  // by Covers
-  return kKinds[static_cast<std::size_t>(module.prefixes[row].covers)];
+  PrefixTable::Title title = module.prefixes.title(row);
+  return title.elsewhere ? "elsewhere" : kKinds[static_cast<std::size_t>(title.covers)];
 }
 
 Tenant tenant_at(const Module& module, std::uint32_t tenant) {

@@ -143,7 +143,7 @@ Places::Database& Places::draw() {
 void Places::look(Module& module) {
   constexpr double kShare = 1.0 / 256;  // of one look in what is known of a database
   Database& at = draw();
-  api.SelectDb(module.context.get(), at.db);
+  api.SelectDb(module.context.get(), db_ = at.db);
   set_place(cursor_.get(), splitmix64(coins_));
   met_now_ = 0;
   api.Scan(module.context.get(), cursor_.get(), on_look, nullptr);
@@ -162,7 +162,7 @@ bool Places::may_measure(double measured, double met, double of) {
 void Places::on_met(Module& module, server_api::String* name, server_api::Key* key) {
   ++met_now_;
   std::string_view bytes = server_api::view(name);
-  RandomSample& sample = module.prefixes[module.prefixes.match(bytes)].met_now(period_);
+  RandomSample& sample = module.prefixes[module.prefixes.match(db_, bytes)].met_now(period_);
   int type = api.KeyType(key);
   std::size_t length = api.ValueLength(key);
   bool string = type == server_api::kKeyTypeString;

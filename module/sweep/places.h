@@ -75,6 +75,7 @@ class Places {
   std::uint64_t compared_usec_ = 0;  // when it was seen whether anything had changed
   bool is_new_ = true, steady_ = false, resting_ = false;
   std::optional<DataState> as_of_;  // when the period began
+  int db_ = 0;                      // in which it looks
   double met_ = 0, met_before_ = 0, met_now_ = 0;
   double calls_ = 0;  // of MEMORY USAGE that may be made
 };

@@ -91,7 +91,7 @@ void on_scanned(server_api::Context*, server_api::String* name, server_api::Key*
   try {
     Sweep& sweep = module.sweep;
     std::string_view bytes = server_api::view(name);
-    std::uint32_t row = module.prefixes.match(bytes);
+    std::uint32_t row = module.prefixes.match(module.sweep.db, bytes);
     module.keyspace.visit(sweep.db, row, bytes);
     if (row == PrefixTable::kOther)
       if (std::string_view segment = module.prefixes.segment_of(bytes); !segment.empty()) {

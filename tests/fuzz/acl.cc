@@ -16,6 +16,13 @@ void heads_begin_what_matches(Input& input) {
   std::string glob = input.ConsumeRandomLengthString(64), text = input.ConsumeRandomLengthString(64);
   std::string head = head_of_glob(glob);
   require(head.size() <= glob.size());
+  for (const KeyPattern& read : patterns_of_keys("~" + glob)) {
+    KeyPattern limited = read;
+    limit_to_databases(limited, {1, 2, 4});
+    Limits limits = limits_of_name(limited.name);
+    require(limits.databases == std::vector<int>{1, 2, 4} && limits.glob == read.glob &&
+            limits_of_name(read.name).glob == read.name);
+  }
   if (matches(glob, text)) require(text.starts_with(head));
   KeyPattern pattern = pattern_of_glob(glob);
   if (pattern.covers == Covers::kMatching)
@@ -36,6 +43,9 @@ void owners_do_not_depend_on_the_order(Input& input) {
   while (input.remaining_bytes()) {
     auto& [user, keys] = *std::next(last.begin(), input.ConsumeIntegralInRange(0, 7));
     keys = {input.ConsumeBool(), patterns_of_keys(input.ConsumeRandomLengthString(128))};
+    std::vector<int> databases = databases_of_rule(input.PickValueInArray({"alldbs", "db=0", "db=0,1", "db=3,1,2"}));
+    for (KeyPattern& pattern : keys.patterns)
+      if (!databases.empty()) limit_to_databases(pattern, databases);
     step_by_step.set(user, keys);
     if (step_by_step.lacks_room()) return;
   }
@@ -46,8 +56,9 @@ void owners_do_not_depend_on_the_order(Input& input) {
     if (!prefix.in_acl) continue;
     ++in_acl;
     bool found = false;
-    for (std::uint32_t other : changed.named(prefix.name)) {
-      if (changed[other].covers != prefix.covers || !changed[other].in_acl) continue;
+    for (std::uint32_t other = PrefixTable::kFirst; other < changed.end(); ++other) {
+      if (changed[other].name != prefix.name || changed[other].covers != prefix.covers || !changed[other].in_acl)
+        continue;
       found = true;
       require(changed[other].owner == prefix.owner && changed[other].users == prefix.users);
       require(std::ranges::any_of(last[prefix.owner].patterns, [&](const KeyPattern& pattern) {

@@ -1,6 +1,7 @@
 // The table of prefixes against a plain search, with few rows, and names that meet each other.
 #include "module/accounting/prefixes.h"
 
+#include <algorithm>
 #include <functional>
 #include <tuple>
 
@@ -24,7 +25,7 @@ std::uint32_t row_named(const PrefixTable& table, std::string_view name, Covers 
   return found;
 }
 
-std::uint32_t slowly(const PrefixTable& table, std::string_view key) {
+std::uint32_t slowly(const PrefixTable& table, int db, std::string_view key) {
   std::uint32_t best = 0, named = 0;
   std::tuple<std::size_t, int, std::size_t> best_rank;  // length of the head, what it covers, length of the name
   for (std::uint32_t row = PrefixTable::kFirst; row < table.end(); ++row) {
@@ -32,14 +33,17 @@ std::uint32_t slowly(const PrefixTable& table, std::string_view key) {
     if (!table.used(row)) continue;
     bool below = prefix.covers == Covers::kBelow && key.starts_with(prefix.name);
     if (prefix.named && below && (!named || prefix.name.size() > table[named].name.size())) named = row;
+    Limits limits{{}, prefix.name};
+    if (prefix.covers == Covers::kMatching) limits = limits_of_name(prefix.name);
+    bool limited = !limits.databases.empty();
     bool has = below || (prefix.covers == Covers::kOne && key == prefix.name) ||
-               (prefix.covers == Covers::kMatching && matches(prefix.name, key));
-    if (!prefix.in_acl || !has) continue;
-    std::size_t head = prefix.covers == Covers::kMatching ? head_of_glob(prefix.name).size() : prefix.name.size();
-    int order = prefix.covers == Covers::kOne ? 2 : prefix.covers == Covers::kMatching ? 1 : 0;
-    std::tuple rank(head, order, prefix.name.size());
-    if (!best || rank > best_rank || (rank == best_rank && prefix.name < table[best].name))
-      best = row, best_rank = rank;
+               (prefix.covers == Covers::kMatching && matches(limits.glob, key));
+    if (!prefix.in_acl || !has || (limited && !std::ranges::count(limits.databases, db))) continue;
+    std::size_t head = prefix.covers == Covers::kMatching ? head_of_glob(limits.glob).size() : prefix.name.size();
+    int order = prefix.covers == Covers::kOne ? 3 : limited ? 2 : prefix.covers == Covers::kMatching ? 1 : 0;
+    std::tuple rank(head, order, limits.glob.size());
+    auto name = [&](std::uint32_t of) { return std::pair(table[of].name.size(), std::string_view(table[of].name)); };
+    if (!best || rank > best_rank || (rank == best_rank && name(row) < name(best))) best = row, best_rank = rank;
   }
   bool plain = !best || table[best].covers == Covers::kBelow;
   if (named && plain && (!best || table[named].name.size() > table[best].name.size())) return named;
@@ -65,7 +69,8 @@ void change_acl(Input& input, PrefixTable& table, const std::function<bool()>& m
   for (int i = input.ConsumeIntegralInRange(0, 10); i > 0; --i) {
     std::string name = key(input);
     auto covers = static_cast<Covers>(input.ConsumeIntegralInRange(0, 2));
-    if (covers == Covers::kMatching) name += input.PickValueInArray({"*a", "?", "*:*", "[ab]*"});
+    if (covers == Covers::kMatching) name += input.PickValueInArray({"*a", "?", "*:*", "[ab]*", "*", ""});
+    if (covers == Covers::kMatching) name = input.PickValueInArray({"", "db=0 ~", "db=1 ~", "db=0-1 ~"}) + name;
     if (name.empty()) continue;
     if (covers == Covers::kBelow && input.ConsumeBool())
       table.enter_named(name, make_room);
@@ -106,9 +111,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         break;
       default: {
         std::string name = key(input);
-        require(table.find(name) == slowly(table, name));
-        std::uint32_t row = table.match(name);
-        require(row == slowly(table, name) && table.used(row) && row < table.end());
+        int db = input.ConsumeIntegralInRange(0, 2);
+        require(table.find(db, name) == slowly(table, db, name));
+        std::uint32_t row = table.match(db, name);
+        require(row == slowly(table, db, name) && table.used(row) && row < table.end());
       }
     }
     std::size_t used = 0;

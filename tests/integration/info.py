@@ -3,7 +3,7 @@
 import collections
 import re
 
-ROW = re.compile(rb"tenants_(user|prefix|key|pattern|tenant)_([^:]*):(.*)")
+ROW = re.compile(rb"tenants_(user|prefix|key|pattern|elsewhere|tenant)_([^:]*):(.*)")
 
 
 def unescape(name):
@@ -18,8 +18,8 @@ class Info:
 
     def __init__(self, text):
         self.text = text
-        self.status, self.users, self.prefixes, self.keys, self.patterns, self.tenants = {}, {}, {}, {}, {}, {}
-        rows = {b"user": self.users, b"prefix": self.prefixes, b"key": self.keys, b"pattern": self.patterns, b"tenant": self.tenants}
+        self.status, self.users, self.prefixes, self.keys, self.patterns, self.elsewhere, self.tenants = {}, {}, {}, {}, {}, {}, {}
+        rows = {b"user": self.users, b"prefix": self.prefixes, b"key": self.keys, b"pattern": self.patterns, b"elsewhere": self.elsewhere, b"tenant": self.tenants}
         for line in text.split(b"\r\n"):
             row = ROW.fullmatch(line)
             if row:
@@ -58,7 +58,7 @@ def total(rows, field):
 def _by_name(info, field):
     """Keys and patterns that have rows among the prefixes; what has the same name is one."""
     sums = collections.Counter()
-    for rows in (info.keys, info.patterns, info.prefixes):
+    for rows in (info.keys, info.patterns, info.prefixes, info.elsewhere):
         sums.update({name: row[field] for name, row in rows.items() if row["keys"]})
     return dict(sums)
 
@@ -78,12 +78,12 @@ def rows_that_do_not_add_up(info):
         ("connections of users", total(info.users, "connections"), info.status["connections"]),
         ("commands of users", total(info.users, "commands"), info.status["commands"]),
         *((f"{field} of tenants", total(info.tenants, field), total(info.users, field)) for field in info.users["(internal)"] if field != "connections_peak"),
-        ("keys of prefixes", sum(total(rows, "keys") for rows in (info.prefixes, info.keys, info.patterns)), info.status["keys"]),
+        ("keys of prefixes", sum(total(rows, "keys") for rows in (info.prefixes, info.keys, info.patterns, info.elsewhere)), info.status["keys"]),
         ("keys of tenants", total(info.tenants, "keys"), info.status["keys"]),
         ("keys of orphans", info.tenants.get("(orphans)", {}).get("keys", 0), info.status["orphan_keys"]),
     ]
     if "bytes" in info.status:
-        sums.append(("bytes of prefixes", sum(total(rows, "bytes") for rows in (info.prefixes, info.keys, info.patterns)), info.status["bytes"]))
+        sums.append(("bytes of prefixes", sum(total(rows, "bytes") for rows in (info.prefixes, info.keys, info.patterns, info.elsewhere)), info.status["bytes"]))
         sums.append(("bytes of tenants", total(info.tenants, "bytes"), info.status["bytes"] + info.status["overhead_bytes"]))
         sums.append(("bytes in all", info.status["bytes"] + info.status["overhead_bytes"] + info.status["unexplained_bytes"], info.status["server_memory_bytes"]))
     return [f"{what}: rows {rows}, total {whole}" for what, rows, whole in sums if rows != whole]

@@ -5,7 +5,7 @@ import random
 import pytest
 
 import truth
-from tenants import full_pass, measured_pass, pages, quick_passes
+from tenants import acl_taken_in, full_pass, measured_pass, pages, quick_passes
 from waiting import wait_until
 
 
@@ -75,6 +75,37 @@ def test_flushed_swapped_and_moved_keys_are_where_they_are(admin, seed):
         assert keys == {db: found[0] for db, found in outside(admin).items()}, f"seed {seed}: after {what}, at once"
         full_pass(admin)
         wait_until(lambda: inside(admin) == outside(admin), lambda: f"seed {seed}, after {what}: {inside(admin)}, {outside(admin)}")
+
+
+def test_a_tenants_keys_are_told_by_database(admin, seed):
+    rng = random.Random(seed)
+    admin.call("ACL", "SETUSER", "app", "on", "nopass", "~app:*", "~more:*", "+@all")
+    acl_taken_in(admin)
+
+    def told(name):
+        rows = truth.pairs(admin.call("TENANTS.GET", name))[b"databases"]
+        return {row[b"database"]: row[b"keys"] for row in map(truth.pairs, rows)}
+
+    def outside():
+        """{database: keys of the tenant}, and of nobody."""
+        of = [{db: len([name for name in names if name.startswith((b"app:", b"more:")) == own]) for db, names in truth.key_names(admin).items()} for own in (True, False)]
+        return [{db: number for db, number in keys.items() if number} for keys in of]
+
+    for step in range(8):
+        for db in rng.sample(range(6), 3):
+            admin.call("SELECT", db)
+            admin.pipeline([("SET", f"{rng.choice(['app', 'more', 'else'])}:{n}", "x") for n in range(rng.randrange(1, 60))])
+            admin.pipeline([("MOVE", f"app:{n}", rng.randrange(6, 9)) for n in range(3)])
+            if rng.randrange(3) == 0:
+                admin.call("FLUSHDB")
+        admin.call("SELECT", 0)
+        if step % 2:
+            admin.call("SWAPDB", *rng.sample(range(6), 2))
+        full_pass(admin)
+        wait_until(lambda: [told("app"), told("(orphans)")] == outside(), lambda: f"seed {seed}, step {step}: {told('app')}, {told('(orphans)')}, {outside()}")
+    admin.call("FLUSHALL")
+    full_pass(admin)
+    assert told("app") == told("(orphans)") == {}
 
 
 def test_thousands_of_databases_have_their_keys_and_the_first_ones_their_bytes(admin):

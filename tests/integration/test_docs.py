@@ -87,7 +87,7 @@ ROW = re.compile(r"^\| (.+?) \| (yes|no) \| (yes|no) \| (yes|no) \|$", re.MULTIL
 @pytest.mark.not_with("asan", "tsan", reason="the table is of servers as they are released")
 def test_the_table_of_compatibility_is_what_the_server_has(launch, version):
     rows = {name: dict(zip(("8.0", "8.1", "9"), has))[version] == "yes" for name, *has in ROW.findall((REPOSITORY / "docs/compatibility.md").read_text())}
-    assert len(rows) == 10
+    assert len(rows) == 11
     server = launch()
     quick_passes(server.admin)
     server.admin.call("ACL", "SETUSER", "app", "on", ">secret", "~app:*", "+@all")
@@ -107,6 +107,7 @@ def test_the_table_of_compatibility_is_what_the_server_has(launch, version):
         "`errors`, `rejected`, `denied`": {"errors", "rejected", "denied"} <= set(user),
         "`auth_failures`": "auth_failures" in user,
         "hits and misses": prefix["hits_sampled"] > 0,
+        "users limited to databases (`db=`)": server.admin.outcome("ACL", "SETUSER", "limited", "db=1") == b"OK",
         "`tenants.groups`, TENANTS.ME, TENANTS.TOP": server.admin.call("CONFIG", "SET", "tenants.groups", "x=app") == b"OK" and bool(session.call("TENANTS.ME")) and bool(session.call("TENANTS.TOP")),
     } == rows
 

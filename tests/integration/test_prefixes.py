@@ -1,5 +1,7 @@
 """Which prefix a key belongs to, and who owns it."""
 
+import collections
+import itertools
 import random
 import re
 
@@ -8,7 +10,7 @@ import pytest
 import truth
 from checks import wrong_keys
 from info import keys_by_prefix, read_info, rows_that_do_not_add_up
-from tenants import acl_taken_in, full_pass, quick_passes, settled_info
+from tenants import acl_taken_in, full_pass, pages, quick_passes, settled_info
 from waiting import wait_until
 
 
@@ -160,6 +162,114 @@ def test_a_key_belongs_to_the_best_pattern_of_which_the_server_says_that_it_matc
         assert keys_by_prefix(info) == truth.keys_by_prefix(admin), f"seed {seed}, round {round}: {globs}"
         assert not rows_that_do_not_add_up(info)
         admin.call("ACL", "DELUSER", *[f"u{number}" for number in range(len(globs))])
+
+
+def rank_in_databases(glob, databases):
+    """As above; of those with the same head one that holds in some databases only before others, but for the key itself."""
+    head, has_rest, is_below, longest, name = rank(glob)
+    ranges = [list(run) for run in runs(databases)]
+    limited = "db=" + ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in ranges) + " ~" + name if databases else name
+    kind = 0 if not has_rest and not databases else 1 if databases else 3 if is_below else 2
+    return head, kind, longest, len(limited), limited
+
+
+def runs(numbers):
+    """[0, 1, 2, 7] → [0, 1, 2], [7]"""
+    return [[number for _, number in run] for _, run in itertools.groupby(enumerate(sorted(numbers)), lambda pair: pair[1] - pair[0])]
+
+
+@pytest.mark.parametrize("server_keys", [False, True], ids=["keys_after_the_rules", "keys_before_the_rules"])
+def test_a_pattern_that_holds_in_some_databases_has_keys_of_these_only(admin, seed, server_keys):
+    """Each user has one pattern and its databases; ACL DRYRUN speaks of the database that is selected."""
+    if str(admin.outcome("ACL", "SETUSER", "probe", "db=0")) != "b'OK'":
+        pytest.skip("servers before 9.1 limit no user to databases")
+    rng = random.Random(seed)
+    keys = {db: {"".join(rng.choices("abt:.*", k=rng.randrange(1, 9))) for _ in range(40)} for db in range(4)}
+
+    def in_each_database(commands):
+        for db in range(4):
+            admin.call("SELECT", db)
+            yield db, admin.pipeline(commands(db))
+        admin.call("SELECT", 0)
+
+    def write():
+        list(in_each_database(lambda db: [("SET", key, "x") for key in keys[db]]))
+
+    if server_keys:
+        write()
+    for round in range(3):
+        rules = {}  # {(pattern, databases): user}
+        for _ in range(12):
+            glob, databases = random_glob(rng), tuple(sorted(rng.sample(range(4), rng.choice([0, 0, 1, 1, 2, 4]))))
+            if glob.strip("*") or databases:
+                rules.setdefault((re.sub(r"(?<!\\)\*+$", "*", glob), databases), f"u{len(rules)}")
+        for (glob, databases), name in rules.items():
+            user(admin, name, f"~{glob}", "+@all", *(["db=" + ",".join(map(str, databases))] if databases else []))
+        if round == 0 and not server_keys:
+            write()
+        if round == 2:
+            admin.call("SWAPDB", 1, 3)
+            keys[1], keys[3] = keys[3], keys[1]
+        best = {(db, key): [] for db, names in keys.items() for key in names}
+        for (glob, databases), name in rules.items():
+            for db, replies in in_each_database(lambda db: [("ACL", "DRYRUN", name, "SET", key, "x") for key in keys[db]]):
+                for key, reply in zip(keys[db], replies):
+                    if reply == b"OK":
+                        best[db, key].append((rank_in_databases(glob, databases), name))
+        expected = collections.Counter(min(ranked)[1].encode() if ranked else "(orphans)" for ranked in best.values())
+        info = settled_info(admin)
+        assert {name: row["keys"] for name, row in info.tenants.items() if row["keys"]} == expected, f"seed {seed}, round {round}: {rules}"
+        assert not rows_that_do_not_add_up(info)
+        admin.call("ACL", "DELUSER", *rules.values())
+
+
+def test_a_pattern_of_some_databases_is_shown_by_its_plain_name_where_that_is_its_own(admin):
+    if str(admin.outcome("ACL", "SETUSER", "probe", "db=0")) != "b'OK'":
+        pytest.skip("servers before 9.1 limit no user to databases")
+    user(admin, "app1", "~app1:*", "~app1:lock", "~a?b", "+@all", "db=0")
+    create(admin, "app1:1", "app1:2", "app1:lock", "axb")
+    admin.pipeline([("SELECT", 1), ("SET", "app1:stray", "x"), ("SELECT", 0)])
+    info = settled_info(admin)
+    assert {name: (row["owner"], row["keys"]) for rows in (info.prefixes, info.keys, info.patterns) for name, row in rows.items() if row["keys"]} == {
+        b"app1:": (b"app1", 2),
+        b"app1:lock": (b"app1", 1),
+        b"a?b": (b"app1", 1),
+    }
+    assert info.elsewhere[b"app1:"]["keys"] == 1 and "owner" not in info.elsewhere[b"app1:"]
+    rows = {(row[b"name"], row[b"kind"]) for row in pages(admin, "TENANTS.PREFIXES", 100)[0]}
+    assert {(b"app1:", b"prefix"), (b"app1:", b"elsewhere"), (b"app1:lock", b"key"), (b"a?b", b"pattern")} <= rows
+    full_pass(admin)
+    assert {truth.pairs(row)[b"key"] for row in admin.call("TENANTS.BIGKEYS", "app1:")} == {b"app1:1", b"app1:2", b"app1:stray"}
+    user(admin, "app2", "~app1:*", "+@all", "db=1")
+    info = settled_info(admin)
+    assert {name: (row["owner"], row["keys"]) for name, row in info.patterns.items()} == {b"db=0 ~app1:*": (b"app1", 2), b"db=1 ~app1:*": (b"app2", 1), b"a?b": (b"app1", 1)}
+    admin.call("ACL", "DELUSER", "app1")
+    info = settled_info(admin)
+    assert info.prefixes[b"app1:"]["owner"] == b"app2" and (info.prefixes[b"app1:"]["keys"], info.elsewhere[b"app1:"]["keys"]) == (1, 3)
+    assert not rows_that_do_not_add_up(info)
+
+
+def test_who_is_limited_to_a_database_and_has_all_keys_owns_what_lies_there(server, admin):
+    if str(admin.outcome("ACL", "SETUSER", "probe", "db=0")) != "b'OK'":
+        pytest.skip("servers before 9.1 limit no user to databases")
+    for number in range(3, 16):
+        user(admin, f"app{number}", "~*", "+@all", f"db={number}")
+    user(admin, "both", "(~x:* db=1,2 +@all)")
+    for number in range(16):
+        session = server.session(f"app{number}", "any") if number > 2 else admin
+        session.call("SELECT", number)
+        create(session, *[f"k{key}" for key in range(number)], "x:1")
+    admin.call("SELECT", 0)
+    info = settled_info(admin)
+    assert {name: row["keys"] for name, row in info.tenants.items() if row["keys"]} == {"(orphans)": 4, b"both": 2, **{f"app{number}".encode(): number + 1 for number in range(3, 16)}}
+    row = info.patterns[b"db=5 ~*"]
+    assert row["owner"] == b"app5" and row["keys"] == 6
+    full_pass(admin)
+    keys = [truth.pairs(key) for key in admin.call("TENANTS.BIGKEYS", "db=5 ~*")]
+    assert {key[b"db"] for key in keys} == {5} and len(keys) == 6
+    (prefix,) = truth.pairs(admin.call("TENANTS.GET", "app5"))[b"prefixes"]
+    prefix = truth.pairs(prefix)
+    assert (prefix[b"name"], prefix[b"kind"], prefix[b"keys"]) == (b"db=5 ~*", b"pattern", 6) and prefix[b"bytes"] == sum(key[b"bytes"] for key in keys)
 
 
 def test_a_prefix_and_a_key_of_the_same_name_have_lines_of_their_own(admin):

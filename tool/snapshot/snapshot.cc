@@ -11,8 +11,8 @@ namespace tenants::tool {
 
 namespace {
 
-constexpr const char* kKindNames[] = {"tenant",  "group",   "gone", "user",  "prefix",   "key",     "pattern",
-                                      "unknown", "orphans", "none", "other", "internal", "overhead"};
+constexpr const char* kKindNames[] = {"tenant",    "group",   "gone",    "user", "prefix", "key",      "pattern",
+                                      "elsewhere", "unknown", "orphans", "none", "other",  "internal", "overhead"};
 
 }  // namespace
 
@@ -26,8 +26,7 @@ Kind kind_of(std::string_view name) {
 std::string shown_name(const Row& row) { return is_own(row.kind) ? row.name : escape(row.name); }
 
 std::string kind_suffix(Kind kind) {
-  bool apart = kind == Kind::kKey || kind == Kind::kPattern;
-  return apart ? std::string(" (") + kind_name(kind) + ")" : std::string();
+  return is_apart(kind) ? std::string(" (") + kind_name(kind) + ")" : std::string();
 }
 
 std::string shown_title(const Row& row) { return shown_name(row) + kind_suffix(row.kind); }

@@ -20,16 +20,19 @@ enum class Kind : std::uint8_t {
   kGone,    // left the ACL
   kUser,
   kPrefix,
-  kKey,       // a prefix that is one whole key
-  kPattern,   // one that is more than a head: "t:*:cache:*"
-  kUnknown,   // of a newer module
-  kOrphans,   // from here on the module's own rows
-  kNone,      // keys without a separator
-  kOther,     // what fitted no row
-  kInternal,  // the server's own work
-  kOverhead,  // memory that no key owns
+  kKey,        // a prefix that is one whole key
+  kPattern,    // one that is more than a head: "t:*:cache:*"
+  kElsewhere,  // orphans below a prefix, in databases where its pattern does not hold
+  kUnknown,    // of a newer module
+  kOrphans,    // from here on the module's own rows
+  kNone,       // keys without a separator
+  kOther,      // what fitted no row
+  kInternal,   // the server's own work
+  kOverhead,   // memory that no key owns
 };
 inline bool is_own(Kind kind) { return kind >= Kind::kOrphans; }
+// A prefix may have the same name.
+inline bool is_apart(Kind kind) { return kind == Kind::kKey || kind == Kind::kPattern || kind == Kind::kElsewhere; }
 // As in TENANTS.LIST, USERS and PREFIXES: "tenant".
 const char* kind_name(Kind kind);
 Kind kind_of(std::string_view name);  // kUnknown where there is none of that name
@@ -43,7 +46,7 @@ struct Row {
 
 // Percent-escaped, but for the module's own rows: "(other)". One to one, printable ASCII.
 std::string shown_name(const Row& row);
-// " (key)" or " (pattern)" where it is one, since a prefix may have the same name; else nothing.
+// " (key)", " (pattern)" or " (elsewhere)" where it is one; else nothing.
 std::string kind_suffix(Kind kind);
 // For tables and labels, with the suffix.
 std::string shown_title(const Row& row);

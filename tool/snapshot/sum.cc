@@ -24,7 +24,7 @@ struct Hash {
 };
 
 Identity identity(const Row& row) {
-  bool apart = is_own(row.kind) || row.kind == Kind::kKey || row.kind == Kind::kPattern;
+  bool apart = is_own(row.kind) || is_apart(row.kind);
   return {row.name, apart ? static_cast<std::uint8_t>(row.kind) : std::uint8_t{0}};
 }
 
