@@ -18,6 +18,7 @@
 #include "module/accounting/owners.h"
 #include "module/accounting/prefixes.h"
 #include "module/accounting/settings.h"
+#include "module/accounting/shared_use.h"
 #include "module/accounting/users.h"
 #include "module/hooks/identity.h"
 #include "module/publish/tally.h"
@@ -156,6 +157,7 @@ struct Module {
 
   // hooks/commands.cc
   std::vector<server_api::String*> arguments;  // of a command that is looked at
+  SharedUse shared_use;
   std::uint64_t call_id = 0;  // of the client of the pool that the last such call was made with; may be a real one's
   CallStack stack;
   bool nesting_confirmed = false;

@@ -60,9 +60,8 @@ void LookupSampler::refused(std::uint64_t sequence) {
   counted_.clear();
 }
 
-void LookupSampler::queue(std::uint64_t client, std::string_view key, std::uint64_t stands_for) {
-  if (key.size() > kLongestQueued || queued_in_all_ >= kMostQueued) return;
-  Queued lookup{std::string(key), stands_for};
+void LookupSampler::queue(std::uint64_t client, Queued lookup) {
+  if (lookup.key.size() > kLongestQueued || queued_in_all_ >= kMostQueued) return;
   std::vector<Queued>& own = queued_[client];
   if (own.size() >= kMostQueuedOfOne) return;
   own.push_back(std::move(lookup));

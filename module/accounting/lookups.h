@@ -41,14 +41,17 @@ class LookupSampler {
   // has no memory: what is to come may be drawn anew at any time.)
   void adapt(double seconds);
 
-  // A read that waits for its client's EXEC. There is room for a few of each client and some thousands in all, of keys
-  // with names that are not long; others are forgotten. So no client takes much memory, or the room of the others.
+  // A read or a write that waits for its client's EXEC. There is room for a few of each client and some thousands in
+  // all, of keys with names that are not long; others are forgotten. So no client takes much memory, or the room of the
+  // others.
   static constexpr std::size_t kLongestQueued = 256, kMostQueuedOfOne = 16, kMostQueued = 4096;
   struct Queued {
     std::string key;
-    std::uint64_t stands_for;  // reads
+    std::uint64_t stands_for;  // commands
+    bool writes;
+    bool looks;  // the key up: it counts as a hit or a miss
   };
-  void queue(std::uint64_t client, std::string_view key, std::uint64_t stands_for);
+  void queue(std::uint64_t client, Queued lookup);
   bool has_queued() const { return !queued_.empty(); }
   // Takes out what waits for this client. O(its own).
   std::vector<Queued> take_queued(std::uint64_t client);

@@ -79,8 +79,8 @@ TEST(LookupSampler, a_refused_command_is_taken_back) {
 
 TEST(LookupSampler, what_waits_is_taken_out_by_its_client) {
   LookupSampler sampler(1);
-  sampler.queue(7, "a", 1);
-  sampler.queue(8, "b", 1);
+  sampler.queue(7, {"a", 1, false, true});
+  sampler.queue(8, {"b", 1, false, true});
   EXPECT_EQ(sampler.take_queued(7).size(), 1u);
   EXPECT_TRUE(sampler.take_queued(7).empty());
   EXPECT_TRUE(sampler.has_queued());
@@ -88,13 +88,13 @@ TEST(LookupSampler, what_waits_is_taken_out_by_its_client) {
 
 TEST(LookupSampler, no_client_takes_much_memory_or_the_room_of_others) {
   LookupSampler sampler(1);
-  for (int i = 0; i < 5000; ++i) sampler.queue(7, "k" + std::to_string(i), 1);
-  sampler.queue(8, std::string(LookupSampler::kLongestQueued + 1, 'x'), 1);
-  sampler.queue(8, std::string(LookupSampler::kLongestQueued, 'x'), 1);
+  for (int i = 0; i < 5000; ++i) sampler.queue(7, {"k" + std::to_string(i), 1, false, true});
+  sampler.queue(8, {std::string(LookupSampler::kLongestQueued + 1, 'x'), 1, false, true});
+  sampler.queue(8, {std::string(LookupSampler::kLongestQueued, 'x'), 1, false, true});
   EXPECT_EQ(sampler.take_queued(8).size(), 1u);
   EXPECT_EQ(sampler.take_queued(7).size(), LookupSampler::kMostQueuedOfOne);
   for (std::uint64_t client = 1; client <= 1000; ++client)
-    for (std::size_t i = 0; i < LookupSampler::kMostQueuedOfOne; ++i) sampler.queue(client, "k", 1);
+    for (std::size_t i = 0; i < LookupSampler::kMostQueuedOfOne; ++i) sampler.queue(client, {"k", 1, false, true});
   std::size_t in_all = 0;
   for (std::uint64_t client = 1; client <= 1000; ++client) in_all += sampler.take_queued(client).size();
   EXPECT_EQ(in_all, LookupSampler::kMostQueued);

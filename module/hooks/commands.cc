@@ -244,6 +244,7 @@ void on_rejected(server_api::Context*, server_api::Event event, std::uint64_t su
   module.acl.rejected(id);
   if (id != module.last_id) return;
   module.lookups.refused(module.cpu.sequence());
+  module.shared_use.refused(module.cpu.sequence());
   module.exec_elsewhere = false;
 }
 

@@ -33,6 +33,8 @@ const CommandEntry* learn(Module& module, server_api::String* name);
 [[gnu::noinline]] void sample_lookups(Module& module, const Client* client, server_api::FilterContext* context,
                                       const CommandEntry& command);
 // EXEC runs, or the transaction is given up. What it writes itself is not foreseen.
+// As SharedUse knows it.
+std::uint64_t name_of_user(const Module& module, std::uint32_t user);
 void settle_queued_lookups(Module& module, const Client& client, bool run);
 
 // connections.cc

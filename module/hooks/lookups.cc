@@ -1,4 +1,5 @@
-// Looks keys up for commands chosen by chance: does a read find its key?
+// Looks keys up for commands chosen by chance: does a read find its key? And who reads and writes what others do, too?
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -25,8 +26,8 @@ std::optional<int> database_of(Module& module, const Client& client) {
   return info ? std::optional(info->db) : std::nullopt;
 }
 
-// Does the key exist, and has it not expired? Counts it for so many reads.
-void count_lookup(Module& module, int db, server_api::String* name, std::uint64_t reads) {
+// Does the key exist, and has it not expired? Counts it for so many reads, of a key in this row.
+void count_lookup(Module& module, int db, server_api::String* name, std::uint32_t row, std::uint64_t reads) {
   api.SelectDb(module.context.get(), db);
   server_api::Key* key = api.OpenKey(module.context.get(), name, server_api::kOpenKeyUnnoticed);
   bool hit = false;
@@ -35,16 +36,41 @@ void count_lookup(Module& module, int db, server_api::String* name, std::uint64_
     hit = expires < 0 || expires >= api.Milliseconds();
     api.CloseKey(key);
   }
-  module.lookups.count(module.cpu.sequence(), module.prefixes[module.prefixes.find(db, view(name))].cache, hit, reads);
+  module.lookups.count(module.cpu.sequence(), module.prefixes[row].cache, hit, reads);
+}
+
+// Counts a use of the key's prefix, where others use it, too.
+void count_use(Module& module, const Client& client, std::uint32_t row, bool writes, std::uint64_t commands) {
+  const Prefix& prefix = module.prefixes[row];
+  std::uint32_t user = Attribution::row_of(client);
+  std::uint64_t id = module.prefixes.identity(prefix.name, prefix.covers);
+  bool is_shared = prefix.users > 1 || module.prefixes.owner(row) != user || module.shared_use.has(id);
+  if (prefix.is_orphan() || !is_shared) return;
+  SharedUse::Use use{.name = name_of_user(module, user), .user = user};
+  (writes ? use.writes : use.reads) = commands;
+  module.shared_use.count(module.cpu.sequence(), id, use);
+}
+
+// What a look at one key tells.
+void count_key(Module& module, const Client& client, int db, server_api::String* name,
+               const LookupSampler::Queued& what) {
+  std::uint32_t row = module.prefixes.find(db, view(name));
+  if (what.looks) count_lookup(module, db, name, row, what.stands_for);
+  count_use(module, client, row, what.writes, what.stands_for);
 }
 
 }  // namespace
 
+std::uint64_t name_of_user(const Module& module, std::uint32_t user) {
+  return std::hash<std::string_view>()(module.users[user].name);
+}
+
 void sample_lookups(Module& module, const Client* client, server_api::FilterContext* context,
                     const CommandEntry& command) {
   constexpr int kFewKeys = 16;
-  std::uint64_t reads = module.lookups.stands_for(), chance = module.lookups.draw();
-  if (!client || !looks_keys_up(module.commands, command)) return;
+  std::uint64_t commands = module.lookups.stands_for(), chance = module.lookups.draw();
+  LookupSampler::Queued what{.writes = command.kind == Kind::kWrite, .looks = looks_keys_up(module.commands, command)};
+  if (!client || !(what.writes || what.looks)) return;
   std::vector<server_api::String*>& arguments = module.arguments;
   arguments.clear();
   for (int i = 0; i < api.CommandFilterArgsCount(context); ++i)
@@ -58,11 +84,13 @@ void sample_lookups(Module& module, const Client* client, server_api::FilterCont
   bool few = keys <= kFewKeys;
   for (int i = 0; i < (few ? keys : 1); ++i) {
     server_api::String* key = arguments[positions[few ? static_cast<std::uint64_t>(i) : chance % keys]];
-    std::uint64_t all = few ? reads : reads * static_cast<std::uint64_t>(keys);
-    if (client->is(Client::kInMulti))
-      module.lookups.queue(client->id, view(key), all);
-    else
-      count_lookup(module, *db, key, all);
+    what.stands_for = few ? commands : commands * static_cast<std::uint64_t>(keys);
+    if (client->is(Client::kInMulti)) {
+      what.key = view(key);
+      module.lookups.queue(client->id, what);
+    } else {
+      count_key(module, *client, *db, key, what);
+    }
   }
 }
 
@@ -74,7 +102,7 @@ void settle_queued_lookups(Module& module, const Client& client, bool run) {
   if (!db) return;
   for (const LookupSampler::Queued& lookup : lookups) {
     server_api::OwnedString key(api.CreateString(nullptr, lookup.key.data(), lookup.key.size()));
-    count_lookup(module, *db, key.get(), lookup.stands_for);
+    count_key(module, client, *db, key.get(), lookup);
   }
 }
 

@@ -60,6 +60,17 @@ void reply_user(Context* context, const Module& module, std::uint32_t row, const
   if (more) reply(context, more);
 }
 
+// Who has used a prefix that others may use, too, most first; how many.
+std::size_t uses_of(const Module& module, std::uint32_t row, std::array<SharedUse::Use, SharedUse::kMost>& uses) {
+  const Prefix& prefix = module.prefixes[row];
+  std::size_t number = 0;
+  if (!prefix.is_orphan())
+    module.shared_use.for_each(module.prefixes.identity(prefix.name, prefix.covers), [&](const SharedUse::Use& use) {
+      if (name_of_user(module, use.user) == use.name) uses[number++] = use;
+    });
+  return number;
+}
+
 // `for_its_owner`: without who and how many users there are that may use it, too.
 void reply_prefixes(Context* context, const Module& module, const std::vector<std::uint32_t>& rows,
                     bool for_its_owner) {
@@ -71,14 +82,26 @@ void reply_prefixes(Context* context, const Module& module, const std::vector<st
     std::size_t sharing = 0;
     if (!for_its_owner)
       module.owners.for_each_other(rows[i], kMostSharing, [&](std::uint32_t user) { others[sharing++] = user; });
-    api.ReplyWithMap(context, 2 + known(values) + (sharing > 0));
+    std::array<SharedUse::Use, SharedUse::kMost> uses;
+    std::size_t using_it = for_its_owner ? 0 : uses_of(module, rows[i], uses);
+    api.ReplyWithMap(context, 2 + known(values) + (sharing > 0) + (using_it > 0));
     reply_field(context, "name", module.prefixes.title(rows[i]).name);
     reply_field(context, "kind", prefix_kind(module, rows[i]));
     reply_values(context, kPrefixColumns, values);
-    if (sharing == 0) continue;
-    reply(context, "shared_with");
-    api.ReplyWithArray(context, static_cast<long>(sharing));
-    for (std::uint32_t user : std::span(others).first(sharing)) reply(context, module.users[user].name);
+    if (sharing > 0) {
+      reply(context, "shared_with");
+      api.ReplyWithArray(context, static_cast<long>(sharing));
+      for (std::uint32_t user : std::span(others).first(sharing)) reply(context, module.users[user].name);
+    }
+    if (using_it == 0) continue;
+    reply(context, "used_by");
+    api.ReplyWithArray(context, static_cast<long>(using_it));
+    for (const SharedUse::Use& use : std::span(uses).first(using_it)) {
+      api.ReplyWithMap(context, 3);
+      reply_field(context, "name", module.users[use.user].name);
+      reply_field(context, "reads_sampled", use.reads);
+      reply_field(context, "writes_sampled", use.writes);
+    }
   }
 }
 

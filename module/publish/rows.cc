@@ -270,6 +270,7 @@ TenantValues overhead_values(const Module& module, const MemoryUse& memory) {
 void reset_counters(Module& module) {
   for (std::uint32_t row = 0; row < module.users.end(); ++row) module.users[row].reset(module.cpu.nanoseconds(row));
   for (std::uint32_t row = 0; row < module.prefixes.end(); ++row) module.prefixes[row].cache = {};
+  module.shared_use.clear();
   module.clients.for_each([](Client& client) { client.clear(Client::kCounted); });  // nothing is left to be taken back
   module.rejected_before = module.ask.statistic("rejected_connections").value_or(0);
   module.reset_unix_msec = api.Milliseconds();

@@ -212,7 +212,9 @@ void CpuSampler::loop() {
 
     // It began somewhere in between; after own work it is not the one before, though nothing began since.
     if (now != previous || own != seen_own) {
-      since = cpu - (cpu - seen - (own - seen_own)) / 2;
+      std::uint64_t between = cpu - seen, own_between = own - seen_own;
+      if (!waits) between -= std::min(between, own_between);  // else users' is in it, too
+      since = cpu - between / 2;
     } else {
       long_since_.store(since, std::memory_order_relaxed);
       long_sequence_.store(now & ~(kFirst - 1), std::memory_order_release);

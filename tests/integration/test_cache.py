@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import truth
 from info import read_info, total
 from tenants import acl_taken_in, quick_passes
 from waiting import wait_until
@@ -148,6 +149,59 @@ def test_many_reads_are_estimated_by_prefix(quiet, seed):
     for name, before, field in [("keyspace_hits", hits, "hits_sampled"), ("keyspace_misses", misses, "misses_sampled")]:
         truth, estimate = stat(admin, name) - before, total(info.prefixes, field)
         assert abs(estimate - truth) < 0.3 * truth, f"seed {seed}, {name}: {estimate}, truth {truth}"
+
+
+def used_by(session, tenant, prefix):
+    """{user: (reads, writes)}"""
+    row = next(row for row in map(truth.pairs, truth.pairs(session.call("TENANTS.GET", tenant))[b"prefixes"]) if row[b"name"] == prefix)
+    return {use[b"name"]: (use[b"reads_sampled"], use[b"writes_sampled"]) for use in map(truth.pairs, row.get(b"used_by", []))}
+
+
+def test_who_reads_and_who_writes_a_shared_prefix_is_known(quiet):
+    admin = quiet.admin
+    for name in ("app1", "app2"):
+        admin.call("ACL", "SETUSER", name, "~shared:*")
+    admin.call("ACL", "SETUSER", "reader", "on", ">secret", "%R~shared:*", "~reader:*", "+@all")
+    acl_taken_in(admin)
+    rest(admin)
+    app1, app2, reader = (quiet.session(name) for name in ("app1", "app2", "reader"))
+    app1.pipeline([("SET", "shared:a", "x")] * 3 + [("GET", "shared:a"), ("HGET", "shared:none", "f")])
+    app1.pipeline([("MULTI",), ("SET", "shared:b", "x"), ("GET", "shared:b"), ("EXEC",), ("MULTI",), ("SET", "shared:b", "x"), ("DISCARD",)])
+    rest(admin)
+    app1.call("EVAL", "redis.call('SET', KEYS[1], 'x')", 1, "shared:a")
+    app2.pipeline([("MGET", "shared:a", "shared:b"), ("DEL", "shared:none"), ("GETDEL", "shared:none")])
+    refused = reader.pipeline([("SET", "reader:1", "x"), ("GET", "shared:a"), ("SET", "shared:a", "x")])
+    assert "permission" in str(refused[2])
+    writes = 0 if quiet.version >= (9, 1) else 1  # nobody tells of refusals before
+    expected = {b"app1": (3, 5), b"app2": (2, 2), b"reader": (1, writes)}
+    assert used_by(admin, "app1", b"shared:") == expected and used_by(admin, "reader", b"reader:") == {}
+    rest(admin)
+    admin.pipeline([("GET", "reader:1"), ("SET", "reader:1", "x")])
+    reader.call("GET", "reader:1")
+    assert used_by(admin, "reader", b"reader:") == {b"default": (1, 1), b"reader": (1, 0)}
+    assert "used_by" not in str(app1.call("TENANTS.ME"))
+    admin.call("ACL", "DELUSER", "app2")
+    acl_taken_in(admin)
+    assert used_by(admin, "app1", b"shared:") == expected, "it was so"
+    admin.call("TENANTS.RESETSTAT")
+    assert used_by(admin, "app1", b"shared:") == {}
+
+
+def test_many_uses_of_a_shared_prefix_are_estimated_by_user(quiet, seed):
+    admin, choose = quiet.admin, random.Random(seed)
+    for name in ("app1", "app2"):
+        admin.call("ACL", "SETUSER", name, "~shared:*")
+    acl_taken_in(admin)
+    sessions = {name: quiet.session(name.decode()) for name in (b"app1", b"app2")}
+    batches = {b"app1": [("SET", "shared:k", "x")] * 240 + [("GET", "shared:k")] * 60, b"app2": [("GET", "shared:k")] * 100 + [("PING",)] * 200}
+    sent, start = dict.fromkeys(sessions, 0), read_info(admin).status["uptime_seconds"]
+    while read_info(admin).status["uptime_seconds"] < start + 5 or min(sent.values()) < 30:
+        name = choose.choice(list(sessions))
+        sessions[name].pipeline(choose.sample(batches[name], 300))
+        sent[name] += 1
+    found = used_by(admin, "app1", b"shared:")
+    for estimate, right in zip((*found[b"app1"], *found[b"app2"]), (60 * sent[b"app1"], 240 * sent[b"app1"], 100 * sent[b"app2"], 0)):
+        assert abs(estimate - right) <= 0.4 * right, f"seed {seed}: {found}, {sent}"
 
 
 def test_expired_and_evicted_keys_are_their_prefixes(quiet):

@@ -8,6 +8,8 @@ from redis.exceptions import ResponseError
 
 from tenants import acl_taken_in, full_pass, pages, quick_passes
 
+pytestmark = pytest.mark.newest_server("rows and pages are the module's; test_publish.py asks every server")
+
 COMMANDS = ["TENANTS.LIST", "TENANTS.USERS", "TENANTS.PREFIXES"]
 OWN = {"TENANTS.LIST": {b"orphans", b"internal", b"other", b"overhead"}, "TENANTS.USERS": {b"internal", b"other"}, "TENANTS.PREFIXES": {b"none", b"other"}}
 USERS = 60
