@@ -46,11 +46,11 @@ std::uint32_t PrefixTable::find_in_acl(std::uint64_t hash, std::string_view name
 }
 
 // The best of those with this head that match. What has another head of the same hash can do so only rightly.
-std::uint32_t PrefixTable::find_matching(std::uint64_t head, std::string_view key) const {
-  auto place = std::ranges::lower_bound(matching_, head, {}, &Matching::hash);
-  for (; place != matching_.end() && place->hash == head; ++place)
-    if (const Prefix& prefix = rows_[place->row]; matches(std::string_view(prefix.name).substr(prefix.glob), key))
-      return place->row;
+std::uint32_t PrefixTable::find_matching(std::uint64_t place, std::string_view key) const {
+  if (const Place* found = places_.find(place))
+    for (std::uint32_t row : found->rows)
+      if (const Prefix& prefix = rows_[row]; matches(std::string_view(prefix.name).substr(prefix.glob), key))
+        return row;
   return 0;
 }
 
@@ -59,7 +59,30 @@ std::vector<std::uint64_t> PrefixTable::places_of(const Limits& limits) const {
   std::vector<std::uint64_t> places;
   for (int db : limits.databases) places.push_back(hash_in(db, hash));
   if (places.empty()) places.push_back(hash);
+  for (std::uint64_t& place : places) place += place == 0;
   return places;
+}
+
+bool PrefixTable::goes_before(std::uint32_t a, std::uint32_t b) const {
+  auto rank = [this](std::uint32_t row) {
+    const Prefix& prefix = rows_[row];
+    return std::tuple(prefix.glob - prefix.name.size(), prefix.name.size(), std::string_view(prefix.name));
+  };
+  return rank(a) < rank(b);
+}
+
+// So that a row can be put there without memory.
+void PrefixTable::make_places(const std::vector<std::uint64_t>& places) {
+  for (std::uint64_t id : places) {
+    Place* place = places_.find(id);
+    if (!place) place = &places_.insert(id);
+    place->rows.reserve(place->rows.size() + 1);
+  }
+}
+
+void PrefixTable::erase_if_empty(const std::vector<std::uint64_t>& places) {
+  for (std::uint64_t id : places)
+    if (Place* place = places_.find(id); place && place->rows.empty()) places_.erase(id);
 }
 
 std::uint32_t PrefixTable::make(std::uint64_t hash, std::string_view name, Covers covers) {
@@ -114,9 +137,8 @@ std::vector<std::uint32_t> PrefixTable::named(std::string_view name) const {
   for (Covers covers : {Covers::kBelow, Covers::kOne, Covers::kMatching})
     if (std::uint32_t row = find(hash_of(name, covers), name, covers)) rows.push_back(row);
   std::erase_if(rows, [&](std::uint32_t row) { return title(row).name != name; });
-  for (const Matching& each : matching_)
-    if (rows_[each.row].plain && title(each.row).name == name && !std::ranges::count(rows, each.row))
-      rows.push_back(each.row);
+  for (std::uint32_t row = kFirst; row < end_ && !plain_.empty(); ++row)
+    if (rows_[row].plain && title(row).name == name && !std::ranges::count(rows, row)) rows.push_back(row);
   for (std::uint32_t own : {kNone, kOther})
     if (rows.empty() && rows_[own].name == name) rows.push_back(own);
   return rows;
@@ -194,7 +216,7 @@ bool PrefixTable::has_shorter(std::string_view name) const {
     std::string_view head = name.substr(0, length);
     std::uint64_t hash = hash_of(head, Covers::kBelow);
     if (std::uint32_t row = find(hash, head, Covers::kBelow); row && !rows_[row].is_orphan()) return true;
-    if (matching && std::ranges::binary_search(matching_, hash, {}, &Matching::hash)) return true;
+    if (matching && places_.find(hash)) return true;
   }
   return false;
 }
@@ -234,30 +256,37 @@ PrefixTable::Entered PrefixTable::enter(std::string_view name, Covers covers, bo
     if (limits.glob.starts_with(in_all.name)) plain = limits.glob.substr(0, in_all.name.size());  // else: backslashes
     plain_covers = in_all.covers;
     plain_id = identity(plain, plain_covers);
-    if (!limits.databases.empty() && !plain.empty()) plain_.try_emplace(plain_id, 0);
   }
   lengths_.reserve(lengths_.size() + 1);
-  matching_.reserve(matching_.size() + places.size());
   std::uint64_t hash = hash_of(name, covers);
   std::uint32_t row = find(hash, name, covers);
   if (row && rows_[row].*by) return {row, false};
-  auto is_full = [this](std::uint64_t place) {
-    return std::ranges::upper_bound(matching_, place, {}, &Matching::hash) -
-               std::ranges::lower_bound(matching_, place, {}, &Matching::hash) >=
-           std::ptrdiff_t{kMostMatching};
+  auto is_full = [this](std::uint64_t id) {
+    const Place* place = places_.find(id);
+    return place && place->rows.size() >= kMostMatching;
   };
-  auto refused = [&]() -> Entered {
-    if (auto found = plain_.find(plain_id); found != plain_.end() && found->second == 0) plain_.erase(found);
-    return {};
-  };
-  if (limits.databases.size() > kMostDatabases || std::ranges::any_of(places, is_full)) {
+  if (places_.size() + places.size() > kMostPlaces || std::ranges::any_of(places, is_full)) {
     ++dropped_;
-    return refused();
+    return {};
   }
   bool known = row != 0;
   if (!row && !has_room() && name.size() <= kLongestName) full_ |= make_room();
-  if (!row) row = make(hash, name, covers);
-  if (!row) return refused();  // its keys stay with their segment or "(other)"; dropped() says so
+  auto undo = [&] {
+    erase_if_empty(places);
+    if (auto found = plain_.find(plain_id); found != plain_.end() && found->second == 0) plain_.erase(found);
+  };
+  try {
+    if (!limits.databases.empty() && !plain.empty()) plain_.try_emplace(plain_id, 0);
+    make_places(places);
+    if (!row) row = make(hash, name, covers);
+  } catch (...) {
+    undo();
+    throw;
+  }
+  if (!row) {  // its keys stay with their segment or "(other)"; dropped() says so
+    undo();
+    return {};
+  }
   Prefix& prefix = rows_[row];
   bool moves = (!known && full_) || moves_keys(prefix), counted = !prefix.is_orphan();
   prefix.*by = true;
@@ -266,7 +295,7 @@ PrefixTable::Entered PrefixTable::enter(std::string_view name, Covers covers, bo
   if (prefix.glob) {
     prefix.plain = static_cast<std::uint32_t>(plain.size());
     prefix.plain_covers = plain_covers;
-    if (prefix.plain) ++plain_[plain_id];
+    if (prefix.plain) ++plain_.find(plain_id)->second;
   }
   auto length = static_cast<std::uint32_t>(head);
   auto place = std::ranges::lower_bound(lengths_, length, {}, &Length::length);
@@ -274,25 +303,25 @@ PrefixTable::Entered PrefixTable::enter(std::string_view name, Covers covers, bo
   ++(prefix.glob ? place->limited : places.empty() ? place->heads : place->matching);
   rows_of_one_ += covers == Covers::kOne;
   limited_ += prefix.glob > 0;
-  auto before = [&](const Matching& a, const Matching& b) {
-    const Prefix &one = rows_[a.row], &other = rows_[b.row];
-    auto rank = [](const Prefix& its) { return std::pair(its.name.size(), std::string_view(its.name)); };
-    std::size_t size = one.name.size() - one.glob, other_size = other.name.size() - other.glob;
-    return a.hash != b.hash ? a.hash < b.hash : size != other_size ? size > other_size : rank(one) < rank(other);
-  };
-  for (std::uint64_t at : places) {
-    Matching own{at, row, length};
-    matching_.insert(std::ranges::lower_bound(matching_, own, before), own);
+  auto before = [this](std::uint32_t a, std::uint32_t b) { return goes_before(a, b); };
+  for (std::uint64_t id : places) {
+    std::vector<std::uint32_t>& rows = places_.find(id)->rows;
+    rows.insert(std::ranges::lower_bound(rows, row, before), row);
   }
   return {row, moves, true};
 }
 
 bool PrefixTable::leave(std::uint32_t row, bool Prefix::*by) {
   Prefix& prefix = rows_[row];
-  bool matching = prefix.covers == Covers::kMatching;
-  auto length = matching ? std::ranges::find(matching_, row, &Matching::row)->length
-                         : static_cast<std::uint32_t>(prefix.name.size());
-  bool moves = moves_keys(prefix);
+  bool matching = prefix.covers == Covers::kMatching, moves = moves_keys(prefix);
+  Limits limits{{}, prefix.name};
+  std::vector<std::uint64_t> places;
+  std::size_t length = prefix.name.size();
+  if (matching) {
+    limits = limits_of_name(prefix.name);
+    places = places_of(limits);
+    length = head_of_glob(limits.glob).size();
+  }
   prefix.*by = false;
   if (!prefix.in_acl) prefix.owner = prefix.users = 0;
   if (!prefix.is_orphan()) return moves;
@@ -304,7 +333,8 @@ bool PrefixTable::leave(std::uint32_t row, bool Prefix::*by) {
   if (prefix.plain)
     if (auto found = plain_.find(identity(plain_name(prefix), prefix.plain_covers)); --found->second == 0)
       plain_.erase(found);
-  if (matching) std::erase_if(matching_, [row](const Matching& each) { return each.row == row; });
+  for (std::uint64_t id : places) std::erase(places_.find(id)->rows, row);
+  erase_if_empty(places);
   return moves;
 }
 

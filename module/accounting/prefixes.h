@@ -20,6 +20,7 @@
 #include "module/accounting/acl.h"
 #include "module/accounting/lookups.h"
 #include "module/accounting/seen_keys.h"
+#include "module/accounting/steady_table.h"
 
 namespace tenants {
 
@@ -49,7 +50,7 @@ class PrefixTable {
   static constexpr std::uint32_t kFirst = 2;
   static constexpr std::size_t kLongestName = 256;  // a longer first segment falls under "(other)"
   static constexpr std::size_t kMostMatching = 64;  // patterns (Covers::kMatching) with the same head; more own nothing
-  static constexpr std::size_t kMostDatabases = 4096;  // of one that holds in some only; with more it owns nothing
+  static constexpr std::size_t kMostPlaces = std::size_t{1} << 16;  // pairs of head and database; more own nothing
 
   // `seed` keys the hash, so that nobody can craft names that collide.
   PrefixTable(std::size_t capacity, std::string separators, std::uint64_t seed);
@@ -147,7 +148,7 @@ class PrefixTable {
   static std::uint64_t hash_in(int db, std::uint64_t hash) {
     return hash ^ (static_cast<std::uint64_t>(db) + 1) * 0xd6e8feb86659fd93u;
   }
-  std::uint32_t find_matching(std::uint64_t head, std::string_view key) const;
+  std::uint32_t find_matching(std::uint64_t place, std::string_view key) const;
   std::string_view plain_name(const Prefix& prefix) const {
     return std::string_view(prefix.name).substr(prefix.glob, prefix.plain);
   }
@@ -157,6 +158,9 @@ class PrefixTable {
   }
   // Where it is found: once, or in each of its databases.
   std::vector<std::uint64_t> places_of(const Limits& limits) const;
+  bool goes_before(std::uint32_t a, std::uint32_t b) const;
+  void make_places(const std::vector<std::uint64_t>& places);
+  void erase_if_empty(const std::vector<std::uint64_t>& places);
   std::uint32_t make(std::uint64_t hash, std::string_view name, Covers covers);
   Entered enter(std::string_view name, Covers covers, bool Prefix::*by, const std::function<bool()>& make_room);
   bool leave(std::uint32_t row, bool Prefix::*by);
@@ -174,11 +178,12 @@ class PrefixTable {
     std::uint32_t length, heads, matching, limited;
   };
   std::vector<Length> lengths_;  // of all heads, ascending, and how many of each; Covers::kMatching apart
-  struct Matching {
-    std::uint64_t hash;         // of its head, or of that in a database
-    std::uint32_t row, length;  // of the head
+  struct Place {
+    std::uint64_t id = 0;  // the hash of a head, or of that in a database
+    std::uint32_t next = 0;
+    std::vector<std::uint32_t> rows;  // Covers::kMatching, in the ACL; the longest first
   };
-  std::vector<Matching> matching_;  // all in the ACL, by hash; of one head the longest first
+  SteadyTable<Place, 32> places_;
   std::vector<std::uint32_t> free_;
   std::string separators_;
   std::uint64_t seed_;
