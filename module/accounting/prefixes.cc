@@ -46,8 +46,8 @@ std::uint32_t PrefixTable::find_in_acl(std::uint64_t hash, std::string_view name
 }
 
 // The best of those with this head that match. What has another head of the same hash can do so only rightly.
-std::uint32_t PrefixTable::find_matching(std::uint64_t place, std::string_view key) const {
-  if (const Place* found = places_.find(place))
+std::uint32_t PrefixTable::find_matching(std::uint64_t hash, std::string_view key) const {
+  if (const Place* found = place(hash))
     for (std::uint32_t row : found->rows)
       if (const Prefix& prefix = rows_[row]; matches(std::string_view(prefix.name).substr(prefix.glob), key))
         return row;
@@ -59,14 +59,15 @@ std::vector<std::uint64_t> PrefixTable::places_of(const Limits& limits) const {
   std::vector<std::uint64_t> places;
   for (int db : limits.databases) places.push_back(hash_in(db, hash));
   if (places.empty()) places.push_back(hash);
-  for (std::uint64_t& place : places) place += place == 0;
+  for (std::uint64_t& id : places) id += id == 0;
   return places;
 }
 
 bool PrefixTable::goes_before(std::uint32_t a, std::uint32_t b) const {
   auto rank = [this](std::uint32_t row) {
     const Prefix& prefix = rows_[row];
-    return std::tuple(prefix.glob - prefix.name.size(), prefix.name.size(), std::string_view(prefix.name));
+    auto glob = static_cast<std::ptrdiff_t>(prefix.name.size() - prefix.glob);
+    return std::tuple(-glob, prefix.name.size(), std::string_view(prefix.name));
   };
   return rank(a) < rank(b);
 }
@@ -216,7 +217,7 @@ bool PrefixTable::has_shorter(std::string_view name) const {
     std::string_view head = name.substr(0, length);
     std::uint64_t hash = hash_of(head, Covers::kBelow);
     if (std::uint32_t row = find(hash, head, Covers::kBelow); row && !rows_[row].is_orphan()) return true;
-    if (matching && places_.find(hash)) return true;
+    if (matching && place(hash)) return true;
   }
   return false;
 }

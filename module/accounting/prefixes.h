@@ -137,6 +137,11 @@ class PrefixTable {
     std::uint64_t hash = 0;
     std::uint32_t row = 0;  // 0: empty
   };
+  struct Place {
+    std::uint64_t id = 0;  // the hash of a head, or of that in a database
+    std::uint32_t next = 0;
+    std::vector<std::uint32_t> rows;  // Covers::kMatching, in the ACL; the longest first
+  };
 
   std::uint64_t step(std::uint64_t hash, char byte) const {
     return (hash ^ static_cast<unsigned char>(byte)) * multiplier_;
@@ -148,7 +153,8 @@ class PrefixTable {
   static std::uint64_t hash_in(int db, std::uint64_t hash) {
     return hash ^ (static_cast<std::uint64_t>(db) + 1) * 0xd6e8feb86659fd93u;
   }
-  std::uint32_t find_matching(std::uint64_t place, std::string_view key) const;
+  const Place* place(std::uint64_t hash) const { return places_.find(hash ? hash : 1); }
+  std::uint32_t find_matching(std::uint64_t hash, std::string_view key) const;
   std::string_view plain_name(const Prefix& prefix) const {
     return std::string_view(prefix.name).substr(prefix.glob, prefix.plain);
   }
@@ -178,11 +184,6 @@ class PrefixTable {
     std::uint32_t length, heads, matching, limited;
   };
   std::vector<Length> lengths_;  // of all heads, ascending, and how many of each; Covers::kMatching apart
-  struct Place {
-    std::uint64_t id = 0;  // the hash of a head, or of that in a database
-    std::uint32_t next = 0;
-    std::vector<std::uint32_t> rows;  // Covers::kMatching, in the ACL; the longest first
-  };
   SteadyTable<Place, 32> places_;
   std::vector<std::uint32_t> free_;
   std::string separators_;

@@ -191,6 +191,8 @@ TEST(Prefixes, a_pattern_of_some_databases_has_keys_of_these_only) {
   EXPECT_EQ(name(5, ""), "db=5 ~*");
   EXPECT_EQ(name(6, "x"), "(none)");
   EXPECT_TRUE(table.enter_acl("x:", Covers::kBelow).moves_keys) << "it takes keys from db=5";
+  table.enter_acl("db=5 ~", Covers::kMatching);
+  EXPECT_EQ(name(5, ""), "db=5 ~*");  // the longer pattern
   std::vector<Head> heads;
   for (int i = 0; i < 1000; ++i) heads.push_back({"db=" + std::to_string(i) + " ~*", Covers::kMatching});
   set_acl(table, heads);
@@ -201,6 +203,12 @@ TEST(Prefixes, a_pattern_of_some_databases_has_keys_of_these_only) {
   EXPECT_EQ(name(5, "x"), "(none)");
   EXPECT_EQ(table.enter_acl("db=0-65536 ~*", Covers::kMatching).row, 0u) << "one database too many";
   EXPECT_EQ(table.dropped(), 1u);
+}
+
+TEST(Prefixes, a_pattern_is_found_whatever_its_head_hashes_to) {
+  PrefixTable table(10, ":", 0);  // nothing hashes to 0
+  set_acl(table, {{"*a", Covers::kMatching}});
+  EXPECT_EQ(name_of(table, "xa"), "*a");
 }
 
 TEST(Prefixes, of_one_head_no_more_patterns_are_tried_than_a_bound) {
