@@ -10,6 +10,7 @@ import pytest
 from conftest import REPOSITORY, server_binary
 from info import read_info
 from tenants import acl_taken_in, full_pass, quick_passes, resp3
+from waiting import wait_until
 
 DOCUMENTS = sorted([*(REPOSITORY / "docs").glob("*.md"), *REPOSITORY.glob("*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -62,6 +63,7 @@ def example(launch):
     server.session("search").pipeline([("SET", f"search:q:{n}", "x") for n in range(9)])
     acl_taken_in(server.admin)
     full_pass(server.admin)
+    wait_until(lambda: "bytes_change" in str(server.admin.call("TENANTS.TOP", "keys")), "TOP to remember how much there was")
     return server
 
 
