@@ -1,7 +1,6 @@
 #include "module/accounting/acl.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "module/accounting/glob.h"
 
@@ -41,11 +40,7 @@ std::size_t literal_size(std::string_view glob) {
 
 std::string head_of_glob(std::string_view glob) {
   std::string head;
-  std::string_view literal = glob.substr(0, literal_size(glob));
-  for (std::size_t i = 0; i < literal.size(); ++i) {
-    if (literal[i] == '\\' && i + 1 < literal.size()) ++i;
-    head += literal[i];
-  }
+  for_each_byte_of_head(glob, [&](char byte) { head += byte; });
   return head;
 }
 
@@ -65,26 +60,6 @@ KeyPattern pattern_of_glob(std::string_view glob) {
 
 namespace {
 
-// Calls `visit(first, last)` for each of "0-2,7".
-template <typename Visit>
-void for_each_range(std::string_view list, Visit visit) {
-  const char *at = list.data(), *end = at + list.size();
-  while (at < end) {
-    int first = 0, last = 0;
-    auto [after, error] = std::from_chars(at, end, first);
-    if (error != std::errc()) return;
-    last = first;
-    if (after < end && *after == '-') {
-      auto [after_last, wrong] = std::from_chars(after + 1, end, last);
-      if (wrong != std::errc()) return;
-      after = after_last;
-    }
-    visit(first, last);
-    at = after + (after < end && *after == ',');
-    if (at == after && at < end) return;
-  }
-}
-
 constexpr std::string_view kDatabases = "db=";
 
 }  // namespace
@@ -92,7 +67,7 @@ constexpr std::string_view kDatabases = "db=";
 std::vector<int> databases_of_rule(std::string_view rule) {
   std::vector<int> databases;
   if (!rule.starts_with(kDatabases)) return databases;
-  for_each_range(rule.substr(kDatabases.size()), [&](int first, int) { databases.push_back(first); });
+  for_each_database(rule.substr(kDatabases.size()), [&](int db) { databases.push_back(db); });
   std::ranges::sort(databases);
   databases.erase(std::unique(databases.begin(), databases.end()), databases.end());
   return databases;
@@ -116,11 +91,7 @@ void limit_to_databases(KeyPattern& pattern, const std::vector<int>& databases) 
 Limits limits_of_name(std::string_view name) {
   std::size_t tilde = name.starts_with(kDatabases) ? name.find(" ~") : std::string_view::npos;
   if (tilde == std::string_view::npos) return {{}, name};
-  Limits limits{{}, name.substr(tilde + 2)};
-  for_each_range(name.substr(kDatabases.size(), tilde - kDatabases.size()), [&](int first, int last) {
-    for (long long db = first; db <= last; ++db) limits.databases.push_back(static_cast<int>(db));
-  });
-  return limits;
+  return {name.substr(kDatabases.size(), tilde - kDatabases.size()), name.substr(tilde + 2)};
 }
 
 std::string key_of_glob(std::string_view glob) {

@@ -1,6 +1,7 @@
 // What an ACL rule says about keys and commands, as far as ownership goes.
 #pragma once
 
+#include <charconv>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -39,12 +40,36 @@ std::vector<int> databases_of_rule(std::string_view rule);
 // pattern that holds in all is named so, for the server refuses spaces in them.
 void limit_to_databases(KeyPattern& pattern, const std::vector<int>& databases);
 
-// What such a name says, or that of another pattern with kMatching: no databases, and the whole is the glob.
+// What such a name says: "0-2,7" and "app1:*"; of another pattern with kMatching nothing, and the whole. No memory.
 struct Limits {
-  std::vector<int> databases;
-  std::string_view glob;
+  std::string_view databases, glob;
 };
 Limits limits_of_name(std::string_view name);
+
+// Calls `visit(db)` for each of "0-2,7".
+template <typename Visit>
+void for_each_database(std::string_view databases, Visit visit) {
+  const char *at = databases.data(), *end = at + databases.size();
+  while (at < end) {
+    int first = 0, last = 0;
+    auto [after, error] = std::from_chars(at, end, first);
+    if (error != std::errc()) return;
+    last = first;
+    if (after < end && *after == '-') after = std::from_chars(after + 1, end, last).ptr;
+    for (long long db = first; db <= last; ++db) visit(static_cast<int>(db));
+    if (after < end && *after != ',') return;
+    at = after + 1;
+  }
+}
+
+// Calls `visit(byte)` for each byte of head_of_glob(glob).
+template <typename Visit>
+void for_each_byte_of_head(std::string_view glob, Visit visit) {
+  for (std::size_t i = 0; i < glob.size() && glob[i] != '*' && glob[i] != '?' && glob[i] != '['; ++i) {
+    if (glob[i] == '\\' && i + 1 < glob.size()) ++i;
+    visit(glob[i]);
+  }
+}
 
 // A key that the glob matches.
 std::string key_of_glob(std::string_view glob);

@@ -53,7 +53,9 @@ TEST(Acl, a_pattern_that_holds_in_some_databases_is_named_by_them) {
     EXPECT_EQ(patterns[0].covers, Covers::kMatching);
     EXPECT_EQ(patterns[0].database, databases[0]);
     Limits limits = limits_of_name(patterns[0].name);
-    EXPECT_EQ(limits.databases, databases) << name;
+    std::vector<int> named;
+    for_each_database(limits.databases, [&](int db) { named.push_back(db); });
+    EXPECT_EQ(named, databases) << name;
     EXPECT_EQ(limits.glob, std::string_view(keys).substr(std::string_view(keys).find('~') + 1));
   };
   expect("db=3", "~app1:*", "db=3 ~app1:*", {3});

@@ -54,15 +54,6 @@ std::uint32_t PrefixTable::find_matching(std::uint64_t hash, std::string_view ke
   return 0;
 }
 
-std::vector<std::uint64_t> PrefixTable::places_of(const Limits& limits) const {
-  std::uint64_t hash = hash_of(head_of_glob(limits.glob), Covers::kBelow);
-  std::vector<std::uint64_t> places;
-  for (int db : limits.databases) places.push_back(hash_in(db, hash));
-  if (places.empty()) places.push_back(hash);
-  for (std::uint64_t& id : places) id += id == 0;
-  return places;
-}
-
 bool PrefixTable::goes_before(std::uint32_t a, std::uint32_t b) const {
   auto rank = [this](std::uint32_t row) {
     const Prefix& prefix = rows_[row];
@@ -81,9 +72,8 @@ void PrefixTable::make_places(const std::vector<std::uint64_t>& places) {
   }
 }
 
-void PrefixTable::erase_if_empty(const std::vector<std::uint64_t>& places) {
-  for (std::uint64_t id : places)
-    if (Place* place = places_.find(id); place && place->rows.empty()) places_.erase(id);
+void PrefixTable::erase_if_empty(std::uint64_t id) {
+  if (const Place* place = places_.find(id); place && place->rows.empty()) places_.erase(id);
 }
 
 std::uint32_t PrefixTable::make(std::uint64_t hash, std::string_view name, Covers covers) {
@@ -244,15 +234,16 @@ bool PrefixTable::moves_keys(const Prefix& prefix) const {
 PrefixTable::Entered PrefixTable::enter(std::string_view name, Covers covers, bool Prefix::*by,
                                         const std::function<bool()>& make_room) {
   Limits limits{{}, name};
+  auto length = static_cast<std::uint32_t>(name.size());  // of its head
+  std::vector<std::uint64_t> places;
+  if (covers == Covers::kMatching) {
+    limits = limits_of_name(name);
+    length = for_each_place(name, [&](std::uint64_t id) { places.push_back(id); });
+  }
   std::string_view plain;
   Covers plain_covers = covers;
   std::uint64_t plain_id = 0;
-  std::vector<std::uint64_t> places;
-  std::size_t head = name.size();
-  if (covers == Covers::kMatching) {
-    limits = limits_of_name(name);
-    places = places_of(limits);
-    head = head_of_glob(limits.glob).size();
+  if (!limits.databases.empty()) {
     KeyPattern in_all = pattern_of_glob(limits.glob);
     if (limits.glob.starts_with(in_all.name)) plain = limits.glob.substr(0, in_all.name.size());  // else: backslashes
     plain_covers = in_all.covers;
@@ -273,11 +264,11 @@ PrefixTable::Entered PrefixTable::enter(std::string_view name, Covers covers, bo
   bool known = row != 0;
   if (!row && !has_room() && name.size() <= kLongestName) full_ |= make_room();
   auto undo = [&] {
-    erase_if_empty(places);
+    for (std::uint64_t id : places) erase_if_empty(id);
     if (auto found = plain_.find(plain_id); found != plain_.end() && found->second == 0) plain_.erase(found);
   };
   try {
-    if (!limits.databases.empty() && !plain.empty()) plain_.try_emplace(plain_id, 0);
+    if (!plain.empty()) plain_.try_emplace(plain_id, 0);
     make_places(places);
     if (!row) row = make(hash, name, covers);
   } catch (...) {
@@ -298,7 +289,6 @@ PrefixTable::Entered PrefixTable::enter(std::string_view name, Covers covers, bo
     prefix.plain_covers = plain_covers;
     if (prefix.plain) ++plain_.find(plain_id)->second;
   }
-  auto length = static_cast<std::uint32_t>(head);
   auto place = std::ranges::lower_bound(lengths_, length, {}, &Length::length);
   if (place == lengths_.end() || place->length != length) place = lengths_.insert(place, {length, 0, 0, 0});
   ++(prefix.glob ? place->limited : places.empty() ? place->heads : place->matching);
@@ -315,17 +305,15 @@ PrefixTable::Entered PrefixTable::enter(std::string_view name, Covers covers, bo
 bool PrefixTable::leave(std::uint32_t row, bool Prefix::*by) {
   Prefix& prefix = rows_[row];
   bool matching = prefix.covers == Covers::kMatching, moves = moves_keys(prefix);
-  Limits limits{{}, prefix.name};
-  std::vector<std::uint64_t> places;
-  std::size_t length = prefix.name.size();
-  if (matching) {
-    limits = limits_of_name(prefix.name);
-    places = places_of(limits);
-    length = head_of_glob(limits.glob).size();
-  }
   prefix.*by = false;
   if (!prefix.in_acl) prefix.owner = prefix.users = 0;
   if (!prefix.is_orphan()) return moves;
+  auto length = static_cast<std::uint32_t>(prefix.name.size());
+  if (matching)
+    length = for_each_place(prefix.name, [&](std::uint64_t id) {
+      std::erase(places_.find(id)->rows, row);
+      erase_if_empty(id);
+    });
   rows_of_one_ -= prefix.covers == Covers::kOne;
   auto place = std::ranges::lower_bound(lengths_, length, {}, &Length::length);
   --(prefix.glob ? place->limited : matching ? place->matching : place->heads);
@@ -334,8 +322,6 @@ bool PrefixTable::leave(std::uint32_t row, bool Prefix::*by) {
   if (prefix.plain)
     if (auto found = plain_.find(identity(plain_name(prefix), prefix.plain_covers)); --found->second == 0)
       plain_.erase(found);
-  for (std::uint64_t id : places) std::erase(places_.find(id)->rows, row);
-  erase_if_empty(places);
   return moves;
 }
 

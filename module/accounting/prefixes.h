@@ -70,7 +70,7 @@ class PrefixTable {
     bool elsewhere;
   };
   Title title(std::uint32_t row) const;
-  // The rows with this very title, of the ACL or not. O(patterns that hold in some databases only).
+  // The rows with this very title, of the ACL or not. O(1), or O(rows) where some pattern holds in some databases only.
   std::vector<std::uint32_t> named(std::string_view name) const;
 
   // A pattern of the ACL comes: gives it a row, or takes that of the orphan of this name. Where the table is full,
@@ -82,7 +82,7 @@ class PrefixTable {
   };
   Entered enter_acl(
       std::string_view name, Covers covers, const std::function<bool()>& make_room = [] { return false; });
-  // It goes: the row is an orphan's from now on. True where that moves keys.
+  // It goes: the row is an orphan's from now on. True where that moves keys. No memory.
   bool leave_acl(std::uint32_t row);
   // The same for a name of tenants.prefixes.
   Entered enter_named(
@@ -153,7 +153,8 @@ class PrefixTable {
   static std::uint64_t hash_in(int db, std::uint64_t hash) {
     return hash ^ (static_cast<std::uint64_t>(db) + 1) * 0xd6e8feb86659fd93u;
   }
-  const Place* place(std::uint64_t hash) const { return places_.find(hash ? hash : 1); }
+  static std::uint64_t place_id(std::uint64_t hash) { return hash ? hash : 1; }
+  const Place* place(std::uint64_t hash) const { return places_.find(place_id(hash)); }
   std::uint32_t find_matching(std::uint64_t hash, std::string_view key) const;
   std::string_view plain_name(const Prefix& prefix) const {
     return std::string_view(prefix.name).substr(prefix.glob, prefix.plain);
@@ -162,11 +163,21 @@ class PrefixTable {
     auto found = plain_.find(id);
     return found != plain_.end() && found->second == 1;
   }
-  // Where it is found: once, or in each of its databases.
-  std::vector<std::uint64_t> places_of(const Limits& limits) const;
+  // Calls `visit(id)` for the place where a pattern of this name is found, or for that in each of its databases.
+  // Returns the length of its head. No memory.
+  template <typename Visit>
+  std::uint32_t for_each_place(std::string_view name, Visit visit) const {
+    Limits limits = limits_of_name(name);
+    std::uint64_t hash = seed_;
+    std::uint32_t length = 0;
+    for_each_byte_of_head(limits.glob, [&](char byte) { hash = step(hash, byte), ++length; });
+    if (limits.databases.empty()) visit(place_id(hash));
+    for_each_database(limits.databases, [&](int db) { visit(place_id(hash_in(db, hash))); });
+    return length;
+  }
   bool goes_before(std::uint32_t a, std::uint32_t b) const;
   void make_places(const std::vector<std::uint64_t>& places);
-  void erase_if_empty(const std::vector<std::uint64_t>& places);
+  void erase_if_empty(std::uint64_t id);
   std::uint32_t make(std::uint64_t hash, std::string_view name, Covers covers);
   Entered enter(std::string_view name, Covers covers, bool Prefix::*by, const std::function<bool()>& make_room);
   bool leave(std::uint32_t row, bool Prefix::*by);

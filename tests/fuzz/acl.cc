@@ -20,8 +20,7 @@ void heads_begin_what_matches(Input& input) {
     KeyPattern limited = read;
     limit_to_databases(limited, {1, 2, 4});
     Limits limits = limits_of_name(limited.name);
-    require(limits.databases == std::vector<int>{1, 2, 4} && limits.glob == read.glob &&
-            limits_of_name(read.name).glob == read.name);
+    require(limits.databases == "1-2,4" && limits.glob == read.glob && limits_of_name(read.name).glob == read.name);
   }
   if (matches(glob, text)) require(text.starts_with(head));
   KeyPattern pattern = pattern_of_glob(glob);

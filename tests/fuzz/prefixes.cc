@@ -35,10 +35,11 @@ std::uint32_t slowly(const PrefixTable& table, int db, std::string_view key) {
     if (prefix.named && below && (!named || prefix.name.size() > table[named].name.size())) named = row;
     Limits limits{{}, prefix.name};
     if (prefix.covers == Covers::kMatching) limits = limits_of_name(prefix.name);
-    bool limited = !limits.databases.empty();
+    bool limited = !limits.databases.empty(), here = !limited;
+    for_each_database(limits.databases, [&](int each) { here |= each == db; });
     bool has = below || (prefix.covers == Covers::kOne && key == prefix.name) ||
                (prefix.covers == Covers::kMatching && matches(limits.glob, key));
-    if (!prefix.in_acl || !has || (limited && !std::ranges::count(limits.databases, db))) continue;
+    if (!prefix.in_acl || !has || !here) continue;
     std::size_t head = prefix.covers == Covers::kMatching ? head_of_glob(limits.glob).size() : prefix.name.size();
     int order = prefix.covers == Covers::kOne ? 3 : limited ? 2 : prefix.covers == Covers::kMatching ? 1 : 0;
     std::tuple rank(head, order, limits.glob.size());
