@@ -77,9 +77,8 @@ bool ask_server(Module& module, std::uint64_t now) {
   return acl_is_read;
 }
 
-void do_chores(Module& module) {
+void do_chores(Module& module, std::uint64_t now) {
   settle_watched_exec(module);
-  std::uint64_t now = monotonic_usec();
   adapt_lookups(module, now);
   work_on_tally(module, now);
   if (std::exchange(module.loaded, false)) check_sums(module, false);
@@ -106,7 +105,7 @@ void on_tick(int fd, void*, int) noexcept {
     if (module.cpu.maybe_slow()) note_if_slow(module);
     std::uint64_t now = monotonic_usec();
     module.cpu.keep_up(module.core_wait.look(now), quiet, now);
-    do_chores(module);
+    do_chores(module, now);
   } catch (...) {  // out of memory: the next tick tries again
   }
   module.cpu.end_own(UserTable::kInternal, quiet);

@@ -45,9 +45,8 @@ class Counts {
     for (const auto& [db, database] : databases_) visit(db, database.total);
   }
   std::int64_t total() const { return total_; }
-  // The keys of these rows, ascending, in each database that has some; nothing where records were forgotten.
-  // O(databases
-  // + records log rows).
+  // The keys of these rows, ascending, in each database that has some; nothing where records were forgotten. O(rows +
+  // databases + records log rows).
   std::optional<std::map<int, std::int64_t>> by_database(std::span<const std::uint32_t> rows) const;
   std::uint64_t distance(const Counts& other) const;  // Σ |this − other| over the rows
   std::size_t records() const { return records_ ? records_->size() : 0; }

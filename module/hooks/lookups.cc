@@ -43,9 +43,9 @@ void count_lookup(Module& module, int db, server_api::String* name, std::uint32_
 void count_use(Module& module, const Client& client, std::uint32_t row, bool writes, std::uint64_t commands) {
   const Prefix& prefix = module.prefixes[row];
   std::uint32_t user = Attribution::row_of(client);
+  if (prefix.is_orphan()) return;
   std::uint64_t id = module.prefixes.identity(prefix.name, prefix.covers);
-  bool is_shared = prefix.users > 1 || module.prefixes.owner(row) != user || module.shared_use.has(id);
-  if (prefix.is_orphan() || !is_shared) return;
+  if (prefix.users < 2 && module.prefixes.owner(row) == user && !module.shared_use.has(id)) return;
   SharedUse::Use use{.name = name_of_user(module, user), .user = user};
   (writes ? use.writes : use.reads) = commands;
   module.shared_use.count(module.cpu.sequence(), id, use);

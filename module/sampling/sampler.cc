@@ -80,9 +80,7 @@ std::uint64_t CpuSampler::note_slow() {
   if (now <= since) return 0;
   // Between two stretches nobody measures: a long command is no matter of chance.
   if (running_ && waits_.load(std::memory_order_relaxed) && !measuring_) {
-    std::uint64_t used = std::min(now - since, not_settled(now));
-    used_[charged()].fetch_add(used, std::memory_order_relaxed);
-    own_.fetch_add(used, std::memory_order_release);
+    charge_by_clock(charged(), std::min(now - since, not_settled(now)));
   }
   return now - since;
 }
@@ -151,10 +149,7 @@ std::uint64_t CpuSampler::not_settled(std::uint64_t now) const {
 }
 
 void CpuSampler::settle(std::uint64_t now) {
-  std::uint64_t used = not_settled(now);
-  bool known = stretches_.split(
-      used, [this](std::uint32_t row, std::uint64_t share) { used_[row].fetch_add(share, std::memory_order_relaxed); });
-  if (known) own_.fetch_add(used, std::memory_order_release);
+  stretches_.split(not_settled(now), [this](std::uint32_t row, std::uint64_t share) { charge_by_clock(row, share); });
 }
 
 void CpuSampler::give_up(std::uint32_t row, std::uint32_t heir) {
@@ -163,7 +158,10 @@ void CpuSampler::give_up(std::uint32_t row, std::uint32_t heir) {
 }
 
 void CpuSampler::charge_own(std::uint64_t row, std::uint64_t now) {
-  std::uint64_t used = now - std::exchange(own_since_, now);
+  charge_by_clock(row, now - std::exchange(own_since_, now));
+}
+
+void CpuSampler::charge_by_clock(std::uint64_t row, std::uint64_t used) {
   used_[row].fetch_add(used, std::memory_order_relaxed);
   own_.fetch_add(used, std::memory_order_release);
 }

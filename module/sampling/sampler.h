@@ -98,6 +98,7 @@ class CpuSampler {
   static void* run(void* self);
   void loop();
   void charge_own(std::uint64_t row, std::uint64_t now);
+  void charge_by_clock(std::uint64_t row, std::uint64_t used);
   void end_command(std::uint64_t before, std::uint64_t now);
   std::uint64_t not_settled(std::uint64_t now) const;
   void settle(std::uint64_t now);

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-import truth
 from info import read_info, total
 from tenants import acl_taken_in, quick_passes
+from truth import pairs
 from waiting import wait_until
 
 
@@ -153,8 +153,8 @@ def test_many_reads_are_estimated_by_prefix(quiet, seed):
 
 def used_by(session, tenant, prefix):
     """{user: (reads, writes)}"""
-    row = next(row for row in map(truth.pairs, truth.pairs(session.call("TENANTS.GET", tenant))[b"prefixes"]) if row[b"name"] == prefix)
-    return {use[b"name"]: (use[b"reads_sampled"], use[b"writes_sampled"]) for use in map(truth.pairs, row.get(b"used_by", []))}
+    row = next(row for row in map(pairs, pairs(session.call("TENANTS.GET", tenant))[b"prefixes"]) if row[b"name"] == prefix)
+    return {use[b"name"]: (use[b"reads_sampled"], use[b"writes_sampled"]) for use in map(pairs, row.get(b"used_by", []))}
 
 
 def test_who_reads_and_who_writes_a_shared_prefix_is_known(quiet):

@@ -164,11 +164,15 @@ def test_a_key_belongs_to_the_best_pattern_of_which_the_server_says_that_it_matc
         admin.call("ACL", "DELUSER", *[f"u{number}" for number in range(len(globs))])
 
 
+def need_users_limited_to_databases(admin):
+    if admin.outcome("ACL", "SETUSER", "probe", "db=0") != b"OK":
+        pytest.skip("servers before 9.1 limit no user to databases")
+
+
 def rank_in_databases(glob, databases):
     """As above; of those with the same head one that holds in some databases only before others, but for the key itself."""
     head, has_rest, is_below, longest, name = rank(glob)
-    ranges = [list(run) for run in runs(databases)]
-    limited = "db=" + ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in ranges) + " ~" + name if databases else name
+    limited = "db=" + ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs(databases)) + " ~" + name if databases else name
     kind = 0 if not has_rest and not databases else 1 if databases else 3 if is_below else 2
     return head, kind, longest, len(limited), limited
 
@@ -178,11 +182,10 @@ def runs(numbers):
     return [[number for _, number in run] for _, run in itertools.groupby(enumerate(sorted(numbers)), lambda pair: pair[1] - pair[0])]
 
 
-@pytest.mark.parametrize("server_keys", [False, True], ids=["keys_after_the_rules", "keys_before_the_rules"])
-def test_a_pattern_that_holds_in_some_databases_has_keys_of_these_only(admin, seed, server_keys):
+@pytest.mark.parametrize("keys_first", [False, True], ids=["keys_after_the_rules", "keys_before_the_rules"])
+def test_a_pattern_that_holds_in_some_databases_has_keys_of_these_only(admin, seed, keys_first):
     """Each user has one pattern and its databases; ACL DRYRUN speaks of the database that is selected."""
-    if str(admin.outcome("ACL", "SETUSER", "probe", "db=0")) != "b'OK'":
-        pytest.skip("servers before 9.1 limit no user to databases")
+    need_users_limited_to_databases(admin)
     rng = random.Random(seed)
     keys = {db: {"".join(rng.choices("abt:.*", k=rng.randrange(1, 9))) for _ in range(40)} for db in range(4)}
 
@@ -195,7 +198,7 @@ def test_a_pattern_that_holds_in_some_databases_has_keys_of_these_only(admin, se
     def write():
         list(in_each_database(lambda db: [("SET", key, "x") for key in keys[db]]))
 
-    if server_keys:
+    if keys_first:
         write()
     for round in range(3):
         rules = {}  # {(pattern, databases): user}
@@ -205,7 +208,7 @@ def test_a_pattern_that_holds_in_some_databases_has_keys_of_these_only(admin, se
                 rules.setdefault((re.sub(r"(?<!\\)\*+$", "*", glob), databases), f"u{len(rules)}")
         for (glob, databases), name in rules.items():
             user(admin, name, f"~{glob}", "+@all", *(["db=" + ",".join(map(str, databases))] if databases else []))
-        if round == 0 and not server_keys:
+        if round == 0 and not keys_first:
             write()
         if round == 2:
             admin.call("SWAPDB", 1, 3)
@@ -224,8 +227,7 @@ def test_a_pattern_that_holds_in_some_databases_has_keys_of_these_only(admin, se
 
 
 def test_a_pattern_of_some_databases_is_shown_by_its_plain_name_where_that_is_its_own(admin):
-    if str(admin.outcome("ACL", "SETUSER", "probe", "db=0")) != "b'OK'":
-        pytest.skip("servers before 9.1 limit no user to databases")
+    need_users_limited_to_databases(admin)
     user(admin, "app1", "~app1:*", "~app1:lock", "~a?b", "+@all", "db=0")
     create(admin, "app1:1", "app1:2", "app1:lock", "axb")
     admin.pipeline([("SELECT", 1), ("SET", "app1:stray", "x"), ("SELECT", 0)])
@@ -250,8 +252,7 @@ def test_a_pattern_of_some_databases_is_shown_by_its_plain_name_where_that_is_it
 
 
 def test_who_is_limited_to_a_database_and_has_all_keys_owns_what_lies_there(server, admin):
-    if str(admin.outcome("ACL", "SETUSER", "probe", "db=0")) != "b'OK'":
-        pytest.skip("servers before 9.1 limit no user to databases")
+    need_users_limited_to_databases(admin)
     for number in range(3, 16):
         user(admin, f"app{number}", "~*", "+@all", f"db={number}")
     user(admin, "both", "(~x:* db=1,2 +@all)")
