@@ -17,6 +17,7 @@
 #include "module/accounting/keyspace.h"
 #include "module/accounting/owners.h"
 #include "module/accounting/prefixes.h"
+#include "module/accounting/seen_databases.h"
 #include "module/accounting/settings.h"
 #include "module/accounting/shared_use.h"
 #include "module/accounting/users.h"
@@ -109,7 +110,7 @@ struct Sweep {
   std::uint64_t slices = 0, long_slices = 0;       // these took more than twice tenants.slice-usec of CPU time
   std::uint64_t coins = 0;                         // state of the generator; not 0
   std::size_t largest_in_all = 0;                  // bytes in the lists of largest keys of this pass
-  SeenKeys* database = nullptr;                    // the one it is at; null: no room
+  SeenDatabases::Database* database = nullptr;     // the one it is at; null: no room
   std::uint64_t burst_usec = 0;                    // CPU time of the burst so far
   std::uint64_t turns = 0;                         // slices, of the pass and of looks at random places
   std::uint64_t load_usec = 0, load_cpu_usec = 0;  // when the main thread's load was looked at, and its CPU clock then
@@ -175,8 +176,7 @@ struct Module {
   bool names_are_measured;       // MEMORY USAGE counts the key's name; on 8.1 only of short strings
 
   AclReading acl;
-  static constexpr std::size_t kMostDatabases = 1024;  // of which it is known what they hold, beyond their keys
-  std::map<int, SeenKeys> databases;
+  SeenDatabases databases;
   Sweep sweep;
   Places places;
   Tick tick;

@@ -82,6 +82,7 @@ void do_chores(Module& module, std::uint64_t now) {
   adapt_lookups(module, now);
   work_on_tally(module, now);
   if (std::exchange(module.loaded, false)) check_sums(module, false);
+  module.databases.tidy(module.sweep.number, module.sweep.complete);
   int flags = api.GetContextFlags(nullptr);
   bool script = flags & server_api::kFlagLua;
   bool loading = flags & (server_api::kFlagLoading | server_api::kFlagAsyncLoading);

@@ -12,6 +12,11 @@ namespace tenants {
 
 inline constexpr std::uint64_t kAbsent = ~std::uint64_t{0};  // not known
 
+// What is not known makes the sum unknown.
+inline void add_known(std::uint64_t& sum, std::uint64_t value) {
+  if (sum != kAbsent) sum = value == kAbsent ? kAbsent : sum + value;
+}
+
 // The numbers of one row; a column of this number is the same quantity in every row.
 using Values = std::span<const std::uint64_t>;
 

@@ -12,15 +12,6 @@ constexpr std::size_t kKeptDatabases = 1024;  // that have no keys any more
 
 }  // namespace
 
-template <typename Visit>
-void Counts::for_each_record(Visit visit) {
-  constexpr std::uint32_t kAtATime = 1024;
-  if (!records_) return;
-  std::uint32_t place = 0;
-  do place = records_->visit_some(place, kAtATime, visit);
-  while (place != 0);
-}
-
 void Counts::drop_records() {
   records_.reset();
   next_erased_ = 0;
@@ -120,22 +111,6 @@ void Counts::move(std::span<const std::uint32_t> from, std::uint32_t to) {
     records_->erase(moved.id);  // its place is free for the other one: that needs no memory
     if (keys != 0) record(identity, to, keys);
   });
-}
-
-std::optional<std::map<int, std::int64_t>> Counts::by_database(std::span<const std::uint32_t> rows) const {
-  if (!recorded_) return std::nullopt;
-  std::map<std::uint32_t, std::int64_t> by_identity;
-  for (std::uint32_t row : rows) by_identity[home_] += by_row_[row];
-  const_cast<Counts*>(this)->for_each_record([&](const Record& record) {
-    if (!std::ranges::binary_search(rows, static_cast<std::uint32_t>(record.id))) return;
-    by_identity[home_] -= record.keys;
-    by_identity[static_cast<std::uint32_t>(record.id >> 32)] += record.keys;
-  });
-  std::map<int, std::int64_t> keys;
-  for (const auto& [db, database] : databases_)
-    if (auto found = by_identity.find(database.identity); found != by_identity.end() && found->second > 0)
-      keys[db] = found->second;
-  return keys;
 }
 
 std::uint64_t Counts::distance(const Counts& other) const {

@@ -6,11 +6,13 @@
 // forgotten, and the keys have to be counted anew when one database is flushed.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "module/accounting/steady_table.h"
@@ -45,9 +47,10 @@ class Counts {
     for (const auto& [db, database] : databases_) visit(db, database.total);
   }
   std::int64_t total() const { return total_; }
-  // The keys of these rows, ascending, in each database that has some; nothing where records were forgotten. O(rows +
-  // databases + records log rows).
-  std::optional<std::map<int, std::int64_t>> by_database(std::span<const std::uint32_t> rows) const;
+  // Calls `visit(row, db, keys)` for each of these rows, ascending, and each database in which it has keys. False, and
+  // no call, where records were forgotten. O(rows + databases + records log rows).
+  template <typename Visit>
+  bool for_each_place(std::span<const std::uint32_t> rows, Visit visit) const;
   std::uint64_t distance(const Counts& other) const;  // Σ |this − other| over the rows
   std::size_t records() const { return records_ ? records_->size() : 0; }
 
@@ -69,7 +72,13 @@ class Counts {
   void drop_records();
   void forget_records();
   template <typename Visit>
-  void for_each_record(Visit visit);
+  void for_each_record(Visit visit) {
+    constexpr std::uint32_t kAtATime = 1024;
+    if (!records_) return;
+    std::uint32_t place = 0;
+    do place = records_->visit_some(place, kAtATime, visit);
+    while (place != 0);
+  }
 
   std::vector<std::int64_t> by_row_;
   std::map<int, Database> databases_;  // that have keys, or had since the last FLUSHALL: of these some are forgotten
@@ -80,5 +89,25 @@ class Counts {
   std::uint32_t next_erased_ = 0;  // the place to go on from
   bool recorded_ = true;           // all that should be
 };
+
+template <typename Visit>
+bool Counts::for_each_place(std::span<const std::uint32_t> rows, Visit visit) const {
+  if (!recorded_) return false;
+  std::unordered_map<std::uint32_t, int> numbers;
+  for (const auto& [db, database] : databases_) numbers[database.identity] = db;
+  std::vector<std::int64_t> at_home;
+  for (std::uint32_t row : rows) at_home.push_back(by_row_[row]);
+  const_cast<Counts*>(this)->for_each_record([&](const Record& record) {
+    auto row = std::ranges::lower_bound(rows, static_cast<std::uint32_t>(record.id));
+    if (row == rows.end() || *row != static_cast<std::uint32_t>(record.id)) return;
+    at_home[static_cast<std::size_t>(row - rows.begin())] -= record.keys;
+    auto number = numbers.find(static_cast<std::uint32_t>(record.id >> 32));
+    if (record.keys > 0 && number != numbers.end()) visit(*row, number->second, record.keys);
+  });
+  if (auto home = numbers.find(home_); home != numbers.end())
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      if (at_home[i] > 0) visit(rows[i], home->second, at_home[i]);
+  return true;
+}
 
 }  // namespace tenants

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace tenants {
 namespace {
@@ -43,13 +44,15 @@ void Sample::measured_other(std::uint64_t bytes, bool exact) {
 }
 
 std::optional<Estimate> Sample::estimate() const {
-  if (keys_measured() == 0 && (failed_ > 0 || lengths_ > 0)) return std::nullopt;
+  if (keys_measured() == 0 && failed_ > 0) return std::nullopt;
   double rest = lengths_ - certain_lengths_;
   Estimate result{certain_bytes_ + other_bytes_, 0};
   if (rest >= kPerKey) {  // the sums are whole numbers: there is a key
-    if (weighted_lengths_ == 0) return std::nullopt;
+    if (weighted_lengths_ == 0 && failed_ > 0) return std::nullopt;
     bool sampled = sampled_lengths_ > 0;
-    double ratio = sampled ? sampled_bytes_ / sampled_lengths_ : weighted_bytes_ / weighted_lengths_;
+    double ratio = sampled                 ? sampled_bytes_ / sampled_lengths_
+                   : weighted_lengths_ > 0 ? weighted_bytes_ / weighted_lengths_
+                                           : std::midpoint(kLeastRatio, kMostRatio);
     double unknown = rest;
     if (sampled) {
       double variance = variance_bb_ - 2 * ratio * variance_lb_ + ratio * ratio * variance_ll_;

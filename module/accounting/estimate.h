@@ -57,7 +57,8 @@ class Sample {
 
   std::uint64_t keys_measured() const { return strings_ + others_; }
   std::uint64_t strings_measured() const { return strings_; }
-  // Nothing where keys were met and none was measured.
+  // Nothing where keys were met, and the server told no size. Where chance measured no string, the middle of what is
+  // possible.
   std::optional<Estimate> estimate() const;
   // The threshold that keeps the error of strings of this length in all, if they are like these, within `target` of
   // their bytes.

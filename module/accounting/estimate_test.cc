@@ -152,10 +152,14 @@ TEST(Estimate, the_threshold_meets_the_target) {
   }
 }
 
-TEST(Estimate, without_a_measured_string_there_is_none) {
+TEST(Estimate, where_chance_measured_no_string_it_holds_all_that_is_possible) {
   Sample sample;
   sample.set_threshold(1e6);
   EXPECT_FALSE(sample.meet(100, 0.5));
+  Estimate estimate = *sample.estimate();
+  EXPECT_NEAR(estimate.bytes - *estimate.error, 100 * kLeastRatio, 1e-9);
+  EXPECT_NEAR(estimate.bytes + *estimate.error, 100 * kMostRatio, 1e-9);
+  sample.not_measured();
   EXPECT_FALSE(sample.estimate());
 }
 

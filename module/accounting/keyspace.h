@@ -129,10 +129,11 @@ class Keyspace {
   std::uint64_t keys(std::uint32_t row) const {
     return counts_.row(row) < 0 ? 0 : static_cast<std::uint64_t>(counts_.row(row));
   }
-  // Those of several rows, ascending, in each database; nothing where that is not known. O(databases with keys + up to
-  // 65,536 records).
-  std::optional<std::map<int, std::int64_t>> keys_by_database(std::span<const std::uint32_t> rows) const {
-    return counts_.by_database(rows);
+  // Calls `visit(row, db, keys)` for each of these rows, ascending, and each database in which it has keys; false where
+  // that is not known. O(rows + databases + up to 65,536 records).
+  template <typename Visit>
+  bool for_each_place(std::span<const std::uint32_t> rows, Visit visit) const {
+    return counts_.for_each_place(rows, visit);
   }
   std::uint64_t total() const { return static_cast<std::uint64_t>(counts_.total()); }
   std::uint64_t drift() const { return drift_; }

@@ -10,6 +10,7 @@ void Measured::add(const Measured& other) {
   ttl_msec += other.ttl_msec;
   sample.add(other.sample);
   largest.add(other.largest);
+  several |= other.several || database != other.database;
 }
 
 const Measured* SeenKeys::seen_in(std::uint64_t pass) const {

@@ -20,6 +20,8 @@ struct Measured {
   double ttl_msec = 0;  // of these, in all, from when they were met
   Sample sample;
   LargestKeys largest;
+  std::uint32_t database = 0;  // the identity of that in which the first was met (SeenDatabases); 0: not known
+  bool several = false;        // some were met in others
 
   void add(const Measured& other);
 };

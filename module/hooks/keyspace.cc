@@ -70,21 +70,8 @@ void on_flush(server_api::Context*, server_api::Event, std::uint64_t subevent, v
   ++module_state->key_events;
   module_state->keyspace.flushed(db);
   module_state->sweep.database = nullptr;
-  db < 0 ? module_state->databases.clear() : static_cast<void>(module_state->databases.erase(db));
+  db < 0 ? module_state->databases.clear() : module_state->databases.forget(db);
 }
-
-namespace {
-
-// What is known of them; what nobody knows of one is forgotten of the other.
-void swap_databases(Module& module, int a, int b) {
-  auto one = module.databases.find(a), other = module.databases.find(b);
-  module.sweep.database = nullptr;
-  if (one != module.databases.end() && other != module.databases.end()) return std::swap(one->second, other->second);
-  if (one != module.databases.end()) module.databases.erase(one);
-  if (other != module.databases.end()) module.databases.erase(other);
-}
-
-}  // namespace
 
 void on_swap(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept {
   auto* info = static_cast<server_api::SwapDbInfo*>(data);
@@ -92,7 +79,8 @@ void on_swap(server_api::Context*, server_api::Event, std::uint64_t, void* data)
   ++module_state->key_events;
   try {
     module_state->keyspace.swapped(info->dbnum_first, info->dbnum_second);
-    swap_databases(*module_state, info->dbnum_first, info->dbnum_second);
+    module_state->sweep.database = nullptr;
+    module_state->databases.swap(info->dbnum_first, info->dbnum_second);
     if (module_state->prefixes.limited()) keys_moved(*module_state);  // patterns that hold in one only
   } catch (...) {
     module_state->keyspace.request_seeding(true);

@@ -106,15 +106,18 @@ void reply_prefixes(Context* context, const Module& module, const std::vector<st
 }
 
 // Where a tenant's keys lie.
-void reply_databases(Context* context, const std::map<int, std::int64_t>& keys) {
+void reply_databases(Context* context, const std::map<int, Held>& databases) {
   reply(context, "databases");
-  api.ReplyWithArray(context, static_cast<long>(std::min(keys.size(), kMostDatabasesShown)));
+  api.ReplyWithArray(context, static_cast<long>(std::min(databases.size(), kMostDatabasesShown)));
   std::size_t shown = 0;
-  for (auto [db, number] : keys) {
+  for (const auto& [db, held] : databases) {
     if (shown++ == kMostDatabasesShown) break;
-    api.ReplyWithMap(context, 2);
+    bool sized = held.bytes != kAbsent, bounded = sized && held.error != kAbsent;
+    api.ReplyWithMap(context, 2 + sized + bounded);
     reply_field(context, "database", static_cast<std::uint64_t>(db));
-    reply_field(context, "keys", static_cast<std::uint64_t>(number));
+    reply_field(context, "keys", held.keys);
+    if (sized) reply_field(context, "bytes", held.bytes);
+    if (bounded) reply_field(context, "bytes_error", held.error);
   }
 }
 
@@ -165,13 +168,16 @@ int get(Context* context, String** argv, int argc) {
     for (std::uint32_t row = UserTable::kFirst; row < module.users.end(); ++row)
       if (tenant_of_user(module, row) == *number) users.push_back(row);
   }
-  std::optional<std::map<int, std::int64_t>> databases;
+  std::map<int, Held> databases;
+  bool known_by_database = false;
   if (!memory) {
     prefixes = prefixes_of(module, *number);
-    databases = module.keyspace.keys_by_database(prefixes);
+    known_by_database = module.keyspace.for_each_place(prefixes, [&](std::uint32_t row, int db, std::int64_t keys) {
+      databases[db].add(held(module, row, db, static_cast<std::uint64_t>(keys)));
+    });
   }
   values[tenant_columns::kUsers] = values[tenant_columns::kPrefixes] = kAbsent;  // follow below
-  api.ReplyWithMap(context, 6 + known(values) + databases.has_value());
+  api.ReplyWithMap(context, 6 + known(values) + known_by_database);
   reply_field(context, "name", tenant.name);
   reply_field(context, "kind", tenant.kind);
   reply_values(context, kTenantColumns, values);
@@ -182,7 +188,7 @@ int get(Context* context, String** argv, int argc) {
   for (std::size_t i = 0; i < users.size() && i < kMostUsers; ++i) reply_user(context, module, users[i]);
   reply(context, "prefixes");
   reply_prefixes(context, module, prefixes, false);
-  if (databases) reply_databases(context, *databases);
+  if (known_by_database) reply_databases(context, databases);
   return server_api::kOk;
 }
 

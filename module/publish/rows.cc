@@ -180,8 +180,8 @@ const Measured* latest(const Module& module, std::uint32_t row) { return latest(
 DatabaseValues database_values(const Module& module, int db, std::uint64_t keys) {
   using namespace database_columns;
   static const SeenKeys kNothing;
-  auto known = module.databases.find(db);
-  Memory memory = by_pass(module, known == module.databases.end() ? kNothing : known->second, keys);
+  const SeenKeys* known = module.databases.find(db);
+  Memory memory = by_pass(module, known ? *known : kNothing, keys);
   DatabaseValues values;
   values[kKeys] = keys;
   values[kBytes] = memory.bytes;
@@ -190,6 +190,24 @@ DatabaseValues database_values(const Module& module, int db, std::uint64_t keys)
   values[kKeysWithoutTtl] = memory.without_ttl;
   values[kAvgTtl] = memory.avg_ttl;
   return values;
+}
+
+void Held::add(const Held& other) {
+  keys += other.keys;
+  add_known(bytes, other.bytes);
+  add_known(error, other.error);
+}
+
+Held held(const Module& module, std::uint32_t row, int db, std::uint64_t keys) {
+  const Rows& all = module.tallies.prefixes();
+  if (keys == module.keyspace.keys(row))
+    return {keys, all.at(prefix_columns::kBytes, row, kAbsent), all.at(prefix_columns::kBytesError, row, kAbsent)};
+  const SeenDatabases::Database* database = module.databases.find(db);
+  std::uint64_t name = module.prefixes.identity(module.prefixes[row].name, module.prefixes[row].covers);
+  const SeenKeys* seen = database ? module.databases.find_pair(database->identity, row, name) : nullptr;
+  if (!seen) return {keys, kAbsent, kAbsent};
+  Memory memory = by_pass(module, *seen, keys);
+  return {keys, memory.bytes, memory.error};
 }
 
 PrefixValues prefix_values(const Module& module, std::uint32_t row) {

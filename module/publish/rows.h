@@ -21,6 +21,14 @@ UserValues user_values(const Module& module, std::uint32_t row);
 PrefixValues prefix_values(const Module& module, std::uint32_t row);
 // Of a database with so many keys.
 DatabaseValues database_values(const Module& module, int db, std::uint64_t keys);
+// Of the keys that prefixes have in one database.
+struct Held {
+  std::uint64_t keys = 0, bytes = 0, error = 0;  // what is not known: kAbsent
+
+  void add(const Held& other);
+};
+// Of one prefix, with so many keys there. What it takes in all databases as the last tally has it. O(1).
+Held held(const Module& module, std::uint32_t row, int db, std::uint64_t keys);
 
 // A tenant is a group, a user that is in none, or what nobody owns; by number: "(orphans)", then the groups, then all
 // rows of the user table. The number stays the same until tenants.groups changes.

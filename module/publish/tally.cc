@@ -6,15 +6,6 @@
 #include "module/publish/rows.h"
 
 namespace tenants {
-namespace {
-
-// What is not known makes the sum unknown.
-void add(std::uint64_t& sum, std::uint64_t value) {
-  if (sum != kAbsent) sum = value == kAbsent ? kAbsent : sum + value;
-}
-
-}  // namespace
-
 void Tallies::begin(const Module& module) {
   next_.usec = next_.cost_usec = 0;
   next_.totals = Totals();
@@ -47,13 +38,13 @@ bool Tallies::advance(const Module& module, std::uint64_t until, const server_ap
     users_.put(user_, values);
     std::uint32_t tenant = tenant_of_user(module, user_);
     if (tenant >= tenants.rows()) tenants.resize(tenant + 1);
-    for (std::size_t of = 0; of < values.size(); ++of) add(tenants[kOfUsers + of][tenant], values[of]);
+    for (std::size_t of = 0; of < values.size(); ++of) add_known(tenants[kOfUsers + of][tenant], values[of]);
     if (tenants[kUsers][tenant])
       tenants[kOfUsers + user_columns::kConnectionsPeak][tenant] = kAbsent;  // of several users there is none
     tenants[kUsers][tenant] += user_ >= UserTable::kFirst;
     totals.connections += values[user_columns::kConnections];
     totals.commands += values[user_columns::kCommands];
-    add(totals.cpu_usec, values[user_columns::kCpuUsec]);
+    add_known(totals.cpu_usec, values[user_columns::kCpuUsec]);
   }
   for (; prefix_ < prefixes_end_; ++prefix_) {
     if (enough(prefix_)) return false;
@@ -70,9 +61,9 @@ bool Tallies::advance(const Module& module, std::uint64_t until, const server_ap
       totals.keys += keys;
       if (tenant == kOrphans) totals.orphan_keys += keys;
       if (keys) {
-        add(tenants[kBytes][tenant], bytes);
-        add(tenants[kBytesError][tenant], values[prefix_columns::kBytesError]);
-        add(totals.bytes, bytes);
+        add_known(tenants[kBytes][tenant], bytes);
+        add_known(tenants[kBytesError][tenant], values[prefix_columns::kBytesError]);
+        add_known(totals.bytes, bytes);
       }
     }
     prefixes_.put(prefix_, values);

@@ -1,6 +1,7 @@
 #include "module/sweep/sweep.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "module/sweep/measure.h"
@@ -59,26 +60,45 @@ Measured& seen_now(Module& module, std::uint32_t row) {
   return pass;
 }
 
+// What the pass has seen so far of this prefix in the database that it is at; null where that is all of the prefix, or
+// there is no room. To be called before the key is counted in `pass`, that of the prefix.
+Measured* seen_here(Module& module, std::uint32_t row, Measured& pass) {
+  Sweep& sweep = module.sweep;
+  std::uint32_t here = sweep.database ? sweep.database->identity : 0;
+  if (pass.seen == 0) pass.database = here;
+  if (pass.database == here && !pass.several) return nullptr;
+  std::uint64_t name = module.prefixes.identity(module.prefixes[row].name, module.prefixes[row].covers);
+  auto in = [&](std::uint32_t database) -> Measured* {
+    SeenKeys* pair = database ? module.databases.make_pair(database, row, name) : nullptr;
+    return pair ? &pair->seen_now(sweep.number, sweep.complete) : nullptr;
+  };
+  if (!std::exchange(pass.several, true))
+    if (Measured* first = in(pass.database)) {  // what was seen so far was there
+      first->seen = pass.seen;
+      first->sample = pass.sample;
+    }
+  return in(here);
+}
+
 void measure_string(Module& module, server_api::String* name, std::size_t value_length, std::uint32_t row,
-                    Measured& pass, Measured* of_database) {
+                    std::span<Measured* const> seen_by) {
+  Measured& pass = *seen_by.front();
   double length = string_length(module, server_api::view(name), value_length), chance = coin(module.sweep);
   bool by_chance = pass.sample.meet(length, chance);
-  if (of_database) {
-    of_database->sample.set_threshold(pass.sample.threshold());
-    of_database->sample.meet(length, chance);
+  for (Measured* of : seen_by.subspan(1)) {
+    of->sample.set_threshold(pass.sample.threshold());
+    of->sample.meet(length, chance);
   }
   bool among_largest = pass.largest.wants(value_length);
   if (!by_chance && !among_largest) return;
   std::optional<Size> size = measure(module, name, server_api::kKeyTypeString, value_length);
-  for (Measured* of : {&pass, of_database}) {
-    if (!of) continue;
+  for (Measured* of : seen_by)
     if (!size)
       of->sample.not_measured();
     else if (among_largest)
       of->sample.measured_anyway(length, size->bytes);
     else
       of->sample.measured(length, size->bytes);
-  }
   if (!size) return;
   note_largest(module, pass, name, server_api::kKeyTypeString, size->bytes);
   if (pass.sample.strings_measured() == kPilot && pass.sample.threshold() == 0)
@@ -99,12 +119,16 @@ void on_scanned(server_api::Context*, server_api::String* name, server_api::Key*
         sweep.heavy->add(segment);
       }
     Measured& pass = seen_now(module, row);
-    Measured* of_database = sweep.database ? &sweep.database->seen_now(sweep.number, sweep.complete) : nullptr;
+    // Of its prefix, of its database, and of both together.
+    Measured* records[] = {&pass, nullptr, nullptr};
+    std::size_t known = 1;
+    if (Measured* here = seen_here(module, row, pass)) records[known++] = here;
+    if (sweep.database) records[known++] = &sweep.database->seen_now(sweep.number, sweep.complete);
+    auto seen_by = std::span(records).first(known);
     ++sweep.keys_seen;
     long long ttl = api.GetExpire(key);
     sweep.met_ttl |= ttl >= 0;
-    for (Measured* of : {&pass, of_database}) {
-      if (!of) continue;
+    for (Measured* of : seen_by) {
       ++of->seen;
       if (ttl < 0) continue;
       ++of->with_ttl;
@@ -112,10 +136,9 @@ void on_scanned(server_api::Context*, server_api::String* name, server_api::Key*
     }
     int type = api.KeyType(key);
     std::size_t length = api.ValueLength(key);
-    if (type == server_api::kKeyTypeString) return measure_string(module, name, length, row, pass, of_database);
+    if (type == server_api::kKeyTypeString) return measure_string(module, name, length, row, seen_by);
     std::optional<Size> size = measure(module, name, type, length);
-    for (Measured* of : {&pass, of_database})
-      if (of) size ? of->sample.measured_other(size->bytes, size->exact) : of->sample.not_measured();
+    for (Measured* of : seen_by) size ? of->sample.measured_other(size->bytes, size->exact) : of->sample.not_measured();
     if (size) note_largest(module, pass, name, type, size->bytes);
   } catch (...) {  // out of memory: the pass will not add up, and is repeated
   }
@@ -140,7 +163,7 @@ void begin_pass(Module& module, std::uint64_t now) {
   sweep.as_of = data_state(module);
   sweep.met_ttl = false;
   sweep.database = nullptr;
-  std::erase_if(module.databases, [&](const auto& database) { return !sweep.left.contains(database.first); });
+  module.databases.forget_if([&](int db) { return !sweep.left.contains(db); });
   module.keyspace.begin_pass(sweep.left, std::exchange(sweep.to_adopt, {}));
   if ((module.owners.lacks_room() || module.named_lack_room) && module.prefixes.has_room())
     module.acl.all_wanted = true;
@@ -190,10 +213,7 @@ void select(Module& module, int db) {
   Sweep& sweep = module.sweep;
   api.SelectDb(module.context.get(), db);
   if (std::exchange(sweep.db, db) == db && sweep.database) return;
-  auto known = module.databases.find(db);
-  if (known == module.databases.end() && module.databases.size() < Module::kMostDatabases)
-    known = module.databases.try_emplace(db).first;
-  sweep.database = known == module.databases.end() ? nullptr : &known->second;
+  sweep.database = module.databases.make(db);
 }
 
 // A stretch of the pass.

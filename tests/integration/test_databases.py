@@ -77,24 +77,34 @@ def test_flushed_swapped_and_moved_keys_are_where_they_are(admin, seed):
         wait_until(lambda: inside(admin) == outside(admin), lambda: f"seed {seed}, after {what}: {inside(admin)}, {outside(admin)}")
 
 
-def test_a_tenants_keys_are_told_by_database(admin, seed):
+def held_by(session, name):
+    """Of a tenant: {database: (keys, bytes, error)}"""
+    rows = truth.pairs(session.call("TENANTS.GET", name))[b"databases"]
+    return {row[b"database"]: (row[b"keys"], row.get(b"bytes"), row.get(b"bytes_error")) for row in map(truth.pairs, rows)}
+
+
+def test_a_tenants_keys_and_bytes_are_told_by_database(admin, seed):
     rng = random.Random(seed)
+    admin.call("CONFIG", "SET", "tenants.target-error", 0)  # every key is measured
     admin.call("ACL", "SETUSER", "app", "on", "nopass", "~app:*", "~more:*", "+@all")
     acl_taken_in(admin)
 
-    def told(name):
-        rows = truth.pairs(admin.call("TENANTS.GET", name))[b"databases"]
-        return {row[b"database"]: row[b"keys"] for row in map(truth.pairs, rows)}
-
     def outside():
-        """{database: keys of the tenant}, and of nobody."""
-        of = [{db: len([name for name in names if name.startswith((b"app:", b"more:")) == own]) for db, names in truth.key_names(admin).items()} for own in (True, False)]
-        return [{db: number for db, number in keys.items() if number} for keys in of]
+        """Of the tenant, and of nobody."""
+        found = {}, {}
+        for db, names in truth.key_names(admin).items():
+            admin.call("SELECT", db)
+            for name, size in zip(names, admin.pipeline([("MEMORY", "USAGE", name, "SAMPLES", 0) for name in names])):
+                of = found[not name.startswith((b"app:", b"more:"))]
+                keys, held, _ = of.get(db, (0, 0, 0))
+                of[db] = keys + 1, held + size, 0
+        admin.call("SELECT", 0)
+        return list(found)
 
     for step in range(8):
         for db in rng.sample(range(6), 3):
             admin.call("SELECT", db)
-            admin.pipeline([("SET", f"{rng.choice(['app', 'more', 'else'])}:{n}", "x") for n in range(rng.randrange(1, 60))])
+            admin.pipeline([("SET", f"{rng.choice(['app', 'more', 'else'])}:{n}", "x" * rng.randrange(500)) for n in range(rng.randrange(1, 60))])
             admin.pipeline([("MOVE", f"app:{n}", rng.randrange(6, 9)) for n in range(3)])
             if rng.randrange(3) == 0:
                 admin.call("FLUSHDB")
@@ -102,10 +112,37 @@ def test_a_tenants_keys_are_told_by_database(admin, seed):
         if step % 2:
             admin.call("SWAPDB", *rng.sample(range(6), 2))
         full_pass(admin)
-        wait_until(lambda: [told("app"), told("(orphans)")] == outside(), lambda: f"seed {seed}, step {step}: {told('app')}, {told('(orphans)')}, {outside()}")
+        wait_until(
+            lambda: [held_by(admin, "app"), held_by(admin, "(orphans)")] == outside(),
+            lambda: f"seed {seed}, step {step}: {held_by(admin, 'app')}, {held_by(admin, '(orphans)')}, {outside()}",
+        )
     admin.call("FLUSHALL")
     full_pass(admin)
-    assert told("app") == told("(orphans)") == {}
+    assert held_by(admin, "app") == held_by(admin, "(orphans)") == {}
+
+
+def test_the_bytes_of_a_tenant_in_each_database_lie_within_their_error(launch, seed):
+    """Values are a thousand times as long in one database as in the others, and only a part of the keys is measured."""
+    rng = random.Random(seed)
+    admin = launch(lines=["databases 16"]).admin
+    admin.call("CONFIG", "SET", "tenants.target-error", 5)
+    admin.call("ACL", "SETUSER", "app", "on", "nopass", "~app:*", "+@all")
+    acl_taken_in(admin)
+    true = {}
+    for db, keys, size in [(0, 8000, 40), (1, 8000, 4), (2, 2000, 4000), (5, 3, 10)]:
+        admin.call("SELECT", db)
+        admin.pipeline([("SET", f"app:{n}", "x" * rng.randrange(size, 2 * size)) for n in range(keys)])
+        true[db] = sum(admin.pipeline([("MEMORY", "USAGE", f"app:{n}", "SAMPLES", 0) for n in range(keys)]))
+    admin.call("SELECT", 0)
+    quick_passes(admin)
+    for _ in range(2):  # the second measures by what the first has found
+        full_pass(admin)
+    held = held_by(admin, "app")
+    off = {db: (held[db], true[db]) for db in true if abs(held[db][1] - true[db]) > held[db][2]}
+    assert held.keys() == true.keys() and not off, f"seed {seed}: {off}"
+    coverage = truth.pairs(truth.pairs(admin.call("TENANTS.GET", "app"))[b"prefixes"][0])[b"coverage"]
+    assert float(coverage) < 0.9, "some were not measured"
+    assert held[2][2] < true[2] / 10, "the error is small where most bytes are"
 
 
 def test_thousands_of_databases_have_their_keys_and_the_first_ones_their_bytes(admin):
