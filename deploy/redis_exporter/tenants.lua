@@ -28,6 +28,8 @@ local now = tonumber(redis.call('TIME')[1])
 
 add('up||', 1)
 add('node_info|role=' .. role .. '|', 1)
+add('node_data_source||', role == 'primary' and 1 or 0)
+add('data_complete||', 1)
 add('start_time_seconds||', status.start_unix_seconds)
 add('counters_start_time_seconds||', status.reset_unix_seconds)
 add('used_memory_bytes||', status.server_memory_bytes)

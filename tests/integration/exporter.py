@@ -24,6 +24,9 @@ def bcrypt(password):
     return crypt.crypt(password, "$2b$04$" + "abcdefghijklmnopqrstuu")
 
 
+# Of one server alone there are none; test_tool_cluster.py has their truth.
+OF_CLUSTERS = {"valkey_tenant_node_slots", "valkey_tenant_replica_lag_bytes"}
+
 SAMPLE = re.compile(r'(\w+)(?:\{(.*)\})? ([^ ]+)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 

@@ -96,6 +96,6 @@ def test_no_series_runs_backwards_when_a_primary_is_lost(cluster, export, promet
     # all of it, but for what the lost node did after its last scrape: that is lost with it
     wait_until(lambda: (value(grown) or 0) >= 0.8 * (cluster.sent - sent_before), lambda: f"growth ({value(grown)}) near what was sent ({cluster.sent - sent_before})")
     assert value(grown) <= cluster.sent, "no more growth than was sent"
-    keys = lambda: value('sum(valkey_tenant_keys and on (node) valkey_tenant_node_info{role="primary"})')  # noqa: E731
+    keys = lambda: value('sum(valkey_tenant_keys and on (node) (valkey_tenant_node_data_source == 1))')  # noqa: E731
     stored = sum(node.admin.call("DBSIZE") for node in [cluster.replicas[0], *cluster.primaries[1:]])
     wait_until(lambda: keys() == stored, lambda: f"each of {stored} keys to count once: {keys()}")

@@ -86,6 +86,42 @@ def test_the_sums_over_a_cluster_are_the_truth_from_whichever_node_it_is_found(c
     assert sum(node["tenant"]["keys"] for node in shown["nodes"] if node["role"] == "primary") == 600
 
 
+def test_servers_that_several_targets_lead_to_count_once(cluster):
+    a, b = cluster.nodes[0], cluster.replicas[1]
+    for arguments in [("-c", "-p", a.port, "-p", b.port), ("-c", "-h", "127.0.0.1", "-h", "localhost", "-p", a.port)]:
+        seen = json.loads(ok(*arguments, "list", "-o", "json"))
+        assert roles(seen) == ["primary"] * 3 + ["replica"] * 3 and seen["complete"]
+        assert next(row for row in seen["rows"] if row["name"] == "app1")["keys"] == 600
+    alone = json.loads(ok("-h", "127.0.0.1", "-h", "localhost", "-p", a.port, "list", "-o", "json"))
+    assert len(alone["nodes"]) == 1 and next(row for row in alone["rows"] if row["name"] == "app1")["keys"] == a.admin.call("DBSIZE")
+
+
+def test_clusters_have_names_and_nodes_say_what_they_are_in_their_cluster(cluster, launch, export, tmp_path):
+    other = launch(lines=["user app1 on >secret ~app1:* +@all"])
+    other.session("app1").pipeline([("SET", f"app1:{number}", "x") for number in range(7)])
+    file = tmp_path / "targets.yml"
+    file.write_text(f"targets:\n  - {{name: orders, address: 127.0.0.1:{cluster.nodes[0].port}, cluster: true}}\n  - {{name: 'the rest', address: 127.0.0.1:{other.port}}}\n")
+    offset = lambda node: re.search(rb"master_repl_offset:(\d+)", node.admin.call("INFO", "replication"))[1]  # noqa: E731
+    for node in cluster.all:
+        node.admin.call("CONFIG", "SET", "repl-ping-replica-period", 3600)
+    wait_until(lambda: all(offset(node) == offset(replica) for node, replica in zip(cluster.nodes, cluster.replicas)), "the replicas to have all")
+    seen = json.loads(ok("--targets", file, "list", "-o", "json"))
+    assert next(row for row in seen["rows"] if row["name"] == "app1")["keys"] == 607 and seen["keys_mode"] == "exact"
+    assert sorted(node["cluster"] for node in seen["nodes"]) == ["orders"] * 6 + ["the rest"]
+    by_port = {int(node["address"].rpartition(":")[2]): node for node in seen["nodes"]}
+    for i, node in enumerate(cluster.nodes):
+        primary, replica = by_port[node.port], by_port[cluster.replicas[i].port]
+        assert primary["slots"] == (i + 1) * 16384 // 3 - i * 16384 // 3 and primary["data_source"] and "copy_of" not in primary
+        assert (replica["copy_of"], replica["lag_keys"], replica["lag_bytes"], replica["data_source"]) == (primary["address"], 0, 0, False)
+    metrics = export(connection=["--targets", file]).metrics()
+    orders, rest = {"cluster": "orders"}, {"cluster": "the rest"}
+    assert sum(metrics.of("valkey_tenant_node_slots", **orders)) == 16384
+    assert sum(metrics.of("valkey_tenant_node_data_source", **orders)) == 3 and metrics.of("valkey_tenant_node_data_source", **rest) == [1]
+    assert metrics.one("valkey_tenant_data_complete", **orders) == metrics.one("valkey_tenant_data_complete", **rest) == 1
+    assert sum(metrics.of("valkey_tenant_replica_lag_bytes", **orders)) == 0
+    assert metrics.labels("valkey_tenant_replica_lag_bytes", "node") == {f"127.0.0.1:{node.port}" for node in cluster.replicas}
+
+
 def test_a_dead_primary_is_marked_until_its_replica_has_taken_over(cluster):
     gone = cluster.nodes[0]
     lost = dbsize([gone])

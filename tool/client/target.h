@@ -35,6 +35,7 @@ struct Tls {
 };
 
 struct Target {
+  std::string name;  // of the cluster or server, as the operator calls it; may be empty, and several may share it
   Address address;
   bool cluster = false;  // the address is one node of many
   Login login;

@@ -90,6 +90,7 @@ Target read_target(const File& file, const YAML::Node& node) {
                 }
               }},
              {"cluster", [&](const auto& k, const auto& v) { target.cluster = file.truth(k, v); }},
+             {"name", text_into(target.name)},
              {"user", text_into(target.login.user)},
              {"password_file", text_into(target.login.password_file)},
              {"password_env",

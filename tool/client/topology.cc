@@ -6,6 +6,18 @@
 
 namespace tenants::tool {
 
+namespace {
+
+// Of pairs, each the first and the last of a range.
+std::uint32_t slots_of(const Reply* ranges) {
+  std::uint32_t slots = 0;
+  for (std::size_t i = 0; ranges && i + 1 < ranges->elements.size(); i += 2)
+    slots += static_cast<std::uint32_t>(ranges->elements[i + 1].integer - ranges->elements[i].integer + 1);
+  return slots;
+}
+
+}  // namespace
+
 std::vector<ClusterNode> read_shards(const Reply& reply, const Address& asked, bool tls) {
   if (reply.is_error() && reply.text.find("cluster support disabled") != std::string_view::npos)
     throw Failure(Exit::kError, "the server is not part of a cluster; leave out --cluster");
@@ -15,8 +27,13 @@ std::vector<ClusterNode> read_shards(const Reply& reply, const Address& asked, b
   for (const Reply& shard : reply.elements) {
     const Reply* members = shard.find("nodes");
     if (!members) continue;
+    std::string name;
+    for (const Reply& member : members->elements)
+      if (std::string id = member.text_of("id"); name.empty() || id < name) name = std::move(id);
     for (const Reply& member : members->elements) {
-      ClusterNode node{.id = member.text_of("id"), .address = {}, .hostname = member.text_of("hostname")};
+      ClusterNode node{
+          .id = member.text_of("id"), .address = {}, .hostname = member.text_of("hostname"), .shard = name};
+      if (member.text_of("role") == "master") node.slots = slots_of(shard.find("slots"));
       const Reply* port = member.find(tls ? "tls-port" : "port");
       // "endpoint" is what the server wants clients to use: an IP, a name, "?" for a name it does not know, or nothing.
       std::string host = member.text_of("endpoint");

@@ -1,6 +1,7 @@
 // The nodes of a cluster, as one of them names them.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,9 @@ namespace tenants::tool {
 struct ClusterNode {
   std::string id;
   Address address;
-  std::string hostname;  // for the check of its certificate; may be empty
+  std::string hostname;     // for the check of its certificate; may be empty
+  std::string shard;        // the least id of those that hold the same slots: the name of them all
+  std::uint32_t slots = 0;  // that it owns
   bool operator==(const ClusterNode&) const = default;
 };
 

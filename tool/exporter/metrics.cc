@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <functional>
+#include <set>
 #include <sstream>
 
 #include "module/accounting/escape.h"
@@ -207,10 +208,15 @@ class Page {
   std::ostringstream text_;
 };
 
+void add_group(Labels& labels, const std::string& group) {
+  if (!group.empty()) labels.push_back({"cluster", shown_address(group)});
+}
+
 Labels of_node(const Node& node) {
   Labels labels;
-  labels.reserve(4);
+  labels.reserve(5);
   labels.push_back({"node", shown_address(node.address)});
+  add_group(labels, node.group);
   return labels;
 }
 
@@ -292,6 +298,33 @@ void add_status(Page& page, const Snapshot& snapshot) {
   add_nodes(page, snapshot, "valkey_tenant_scrape_duration_seconds", kGauge,
             "How long the node took to answer, or to fail.",
             [](const Node& node) { return std::optional<double>(node.seconds); });
+  add_nodes(page, snapshot, "valkey_tenant_node_data_source", kGauge,
+            "Do its keys and memory count in sums? 1 for one primary of each data set.", [](const Node& node) {
+              // A replica that stands in for its primary here may be another exporter's copy.
+              return node.up ? std::optional<double>(node.data_source && node.role == Role::kPrimary) : std::nullopt;
+            });
+  add_nodes(page, snapshot, "valkey_tenant_node_slots", kGauge, "Slots that it owns, as its cluster says.",
+            [](const Node& node) { return node.slots ? std::optional<double>(node.slots) : std::nullopt; });
+  add_nodes(page, snapshot, "valkey_tenant_replica_lag_bytes", kGauge,
+            "Of the replication stream, what this copy has yet to get.",
+            [&](const Node& node) -> std::optional<double> {
+              const Node* source = source_of(snapshot, node);
+              return source ? number(lag(*source, node).bytes.value_or(kAbsent)) : std::nullopt;
+            });
+  {
+    MetricFamily complete{"valkey_tenant_data_complete",
+                          "Is a primary of each data set among the nodes that answered? 0: sums over nodes lack keys.",
+                          kGauge,
+                          {}};
+    std::set<std::string> groups;
+    for (const Node& node : snapshot.nodes) groups.insert(node.group);
+    for (const std::string& group : groups) {
+      Labels labels;
+      add_group(labels, group);
+      add(complete, std::move(labels), snapshot.has_all_data(group));
+    }
+    page.add(std::move(complete));
+  }
   MetricFamily info{"valkey_tenant_node_info", "What the node is.", kGauge, {}};
   for (const Node& node : snapshot.nodes) {
     if (!node.up) continue;

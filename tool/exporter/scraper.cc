@@ -13,20 +13,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kRateWindow{2000}, kApart{1000};  // readings closer together than kApart replace each other
 
-// Two targets may lead to one server; its numbers must count once.
-void keep_each_node_once(std::vector<Node>& nodes) {
-  std::vector<Node> once;
-  for (Node& node : nodes) {
-    auto same = std::ranges::find_if(
-        once, [&](const Node& other) { return other.address == node.address || other.id == node.id; });
-    if (same == once.end())
-      once.push_back(std::move(node));
-    else if (node.up && !same->up)
-      *same = std::move(node);
-  }
-  nodes = std::move(once);
-}
-
 // A prefix without keys: nothing of it is unknown, and so nothing of a sum that it is in.
 void tell_of_no_keys(std::vector<Node>& nodes) {
   using namespace prefix_column;
@@ -79,7 +65,6 @@ SharedReading Scraper::read(milliseconds most) {
       fleet_ = std::make_unique<Fleet>(std::move(*targets), timeout_);
     }
     reading->snapshot = fleet_->read(wanted_, std::min(timeout_, finds_nodes_ ? most / 2 : most));
-    keep_each_node_once(reading->snapshot.nodes);
     tell_of_no_keys(reading->snapshot.nodes);
     log_changes(last ? &last->snapshot : nullptr, reading->snapshot);
   } catch (...) {

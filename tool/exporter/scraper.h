@@ -16,7 +16,7 @@ namespace tenants::tool {
 
 struct Reading {
   std::uint64_t number;  // 1, 2, 3 …
-  Snapshot snapshot;     // each node once, also where two targets lead to it
+  Snapshot snapshot;
 };
 using SharedReading = std::shared_ptr<const Reading>;
 

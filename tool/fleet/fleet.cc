@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <set>
 #include <system_error>
 #include <thread>
 
@@ -19,7 +20,10 @@ struct Fleet::Member {
 
   std::string id;
   Connection connection;
-  bool up = false;  // in the last read()
+  bool up = false;  // in the last read(), and not the same server as another one that is
+  // When it was up last, and what it copied then.
+  std::optional<std::chrono::system_clock::time_point> answered;
+  std::string replication_id;
   // Of the read() that runs:
   Node node;
   bool asked = false;  // who is in the cluster
@@ -43,6 +47,17 @@ struct Fleet::Group {
     return all;
   }
   void follow(const std::vector<ClusterNode>& nodes);
+  void place(const std::vector<const std::vector<ClusterNode>*>& views, const std::vector<ClusterNode>& chosen);
+
+ private:
+  struct Place {
+    std::string shard;
+    std::uint32_t slots = 0, votes = 0;
+  };
+  std::map<std::string, Place> places_;  // by id, as the cluster last said
+
+ public:
+  void tell_place(Node& node) const;
 };
 
 // Keeps the connections of the nodes that stay.
@@ -62,6 +77,24 @@ void Fleet::Group::follow(const std::vector<ClusterNode>& nodes) {
     next.push_back(std::make_unique<Member>(std::move(to), node.id));
   }
   members = std::move(next);
+}
+
+// What the nodes say of who owns slots.
+void Fleet::Group::place(const std::vector<const std::vector<ClusterNode>*>& views,
+                         const std::vector<ClusterNode>& chosen) {
+  places_.clear();
+  for (const ClusterNode& node : chosen) places_[node.id] = {node.shard, node.slots, 0};
+  for (const auto* view : views)
+    for (const ClusterNode& node : *view)
+      if (auto known = places_.find(node.id); known != places_.end() && node.slots) ++known->second.votes;
+}
+
+void Fleet::Group::tell_place(Node& node) const {
+  auto known = places_.find(node.id);
+  if (known == places_.end()) return;
+  node.shard = known->second.shard;
+  node.slots = known->second.slots;
+  node.votes = known->second.votes;
 }
 
 namespace {
@@ -121,7 +154,9 @@ Snapshot Fleet::read(const Wanted& wanted, std::chrono::milliseconds timeout) {
     member.node = Node();
     member.node.address = member.connection.target().address.text();
     member.node.id = member.id.empty() ? member.node.address : member.id;
+    member.node.group = group.target.name;
     if (group.target.cluster) member.node.cluster = group.number;
+    member.node.answered = member.answered;
     member.shards.clear();
     try {
       read_node(member.connection, tables, start + timeout, member.node, member.asked ? &member.shards : nullptr);
@@ -134,6 +169,12 @@ Snapshot Fleet::read(const Wanted& wanted, std::chrono::milliseconds timeout) {
     member.node.seconds = duration<double>(member.node.at - start).count();
     member.has_been_read = true;
     member.up = member.node.up;
+    if (member.up) {
+      member.node.answered = member.answered = snapshot.taken;
+      member.replication_id = member.node.replication_id;
+    } else {
+      member.node.replication_id = member.replication_id;
+    }
   };
   auto read_all = [&](const std::vector<std::pair<Group*, Member*>>& all) {
     in_parallel(all.size(), [&](std::size_t i) {
@@ -165,7 +206,10 @@ Snapshot Fleet::read(const Wanted& wanted, std::chrono::milliseconds timeout) {
       read_member(group, group.seed, kNothing);
       if (!group.seed.shards.empty()) views.push_back(&group.seed.shards);
     }
-    if (!views.empty()) group.follow(majority(views));
+    if (views.empty()) return;
+    std::vector<ClusterNode> chosen = majority(views);
+    group.place(views, chosen);
+    group.follow(chosen);
   });
 
   std::vector<std::pair<Group*, Member*>> found;
@@ -175,10 +219,39 @@ Snapshot Fleet::read(const Wanted& wanted, std::chrono::milliseconds timeout) {
   read_all(found);
 
   for (const auto& group : groups_)
-    for (Member* member : group->nodes()) snapshot.nodes.push_back(std::move(member->node));
+    for (Member* member : group->nodes()) group->tell_place(member->node);
+  for (Member* member : each_server_once()) snapshot.nodes.push_back(std::move(member->node));
   mark_data_sources(snapshot);
   snapshot.seconds = duration<double>(Clock::now() - began).count();
   return snapshot;
+}
+
+// Two targets may lead to one server, under different names even: its numbers must count once. What a cluster knows of
+// it comes before what a target alone does.
+std::vector<Fleet::Member*> Fleet::each_server_once() {
+  std::vector<Member*> all, once;
+  for (const auto& group : groups_)
+    for (Member* member : group->nodes()) all.push_back(member);
+  std::set<std::string> known;
+  auto is_new = [&](const Member& member) {
+    bool is_new = true;
+    if (member.node.up) is_new = known.insert("run " + member.node.run_id).second;
+    for (const std::string& name : {"id " + member.node.id, "at " + member.node.address})
+      if (!known.insert(name).second && !member.node.up) is_new = false;
+    return is_new;
+  };
+  std::set<const Member*> kept;
+  for (bool up : {true, false})
+    for (bool cluster : {true, false})
+      for (Member* member : all)
+        if (member->node.up == up && member->node.cluster.has_value() == cluster && is_new(*member))
+          kept.insert(member);
+  for (Member* member : all)
+    if (kept.contains(member))
+      once.push_back(member);
+    else
+      member->up = false;
+  return once;
 }
 
 std::vector<Answer> Fleet::ask(const std::vector<Command>& commands) {

@@ -33,7 +33,8 @@ class Fleet {
   // Reads every node, in one thread each; connections stay open for the next time. Takes as long as the slowest node,
   // at most the time-out: twice that where a cluster's nodes are yet to be found. Never throws because of a server: its
   // node says why it is not up. A cluster is asked for its nodes every time; one that is gone or unreachable stays, not
-  // up, until the cluster forgets it. Where none of a cluster can be reached, the seed is the node.
+  // up, until the cluster forgets it. Where none of a cluster can be reached, the seed is the node. A server that
+  // several targets lead to is there once.
   Snapshot read(const Wanted& wanted);
   Snapshot read(const Wanted& wanted, std::chrono::milliseconds timeout);
 
@@ -43,6 +44,8 @@ class Fleet {
  private:
   struct Member;
   struct Group;
+  std::vector<Member*> each_server_once();
+
   std::vector<std::unique_ptr<Group>> groups_;  // one per target
   std::chrono::milliseconds timeout_;
 };

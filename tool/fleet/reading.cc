@@ -63,7 +63,7 @@ void read_node(Connection& connection, const Wanted& wanted, Deadline deadline, 
   if (wanted.tenants) read_table(connection, Table::kTenants, node.status_number("users"), deadline, node, bytes);
   if (wanted.users) read_table(connection, Table::kUsers, node.status_number("users"), deadline, node, bytes);
   if (wanted.prefixes) read_table(connection, Table::kPrefixes, node.status_number("prefixes"), deadline, node, bytes);
-  std::vector<Command> last{{"INFO", "replication", "memory"}};
+  std::vector<Command> last{{"INFO", "server", "replication", "memory"}};
   if (shards) last.insert(last.begin(), {"CLUSTER", "SHARDS"});
   Replies replies = connection.ask(last, deadline);
   if (shards) *shards = read_shards(replies[0], connection.target().address, connection.target().tls.enabled);

@@ -68,6 +68,8 @@ void read_info(std::string_view text, Node& node) {
   node.role = role == "master" ? Role::kPrimary : role == "slave" ? Role::kReplica : Role::kUnknown;
   node.replication_id = field("master_replid");
   node.previous_replication_id = field("master_replid2");
+  node.replication_offset = read_number({"master_repl_offset", Column::kMost}, field("master_repl_offset"));
+  node.run_id = field("run_id");
   std::uint64_t bytes = read_number({"maxmemory", Column::kMost}, field("maxmemory"));
   node.max_memory = bytes ? bytes : kAbsent;
 }

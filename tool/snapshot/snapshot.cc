@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <set>
 
 #include "module/accounting/escape.h"
@@ -40,7 +41,18 @@ const char* role_name(Role role) {
   return kNames[static_cast<std::size_t>(role)];
 }
 
-void Node::fail(const Failure& why) { *this = Node{.address = address, .id = id, .cluster = cluster, .failure = why}; }
+void Node::fail(const Failure& why) {
+  *this = Node{.address = address,
+               .id = id,
+               .group = group,
+               .cluster = cluster,
+               .shard = shard,
+               .slots = slots,
+               .votes = votes,
+               .answered = answered,
+               .replication_id = replication_id,
+               .failure = why};
+}
 
 std::uint64_t Node::status_number(std::string_view name) const {
   auto found = status.find(name);
@@ -53,35 +65,102 @@ std::uint64_t Node::status_number(std::string_view name) const {
 
 std::vector<std::string> Snapshot::incomplete() const {
   std::vector<std::string> lines;
+  std::set<std::string_view> spoken_for, with_reason;  // shards
+  for (const Node& node : nodes) {
+    if (node.data_source) spoken_for.insert(node.shard);
+    if (node.up) continue;
+    with_reason.insert(node.shard);
+    std::string age;
+    if (node.answered) {
+      auto seconds = std::chrono::duration_cast<std::chrono::seconds>(taken - *node.answered).count();
+      age = ", last answer " + std::to_string(seconds) + " s ago";
+    }
+    lines.push_back(printable(node.address) + ": " + node.failure.what() + age);
+  }
+  std::uint64_t slots = 0;
   for (const Node& node : nodes)
-    if (!node.up) lines.push_back(printable(node.address) + ": " + node.failure.what());
+    if (node.slots && !spoken_for.contains(node.shard) && !with_reason.contains(node.shard)) slots += node.slots;
+  if (slots) lines.push_back("no primary answers for " + std::to_string(slots) + " slots");
   return lines;
+}
+
+bool Snapshot::has_all_data(std::string_view group) const {
+  std::set<std::string_view> spoken_for;  // shards, and replication ids
+  for (const Node& node : nodes)
+    if (node.group == group && node.up && node.role == Role::kPrimary && (node.data_source || !node.cluster))
+      spoken_for.insert({node.shard, node.replication_id, node.previous_replication_id});
+  return std::ranges::all_of(nodes, [&](const Node& node) {
+    if (node.group != group) return true;
+    if (node.cluster) return (node.up || !node.shard.empty()) && (!node.slots || spoken_for.contains(node.shard));
+    return node.up || (!node.replication_id.empty() && spoken_for.contains(node.replication_id));
+  });
+}
+
+std::string Snapshot::keys_mode() const {
+  constexpr std::string_view kModes[] = {"swept", "seeding", "exact"};
+  for (std::string_view mode : kModes)
+    for (const Node& node : nodes)
+      if (auto found = node.status.find("keys_mode");
+          node.data_source && found != node.status.end() && found->second == mode)
+        return std::string(mode);
+  return {};
 }
 
 std::size_t Snapshot::nodes_up() const {
   return static_cast<std::size_t>(std::ranges::count_if(nodes, [](const Node& node) { return node.up; }));
 }
 
+namespace {
+
+// Of the primaries of one shard the one that most nodes call the owner of its slots.
+void keep_one_of_each_shard(std::vector<Node>& nodes) {
+  std::map<std::pair<std::size_t, std::string_view>, Node*> best;
+  for (Node& node : nodes) {
+    if (!node.data_source || !node.cluster || node.shard.empty()) continue;
+    auto [known, is_new] = best.try_emplace({*node.cluster, node.shard}, &node);
+    if (is_new) continue;
+    Node *&first = known->second, *second = &node;
+    if (second->votes > first->votes) std::swap(first, second);
+    second->data_source = false;
+  }
+}
+
+}  // namespace
+
 void mark_data_sources(Snapshot& snapshot) {
-  bool any_primary = false, any_down = false;
-  for (const Node& node : snapshot.nodes) {
-    any_down |= !node.up;
-    any_primary |= node.up && node.role == Role::kPrimary;
+  std::vector<Node>& nodes = snapshot.nodes;
+  std::set<std::string_view> spoken_for;  // replication ids
+  for (Node& node : nodes) {
+    auto replaces = [&](const Node& other) {
+      return other.up && other.role == Role::kPrimary && other.cluster == node.cluster &&
+             other.previous_replication_id == node.replication_id;
+    };
+    bool primary = node.up && node.role == Role::kPrimary;
+    node.data_source = primary && (!node.cluster || std::ranges::none_of(nodes, replaces));
+    if (primary) spoken_for.insert({node.replication_id, node.previous_replication_id});
   }
-  std::set<std::string> spoken_for;  // replication ids
-  for (Node& node : snapshot.nodes) {
-    node.data_source = false;
-    if (!node.up) continue;
-    if (node.role == Role::kPrimary) {
-      auto replaces = [&](const Node& other) {
-        return other.up && other.role == Role::kPrimary && other.cluster == node.cluster &&
-               other.previous_replication_id == node.replication_id;
-      };
-      node.data_source = !node.cluster || std::ranges::none_of(snapshot.nodes, replaces);
-    } else if (!any_primary && !any_down) {
+  keep_one_of_each_shard(nodes);
+  for (Node& node : nodes)
+    if (node.up && !node.cluster && node.role == Role::kReplica)
       node.data_source = spoken_for.insert(node.replication_id).second;
-    }
-  }
+}
+
+const Node* source_of(const Snapshot& snapshot, const Node& replica) {
+  if (!replica.up || replica.data_source) return nullptr;
+  for (const Node& node : snapshot.nodes)
+    if (node.data_source && node.role == Role::kPrimary && node.cluster == replica.cluster &&
+        (replica.shard.empty() ? node.replication_id == replica.replication_id : node.shard == replica.shard))
+      return &node;
+  return nullptr;
+}
+
+Lag lag(const Node& source, const Node& replica) {
+  Lag lag;
+  if (source.replication_offset != kAbsent && replica.replication_offset != kAbsent)
+    lag.bytes = source.replication_offset - std::min(source.replication_offset, replica.replication_offset);
+  std::uint64_t there = source.status_number("keys"), here = replica.status_number("keys");
+  if (there != kAbsent && here != kAbsent) lag.keys = static_cast<long long>(there) - static_cast<long long>(here);
+  return lag;
 }
 
 }  // namespace tenants::tool

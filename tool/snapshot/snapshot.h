@@ -58,7 +58,13 @@ const char* role_name(Role role);  // "primary", "replica", "unknown"
 struct Node {
   std::string address;  // as the operator or the cluster names it: "host:port" or a path; escape it for people
   std::string id;       // the same for as long as it is the same server: the cluster's node id, else the address
-  std::optional<std::size_t> cluster;  // the number of the target it was found through, if that is a cluster
+  std::string group;    // the name that the operator gave to the target it was found through; may be empty
+  std::optional<std::size_t> cluster;  // the number of that target, if that is a cluster
+  std::string shard;                   // what all nodes with the same slots share; empty where it is in no cluster
+  std::uint32_t slots = 0;             // that it owns, as the cluster says
+  std::uint32_t votes = 0;             // of the nodes asked, so many say that it owns slots
+  std::optional<std::chrono::system_clock::time_point> answered;  // when it was up last, as far as is remembered
+  std::string replication_id;  // where it is not up: as it was last, as far as is remembered
   bool up = false;
   Failure failure{Exit::kOk, ""};            // why it is not up
   double seconds = 0;                        // how long it took to answer, or to fail
@@ -69,7 +75,9 @@ struct Node {
   bool data_source = false;                                   // its keys and memory count in sums (mark_data_sources)
   std::map<std::string, std::string, std::less<>> status;     // TENANTS.STATUS
   std::uint64_t used_memory = kAbsent, max_memory = kAbsent;  // bytes; absent where maxmemory is 0
-  std::string replication_id, previous_replication_id;
+  std::string run_id;                                         // of the process
+  std::string previous_replication_id;
+  std::uint64_t replication_offset = kAbsent;
   std::array<std::vector<Row>, kTables> tables;  // those that were asked for
 
   const std::vector<Row>& rows(Table table) const { return tables[static_cast<std::size_t>(table)]; }
@@ -85,14 +93,29 @@ struct Snapshot {
   double seconds = 0;       // how long it took
   std::chrono::system_clock::time_point taken;
 
-  // What is not in the sums: "10.0.0.3:6379: connection refused". Empty: all nodes answered.
+  // What is not in the sums: "10.0.0.3:6379: connection refused", "no primary answers for 5461 slots". Empty: nothing
+  // is missing.
   std::vector<std::string> incomplete() const;
+  // Of all nodes of this group: is a primary of each data set among those that answered?
+  bool has_all_data(std::string_view group) const;
+  // The weakest of the nodes whose keys are in the sums: "exact", "seeding", "swept"; empty where none says.
+  std::string keys_mode() const;
   std::size_t nodes_up() const;
 };
 
-// Decides whose keys and memory count: primaries. A primary that has been replaced and does not know yet (its
-// replication id is the previous one of another primary in the same cluster) does not, nor does a replica, unless there
-// are replicas only and all nodes answered: then one of each replication id.
+// Decides whose keys and memory count. In a cluster one primary of each shard: not one that has been replaced and does
+// not know yet (its replication id is the previous one of another primary), else that of which most nodes say that it
+// owns slots. Elsewhere each primary, and one replica of each primary that did not answer or was not asked.
 void mark_data_sources(Snapshot& snapshot);
+
+// Where a node of a cluster stands in its shard: how many bytes of the stream it has yet to get, and how many keys it
+// has fewer than (below 0: more than) the source of its data. Nothing where that is not known.
+struct Lag {
+  std::optional<std::uint64_t> bytes;
+  std::optional<long long> keys;
+};
+// Null: it is no copy of a node that is in the sums.
+const Node* source_of(const Snapshot& snapshot, const Node& replica);
+Lag lag(const Node& source, const Node& replica);
 
 }  // namespace tenants::tool

@@ -169,10 +169,19 @@ Sum sum(const Snapshot& snapshot, Table table) {
   return sum;
 }
 
+namespace {
+
+double seconds_of(const Node& then, const Node& now) { return std::chrono::duration<double>(now.at - then.at).count(); }
+
+}  // namespace
+
 Snapshot growth(const Snapshot& before, Snapshot now) {
+  double usual = seconds_between(before, now);
   for (Node& node : now.nodes) {
     auto then = std::ranges::find_if(before.nodes, [&](const Node& other) { return other.id == node.id && other.up; });
     bool known = then != before.nodes.end();
+    double seconds = known ? seconds_of(*then, node) : 0;
+    bool unusual = seconds > 0 && std::abs(seconds - usual) > usual / 100;
     bool restarted = known && then->status_number("start_unix_seconds") != node.status_number("start_unix_seconds");
     bool reset = known && then->status_number("reset_unix_seconds") != node.status_number("reset_unix_seconds");
     for (std::size_t t = 0; t < kTables; ++t) {
@@ -192,9 +201,20 @@ Snapshot growth(const Snapshot& before, Snapshot now) {
             value = kAbsent;
           else if (earlier <= value)
             value -= earlier;
+          if (unusual && value != kAbsent)
+            value = static_cast<std::uint64_t>(std::llround(static_cast<double>(value) * usual / seconds));
         }
       }
     }
+  }
+  return now;
+}
+
+Snapshot remember(Snapshot before, Snapshot now) {
+  for (Node& node : now.nodes) {
+    if (node.up) continue;
+    auto then = std::ranges::find_if(before.nodes, [&](const Node& other) { return other.id == node.id && other.up; });
+    if (then != before.nodes.end()) node = std::move(*then);
   }
   return now;
 }
@@ -204,7 +224,7 @@ double seconds_between(const Snapshot& before, const Snapshot& now) {
   for (const Node& node : now.nodes)
     for (const Node& then : before.nodes)
       if (node.up && then.up && node.id == then.id) {
-        sum += std::chrono::duration<double>(node.at - then.at).count();
+        sum += seconds_of(then, node);
         ++count;
       }
   return count > 0 ? sum / count : 0;

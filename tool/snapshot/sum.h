@@ -21,8 +21,13 @@ Row total(Table table, const std::vector<Row>& rows);
 // `now` with its counters replaced by what they grew since `before`: node by node, row by row, so that a node or a row
 // that comes, goes or restarts makes no spike and nothing below 0. A counter that is smaller than before, or whose row
 // or server is new since, counts from 0; one of a node that did not answer before counts 0; of one that was not known
-// before, the growth is not known. Gauges stay. O(rows).
+// before, the growth is not known. What a node grew in a shorter or a longer time than seconds_between() is what it
+// would have grown in that. Gauges stay. O(rows).
 Snapshot growth(const Snapshot& before, Snapshot now);
+
+// What growth() shall begin from next time: `now`, but of nodes that are not up what `before` knew of them, so that
+// what they do meanwhile is not lost when they answer again.
+Snapshot remember(Snapshot before, Snapshot now);
 
 // Seconds between the two, as the nodes answered: the mean over those in both; 0 where there are none.
 double seconds_between(const Snapshot& before, const Snapshot& now);

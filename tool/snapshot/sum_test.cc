@@ -70,6 +70,7 @@ TEST(Sum, what_a_replica_does_not_know_of_its_copies_does_not_matter) {
   Row copy = tenant("app", 10, 0);
   copy.values[t::kBytes] = copy.values[t::kBytesError] = kAbsent;
   Node replica = node("b", Role::kReplica, {copy});
+  replica.replication_id = "a";
   Row original = tenant("app", 10, 0);
   original.values[t::kBytes] = 100;
   Sum all = sum(snapshot({node("a", Role::kPrimary, {original}), replica}), Table::kTenants);
@@ -159,6 +160,28 @@ TEST(Growth, a_node_that_did_not_answer_before_counts_nothing) {
   EXPECT_EQ(growth(before, now).nodes[0].rows(Table::kTenants)[0].values[t::kCommands], 0u);
 }
 
+TEST(Growth, each_node_counts_by_the_time_between_its_own_answers) {
+  Snapshot before =
+      snapshot({node("a", Role::kPrimary, {tenant("app", 0, 0)}), node("b", Role::kPrimary, {tenant("app", 0, 0)})});
+  Snapshot now = snapshot(
+      {node("a", Role::kPrimary, {tenant("app", 0, 2000)}), node("b", Role::kPrimary, {tenant("app", 0, 600)})}, 2s);
+  now.nodes[1].at += 4s;  // it took until then to answer: 100 per second
+  double seconds = seconds_between(before, now);
+  EXPECT_NEAR(
+      static_cast<double>(row_of(sum(growth(before, now), Table::kTenants), "app").values[t::kCommands]) / seconds,
+      1100, 1);
+}
+
+TEST(Growth, what_a_node_does_while_it_does_not_answer_is_not_lost) {
+  Snapshot first = snapshot({node("a", Role::kPrimary, {tenant("app", 0, 100)})});
+  Snapshot second = snapshot({node("a", Role::kPrimary, {})}, 2s);
+  second.nodes[0].fail(Failure(Exit::kConnect, "gone"));
+  Snapshot before = remember(first, second);
+  Snapshot now = snapshot({node("a", Role::kPrimary, {tenant("app", 0, 500)})}, 4s);
+  EXPECT_EQ(growth(before, now).nodes[0].rows(Table::kTenants)[0].values[t::kCommands], 400u);
+  EXPECT_DOUBLE_EQ(seconds_between(before, now), 4);
+}
+
 TEST(DataSources, a_replaced_primary_that_does_not_know_yet_is_none) {
   Node old = node("a", Role::kPrimary, {}), heir = node("b", Role::kPrimary, {}), other = node("c", Role::kPrimary, {});
   heir.previous_replication_id = "a";
@@ -183,10 +206,65 @@ TEST(DataSources, of_replicas_alone_one_of_each_primary_stands_in) {
   EXPECT_TRUE(all.nodes[0].data_source);
   EXPECT_FALSE(all.nodes[1].data_source);
   EXPECT_TRUE(all.nodes[2].data_source);
-  Node dead = node("d", Role::kUnknown, {});
+  Node dead = node("d", Role::kUnknown, {}), unrelated = node("e", Role::kPrimary, {});
   dead.fail(Failure(Exit::kConnect, "gone"));
-  Snapshot incomplete = snapshot({one, dead});
-  EXPECT_FALSE(incomplete.nodes[0].data_source);
+  Snapshot more = snapshot({one, dead, unrelated});
+  EXPECT_TRUE(more.nodes[0].data_source) << "its primary, whichever that is, is not among those that count";
+  EXPECT_TRUE(more.nodes[2].data_source);
+}
+
+TEST(DataSources, of_two_primaries_of_one_shard_the_one_that_most_nodes_know_counts) {
+  Node parted = node("a", Role::kPrimary, {}), owner = node("b", Role::kPrimary, {}),
+       other = node("c", Role::kPrimary, {});
+  parted.shard = owner.shard = "a", other.shard = "c";
+  parted.slots = owner.slots = 100, other.slots = 50;
+  parted.votes = 1, owner.votes = 2, other.votes = 3;
+  for (Node* one : {&parted, &owner, &other}) one->cluster = 0;
+  for (const Snapshot& all : {snapshot({parted, owner, other}), snapshot({owner, parted, other})})
+    for (const Node& one : all.nodes) EXPECT_EQ(one.data_source, one.id != "a");
+}
+
+TEST(DataSources, a_shard_without_a_primary_is_missing_in_the_sums) {
+  Node demoted = node("a", Role::kReplica, {}), heir = node("b", Role::kReplica, {}),
+       other = node("c", Role::kPrimary, {});
+  demoted.shard = heir.shard = "a", other.shard = "c";
+  demoted.slots = 5461, other.slots = 10923;
+  for (Node* one : {&demoted, &heir, &other}) one->cluster = 0;
+  EXPECT_EQ(snapshot({demoted, heir, other}).incomplete(),
+            std::vector<std::string>{"no primary answers for 5461 slots"});
+  heir.role = Role::kPrimary;
+  EXPECT_TRUE(snapshot({demoted, heir, other}).incomplete().empty());
+}
+
+TEST(DataSources, a_replica_lags_behind_the_source_of_its_shard) {
+  Node source = node("a", Role::kPrimary, {}), replica = node("b", Role::kReplica, {});
+  replica.replication_id = "a";
+  source.replication_offset = 1000, replica.replication_offset = 900;
+  source.status["keys"] = "50", replica.status["keys"] = "52";
+  Snapshot all = snapshot({source, replica});
+  const Node* found = source_of(all, all.nodes[1]);
+  ASSERT_EQ(found, &all.nodes[0]);
+  EXPECT_EQ(lag(*found, all.nodes[1]).bytes, 100u);
+  EXPECT_EQ(lag(*found, all.nodes[1]).keys, -2);
+  EXPECT_FALSE(source_of(all, all.nodes[0]));
+}
+
+TEST(Snapshots, a_node_that_is_down_says_how_old_its_last_answer_is) {
+  Node dead = node("d", Role::kPrimary, {});
+  dead.answered = std::chrono::system_clock::time_point(100s);
+  dead.fail(Failure(Exit::kConnect, "gone"));
+  Snapshot all = snapshot({dead});
+  all.taken = std::chrono::system_clock::time_point(112s);
+  EXPECT_EQ(all.incomplete(), std::vector<std::string>{"d: gone, last answer 12 s ago"});
+}
+
+TEST(Snapshots, the_weakest_mode_of_the_sources_of_data_is_that_of_all) {
+  Node exact = node("a", Role::kPrimary, {}), swept = node("b", Role::kPrimary, {}),
+       copy = node("c", Role::kReplica, {});
+  exact.status["keys_mode"] = "exact", swept.status["keys_mode"] = "swept", copy.status["keys_mode"] = "seeding";
+  copy.replication_id = "a";
+  EXPECT_EQ(snapshot({exact, copy}).keys_mode(), "exact");
+  EXPECT_EQ(snapshot({exact, swept, copy}).keys_mode(), "swept");
 }
 
 }  // namespace

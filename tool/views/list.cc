@@ -144,6 +144,7 @@ std::string as_json(const ListOptions& options, const Snapshot& snapshot, const 
                     const Row& all) {
   Json json;
   json["complete"] = snapshot.incomplete().empty();
+  if (std::string mode = snapshot.keys_mode(); !mode.empty()) json["keys_mode"] = mode;
   json["nodes"] = nodes_to_json(snapshot);
   Json& list = json["rows"] = Json::array();
   for (const Row& row : rows) list.push_back(to_json(options.table, row));
