@@ -70,7 +70,7 @@ int load(Context* context, server_api::String** argv, int argc) {
 
   static Settings settings;
   settings = Settings{};
-  if (auto wrong = read_arguments(argv, argc, settings)) return refuse(context, *wrong);
+  if (auto wrong = read_arguments(argv, argc, server, settings)) return refuse(context, *wrong);
   if (!register_configuration(context, settings)) return refuse(context, "the tenants.* configuration was refused");
 
   int options = server_api::kHandleIoErrors | server_api::kHandleReplAsyncLoad;

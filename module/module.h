@@ -104,6 +104,7 @@ struct Sweep {
   std::uint64_t keys_measured = 0;
   std::optional<DataState> as_of;  // when the pass that runs, or ran last, began; nothing: another one is needed anyway
   bool met_ttl = false;            // of a key, in that pass
+  bool moved = false;              // keys are other prefixes' now, and have not been counted anew since
   std::uint64_t measured_usec = 0;  // when the last one ended
   std::uint64_t cpu_usec = 0;
   std::uint64_t longest_slice_usec = 0, longest_slice_cpu_usec = 0;

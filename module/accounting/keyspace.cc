@@ -197,6 +197,7 @@ bool Keyspace::vacate_orphans(std::size_t most) {
 }
 
 void Keyspace::request_seeding(bool drift) {
+  if (!live_ && pass_) pass_->valid = false;
   if (!live_) return;
   correcting_ |= drift && mode_ == Mode::kExact;
   mode_ = Mode::kSeeding;

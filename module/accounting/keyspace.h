@@ -111,7 +111,8 @@ class Keyspace {
   // Of the room for keys that appear during the pass: how much of it is taken, 0…1. When all is, the pass fails.
   double haste() const { return pass_ && pass_->fresh ? pass_->fresh->fill() : 0; }
 
-  // Counts have to be taken anew: prefixes moved, or the sum is wrong. `drift`: because something went wrong.
+  // Counts have to be taken anew: prefixes moved, or the sum is wrong. What a pass has counted so far is not taken.
+  // `drift`: because something went wrong.
   void request_seeding(bool drift);
   bool wants_seeding() const { return live_ && mode_ == Mode::kSeeding; }
   // Does the sum of each database that has been used equal DBSIZE?

@@ -214,7 +214,7 @@ bool PrefixTable::has_shorter(std::string_view name) const {
 
 std::uint32_t PrefixTable::owner(std::uint32_t row) const {
   const Prefix& prefix = rows_[row];
-  if (prefix.in_acl || !prefix.named) return prefix.owner;
+  if (prefix.in_acl || !(prefix.named || prefix.left)) return prefix.owner;
   std::uint32_t covers_it = 0;
   for (auto [length, heads, matching, limited] : lengths_) {
     if (length >= prefix.name.size()) break;
@@ -307,6 +307,7 @@ bool PrefixTable::leave(std::uint32_t row, bool Prefix::*by) {
   bool matching = prefix.covers == Covers::kMatching, moves = moves_keys(prefix);
   prefix.*by = false;
   if (!prefix.in_acl) prefix.owner = prefix.users = 0;
+  prefix.left = true;
   if (!prefix.is_orphan()) return moves;
   auto length = static_cast<std::uint32_t>(prefix.name.size());
   if (matching)

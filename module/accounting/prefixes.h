@@ -30,6 +30,7 @@ struct Prefix : SeenKeys {
   std::uint32_t users = 0;  // that have this pattern, to read or to write
   bool in_acl = false;
   bool named = false;  // by tenants.prefixes
+  bool left = false;   // was one of these: its keys are another's, whose they are only a new count tells
   Covers covers = Covers::kBelow;
   // Of a pattern that holds in some databases only: where in its name the glob begins (else 0), how much of that is the
   // name it would have if it held in all (0: it has none), and what it would cover.
@@ -88,8 +89,8 @@ class PrefixTable {
   Entered enter_named(
       std::string_view name, const std::function<bool()>& make_room = [] { return false; });
   bool leave_named(std::uint32_t row);
-  // The row of the user who owns it: of one that is only named, the owner of what covers it; 0: nobody. O(1), of a
-  // named one O(different lengths of heads).
+  // The row of the user who owns it: of one that is only named, or that has left, the owner of what covers it; 0:
+  // nobody. O(1), of these O(different lengths of heads).
   std::uint32_t owner(std::uint32_t row) const;
   // Stands for a pattern, also where it has no row; never 0.
   std::uint64_t identity(std::string_view name, Covers covers) const {

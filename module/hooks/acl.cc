@@ -301,6 +301,8 @@ void note_acl_changes(Module& module, bool done) {
 
 void keys_moved(Module& module) {
   module.sweep.as_of.reset();
+  module.sweep.moved = module.keyspace.total() > 0 || !module.keyspace.live();
+  module.places.forget();
   // Where a pass counts the keys, none may have been counted before.
   if (module.keyspace.total() > 0 || module.keyspace.wants_seeding()) module.keyspace.request_seeding(false);
 }

@@ -9,12 +9,13 @@ using server_api::String;
 namespace {
 
 Settings* settings_in_use = nullptr;
+bool rewrites_badly = false;   // CONFIG REWRITE writes what the server itself cannot read any more
 String* shown_text = nullptr;  // the server takes no reference of its own: kept until the next call
 
 void use_separators(Module& module) {
   if (module.prefixes.separators() == module.settings.separators) return;
   module.prefixes.set_separators(module.settings.separators);
-  module.keyspace.request_seeding(false);
+  keys_moved(module);
 }
 
 void use_groups(Module& module) {
@@ -62,12 +63,21 @@ String* get_text(const char*, void* data) noexcept {
   return shown_text;
 }
 
+std::optional<std::string> wrong_text(const TextSetting& setting, std::string_view text) {
+  if (rewrites_badly && text.find_first_of("\"\\") != std::string_view::npos)
+    return std::string(
+               "on this server's version \" and \\ are not allowed, for CONFIG REWRITE would write what it can not "
+               "read") +
+           (setting.value == &Settings::separators ? "" : "; write %22 and %5C");
+  return setting.wrong(text);
+}
+
 // Where it fails the server sets the value from before, as long as the one that it reads is another.
 int set_text(const char*, String* value, void* data, String** error) noexcept {
   const TextSetting& setting = *static_cast<const TextSetting*>(data);
   std::string_view text = server_api::view(value);
   try {
-    std::optional<std::string> wrong = setting.wrong(text);
+    std::optional<std::string> wrong = wrong_text(setting, text);
     if (!wrong) {
       settings_in_use->*setting.value = text;
       if (module_state) use(setting, *module_state);
@@ -83,11 +93,18 @@ int set_text(const char*, String* value, void* data, String** error) noexcept {
 
 }  // namespace
 
-std::optional<std::string> read_arguments(String** argv, int argc, Settings& settings) {
+std::optional<std::string> read_arguments(String** argv, int argc, const server_api::Server& server,
+                                          Settings& settings) {
+  rewrites_badly = server.valkey_at_least(8, 1) && !server.valkey_at_least(9, 0);
   std::vector<std::string_view> words;
   words.reserve(static_cast<std::size_t>(argc));
   for (int i = 0; i < argc; ++i) words.push_back(server_api::view(argv[i]));
-  return read_arguments(words, settings);
+  std::optional<std::string> wrong = read_arguments(words, settings);
+  for (const TextSetting& text : text_settings())
+    if (!wrong)
+      if ((wrong = wrong_text(text, settings.*text.value)))
+        wrong = std::string("bad value for argument '") + text.name + "': " + *wrong;
+  return wrong;
 }
 
 void free_configuration() {

@@ -20,7 +20,8 @@ bool register_commands(server_api::Context* context);
 
 // config.cc
 // Reads loadmodule's arguments into `settings`; what is wrong with them, or nothing.
-std::optional<std::string> read_arguments(server_api::String** argv, int argc, Settings& settings);
+std::optional<std::string> read_arguments(server_api::String** argv, int argc, const server_api::Server& server,
+                                          Settings& settings);
 bool register_configuration(server_api::Context* context, Settings& settings);
 // From now on changes go to the module's own settings.
 void use_settings(Settings& settings);

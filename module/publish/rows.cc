@@ -125,6 +125,8 @@ struct Looked {
 };
 
 std::optional<Looked> looked_at(const Module& module, const Prefix& prefix, std::uint64_t keys) {
+  // While the counts are those from before keys moved, so are the sizes.
+  if (module.sweep.moved && module.sweep.complete) return std::nullopt;
   std::optional<RandomSample> met = prefix.met_in(module.places.period(), module.places.is_steady());
   if (!met) return std::nullopt;
   std::optional<double> largest;

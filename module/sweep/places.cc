@@ -93,26 +93,29 @@ bool Places::read_sizes(Module& module) {
   return true;
 }
 
-// What was met says nothing any more.
-bool Places::forget() {
+void Places::forget() {
   available_ = resting_ = steady_ = false;
   if (met_ + met_before_ > 0) ++period_;  // and one more when the next one begins: none follows on what was met
   met_ = met_before_ = 0;
   as_of_.reset();
   compared_usec_ = 0;
-  return false;
 }
 
 bool Places::wants(Module& module, std::uint64_t now) {
   if (proof_ == Proof::kBad || (api.GetContextFlags(nullptr) & server_api::kFlagCluster)) return false;
-  if (module.keyspace.mode() == Keyspace::Mode::kExact && module.keyspace.total() < kFewKeys)
-    return forget();  // without asking the server
+  if (module.keyspace.mode() == Keyspace::Mode::kExact && module.keyspace.total() < kFewKeys) {
+    forget();  // without asking the server
+    return false;
+  }
   if (now - sized_usec_ >= kSizesUsec && !resting_) {
     if (sized_usec_) calls_ = std::min(calls_ + kCallsPerSecond * kSizesUsec / kSecond, 2 * kCallsPerSecond);
     sized_usec_ = now;
     available_ = read_sizes(module) && keys_ >= kFewKeys && prove(module);
   }
-  if (!available_) return forget();
+  if (!available_) {
+    forget();
+    return false;
+  }
   is_new_ = is_new_ && (period_ == 0 || now - first_usec_ < (keys_ < kVeryMany ? kNewUsec : 2 * kNewUsec));
   if (period_ && now - compared_usec_ < kPeriodUsec) return !resting_;
   std::optional<DataState> state = data_state(module);

@@ -44,6 +44,8 @@ class Places {
   double keys() const { return static_cast<double>(keys_); }
   // Since when, by the monotonic clock.
   std::uint64_t since_usec() const { return steady_ ? period_usec_ : before_usec_; }
+  // What was met says nothing any more.
+  void forget();
   // For the first 30 or 60 s more may be spent.
   bool is_new() const { return is_new_; }
 
@@ -58,7 +60,6 @@ class Places {
   };
   enum class Proof : std::uint8_t { kNone, kGood, kBad };
 
-  bool forget();
   bool read_sizes(Module& module);
   bool prove(Module& module);
   Database& draw();

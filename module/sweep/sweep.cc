@@ -183,7 +183,9 @@ void end_pass(Module& module, std::uint64_t now) {
     if (module.keyspace.displaces(sweep.to_adopt)) module.keyspace.request_seeding(false);
   }
   if (!good || !sweep.to_adopt.empty()) sweep.as_of.reset();
-  sweep.complete = sweep.number;
+  if (good && !module.keyspace.wants_seeding()) sweep.moved = false;
+  // One in which keys moved says what they are neither before nor after: the last one holds on, as the counts do.
+  if (!sweep.moved) sweep.complete = sweep.number;
   ++sweep.passes;
   sweep.measured_usec = now;
   sweep.schedule.end(now, good);
@@ -347,7 +349,7 @@ std::optional<std::uint64_t> work_on_pass(Module& module, const char* hindered_b
   if (!schedule.may_work(off, hindered_by)) return std::nullopt;
   bool outgrown = schedule.wants_look(now) && look(module);
   if (!schedule.was_answered()) return std::nullopt;
-  bool count_anew = module.keyspace.wants_seeding() && !schedule.fails_too_often(now);
+  bool count_anew = (module.keyspace.wants_seeding() || sweep.moved) && !schedule.fails_too_often(now);
   auto interval = static_cast<std::uint64_t>(settings.sweep_interval) * kSecond;
   if (!schedule.has_work()) {
     bool wanted = outgrown || count_anew, due = schedule.is_due(now, interval);

@@ -13,6 +13,7 @@ import pytest
 
 import truth
 from conftest import REPOSITORY
+from exporter import OF_CLUSTERS
 from ledger import foreseeable, in_lua, refused
 from monitoring import prometheus
 from redis.exceptions import ResponseError

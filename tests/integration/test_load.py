@@ -250,6 +250,28 @@ def test_config_rewrite_and_a_restart_keep_the_settings(launch, loading):
     assert server.conf_path.read_text().count("loadmodule") == 1
 
 
+@pytest.mark.parametrize("name, value, instead", [("separators", '":', None), ("separators", "\\", None), ("prefixes", 'a"b: \\x:', "a%22b: %5Cx:"), ("groups", 'g=u"x,a\\b', "g=u%22x,a%5Cb")])
+def test_what_the_servers_config_rewrite_can_not_keep_is_refused(launch, name, value, instead):
+    server = launch(loading="conf")
+    name = "tenants." + name
+    before = settings(server.admin)[name]
+    reply = server.admin.outcome("CONFIG", "SET", name, value)
+    if (8, 1) <= server.version < (9, 0):
+        assert "CONFIG REWRITE" in str(reply) and settings(server.admin)[name] == before
+        assert (instead is None) != ("write %22 and %5C" in str(reply))
+        value = instead or before
+        assert server.admin.outcome("MODULE", "UNLOAD", "tenants") == b"OK"
+        assert "ERR" in str(server.load_module(name.removeprefix("tenants."), '"')), "nor as an argument"
+        assert server.load_module() == b"OK"
+        assert server.admin.call("CONFIG", "SET", name, value) == b"OK"
+    else:
+        assert reply == b"OK"
+    server.admin.call("CONFIG", "REWRITE")
+    server.loading = "conf"
+    server.restart()
+    assert settings(server.admin)[name] == value
+
+
 def test_the_largest_tables_can_be_had(launch):
     server = launch(module_arguments=["max-users", 1_000_000, "max-prefixes", 1_000_000])
     status = read_info(server.admin).status
