@@ -3,7 +3,7 @@
 from waiting import wait_until
 
 SLOTS = 16384
-LINES = ["cluster-enabled yes", "cluster-node-timeout 15000", "cluster-require-full-coverage no"]
+LINES = ["cluster-enabled yes", "cluster-node-timeout 15000", "cluster-require-full-coverage no", "cluster-replica-validity-factor 0"]
 
 
 def lose(node, nodes):
