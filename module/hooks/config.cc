@@ -32,7 +32,7 @@ void on_config_change(server_api::Context*, server_api::Event, std::uint64_t, vo
 void use_named_prefixes(Module& module) {
   NamedPrefixes wanted;
   wanted.set(module.settings.prefixes);
-  std::vector<std::uint32_t> fresh;
+  std::vector<std::pair<std::uint32_t, bool>> fresh;  // rows, and whether they had left something before
   fresh.reserve(wanted.names().size());
   bool moved = false, lack_room = false;
   auto leave = [&](std::uint32_t row) { moved |= module.prefixes.leave_named(row); };
@@ -41,10 +41,10 @@ void use_named_prefixes(Module& module) {
       PrefixTable::Entered entered = module.prefixes.enter_named(name, room);
       moved |= entered.moves_keys;
       lack_room |= !entered.row;
-      if (entered.is_new) fresh.push_back(entered.row);
+      if (entered.is_new) fresh.emplace_back(entered.row, module.prefixes[entered.row].left);
     }
   } catch (...) {  // out of memory: as it was
-    for (std::uint32_t row : fresh) leave(row);
+    for (auto [row, left] : fresh) leave(row), module.prefixes[row].left = left;
     if (moved) keys_moved(module);
     throw;
   }

@@ -34,7 +34,7 @@ def test_sizes_of_keys_that_moved_are_not_taken_for_those_of_the_keys_that_are_l
     admin.call("ACL", "SETUSER", "app1", *RULES, "~user:*")
     acl_taken_in(admin)
     held = fill(admin)
-    admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", 20, "tenants.sweep-interval", 1)
+    admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", 20, "tenants.sweep-interval", 0)
     full_pass(admin)
     wait_until(lambda: read_info(admin).status.get("sample_keys", 0) > 2000, "keys to be met at random")
     before = {b"user:": held[b"user:profile:"] + held[b"user:s:"], b"orphan:": held[b"orphan:"]}
