@@ -197,11 +197,10 @@ bool Keyspace::vacate_orphans(std::size_t most) {
 }
 
 void Keyspace::request_seeding(bool drift) {
-  if (!live_ && pass_) pass_->valid = false;
+  if (pass_) pass_->valid = false;
   if (!live_) return;
   correcting_ |= drift && mode_ == Mode::kExact;
   mode_ = Mode::kSeeding;
-  if (pass_) pass_->valid = false;
 }
 
 bool Keyspace::prepare_pass(std::uint64_t keys, bool scarce) {

@@ -40,8 +40,7 @@ class Owners {
   // Calls `visit(user)` for the others who may write below this row's pattern, at most so many. O(users who have it).
   template <typename Visit>
   void for_each_other(std::uint32_t row, std::size_t most, Visit visit) const {
-    const Prefix& prefix = prefixes_[row];
-    const Name* name = prefix.in_acl ? names_.find(prefixes_.identity(prefix.name, prefix.covers)) : nullptr;
+    const Name* name = prefixes_[row].in_acl ? names_.find(prefixes_.identity(row)) : nullptr;
     for (const Pattern* pattern = name ? name->first : nullptr; pattern && most > 0; pattern = pattern->next_of_name)
       if (pattern->writes && pattern->user != name->owner) visit(pattern->user), --most;
   }

@@ -145,7 +145,7 @@ PrefixTable::Title PrefixTable::title(std::uint32_t row) const {
     bool is_taken = other && !rows_[other].is_orphan();
     if (!is_taken && is_only_plain(identity(name, prefix.plain_covers))) return {name, prefix.plain_covers, false};
   }
-  own.elsewhere = prefix.is_orphan() && is_only_plain(identity(prefix.name, prefix.covers));
+  own.elsewhere = prefix.is_orphan() && is_only_plain(identity(row));
   return own;
 }
 

@@ -97,6 +97,8 @@ class PrefixTable {
     std::uint64_t hash = hash_of(name, covers);
     return hash ? hash : 1;
   }
+  // Of this row's pattern or name: rows change hands.
+  std::uint64_t identity(std::uint32_t row) const { return identity(rows_[row].name, rows_[row].covers); }
   // All keys have to be counted again. Rows of orphans stay until they are empty.
   void set_separators(std::string separators) { separators_ = std::move(separators); }
   const std::string& separators() const { return separators_; }

@@ -44,7 +44,7 @@ void count_use(Module& module, const Client& client, std::uint32_t row, bool wri
   const Prefix& prefix = module.prefixes[row];
   std::uint32_t user = Attribution::row_of(client);
   if (prefix.is_orphan()) return;
-  std::uint64_t id = module.prefixes.identity(prefix.name, prefix.covers);
+  std::uint64_t id = module.prefixes.identity(row);
   if (prefix.users < 2 && module.prefixes.owner(row) == user && !module.shared_use.has(id)) return;
   SharedUse::Use use{.name = name_of_user(module, user), .user = user};
   (writes ? use.writes : use.reads) = commands;

@@ -62,10 +62,9 @@ void reply_user(Context* context, const Module& module, std::uint32_t row, const
 
 // Who has used a prefix that others may use, too, most first; how many.
 std::size_t uses_of(const Module& module, std::uint32_t row, std::array<SharedUse::Use, SharedUse::kMost>& uses) {
-  const Prefix& prefix = module.prefixes[row];
   std::size_t number = 0;
-  if (!prefix.is_orphan())
-    module.shared_use.for_each(module.prefixes.identity(prefix.name, prefix.covers), [&](const SharedUse::Use& use) {
+  if (!module.prefixes[row].is_orphan())
+    module.shared_use.for_each(module.prefixes.identity(row), [&](const SharedUse::Use& use) {
       if (name_of_user(module, use.user) == use.name) uses[number++] = use;
     });
   return number;

@@ -205,8 +205,8 @@ Held held(const Module& module, std::uint32_t row, int db, std::uint64_t keys) {
   if (keys == module.keyspace.keys(row))
     return {keys, all.at(prefix_columns::kBytes, row, kAbsent), all.at(prefix_columns::kBytesError, row, kAbsent)};
   const SeenDatabases::Database* database = module.databases.find(db);
-  std::uint64_t name = module.prefixes.identity(module.prefixes[row].name, module.prefixes[row].covers);
-  const SeenKeys* seen = database ? module.databases.find_pair(database->identity, row, name) : nullptr;
+  const SeenKeys* seen =
+      database ? module.databases.find_pair(database->identity, row, module.prefixes.identity(row)) : nullptr;
   if (!seen) return {keys, kAbsent, kAbsent};
   Memory memory = by_pass(module, *seen, keys);
   return {keys, memory.bytes, memory.error};

@@ -6,6 +6,7 @@
 #include "module/publish/rows.h"
 
 namespace tenants {
+
 void Tallies::begin(const Module& module) {
   next_.usec = next_.cost_usec = 0;
   next_.totals = Totals();

@@ -67,7 +67,7 @@ Measured* seen_here(Module& module, std::uint32_t row, Measured& pass) {
   std::uint32_t here = sweep.database ? sweep.database->identity : 0;
   if (pass.seen == 0) pass.database = here;
   if (pass.database == here && !pass.several) return nullptr;
-  std::uint64_t name = module.prefixes.identity(module.prefixes[row].name, module.prefixes[row].covers);
+  std::uint64_t name = module.prefixes.identity(row);
   auto in = [&](std::uint32_t database) -> Measured* {
     SeenKeys* pair = database ? module.databases.make_pair(database, row, name) : nullptr;
     return pair ? &pair->seen_now(sweep.number, sweep.complete) : nullptr;

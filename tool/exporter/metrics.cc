@@ -287,6 +287,21 @@ void add_tables(Page& page, const Snapshot& snapshot, const char* name, MetricTy
   page.add(std::move(family));
 }
 
+void add_completeness(Page& page, const Snapshot& snapshot) {
+  MetricFamily complete{"valkey_tenant_data_complete",
+                        "Is a primary of each data set among the nodes that answered? 0: sums over nodes lack keys.",
+                        kGauge,
+                        {}};
+  std::set<std::string> groups;
+  for (const Node& node : snapshot.nodes) groups.insert(node.group);
+  for (const std::string& group : groups) {
+    Labels labels;
+    add_group(labels, group);
+    add(complete, std::move(labels), snapshot.has_all_data(group));
+  }
+  page.add(std::move(complete));
+}
+
 void add_status(Page& page, const Snapshot& snapshot) {
   add_nodes(page, snapshot, "valkey_tenant_up", kGauge, "Did the module answer in this scrape?",
             [](const Node& node) { return std::optional<double>(node.up); });
@@ -311,20 +326,7 @@ void add_status(Page& page, const Snapshot& snapshot) {
               const Node* source = source_of(snapshot, node);
               return source ? number(lag(*source, node).bytes.value_or(kAbsent)) : std::nullopt;
             });
-  {
-    MetricFamily complete{"valkey_tenant_data_complete",
-                          "Is a primary of each data set among the nodes that answered? 0: sums over nodes lack keys.",
-                          kGauge,
-                          {}};
-    std::set<std::string> groups;
-    for (const Node& node : snapshot.nodes) groups.insert(node.group);
-    for (const std::string& group : groups) {
-      Labels labels;
-      add_group(labels, group);
-      add(complete, std::move(labels), snapshot.has_all_data(group));
-    }
-    page.add(std::move(complete));
-  }
+  add_completeness(page, snapshot);
   MetricFamily info{"valkey_tenant_node_info", "What the node is.", kGauge, {}};
   for (const Node& node : snapshot.nodes) {
     if (!node.up) continue;

@@ -39,6 +39,11 @@ struct Fleet::Group {
   std::size_t number;
   Member seed;  // of a cluster: asked while none of the nodes can be, which may be known by now under other addresses
   std::vector<std::unique_ptr<Member>> members;  // of a cluster
+  struct Place {
+    std::string shard;
+    std::uint32_t slots = 0, votes = 0;
+  };
+  std::map<std::string, Place> places;  // by id, as the cluster last said
 
   std::vector<Member*> nodes() {
     std::vector<Member*> all;
@@ -48,15 +53,6 @@ struct Fleet::Group {
   }
   void follow(const std::vector<ClusterNode>& nodes);
   void place(const std::vector<const std::vector<ClusterNode>*>& views, const std::vector<ClusterNode>& chosen);
-
- private:
-  struct Place {
-    std::string shard;
-    std::uint32_t slots = 0, votes = 0;
-  };
-  std::map<std::string, Place> places_;  // by id, as the cluster last said
-
- public:
   void tell_place(Node& node) const;
 };
 
@@ -82,16 +78,16 @@ void Fleet::Group::follow(const std::vector<ClusterNode>& nodes) {
 // What the nodes say of who owns slots.
 void Fleet::Group::place(const std::vector<const std::vector<ClusterNode>*>& views,
                          const std::vector<ClusterNode>& chosen) {
-  places_.clear();
-  for (const ClusterNode& node : chosen) places_[node.id] = {node.shard, node.slots, 0};
+  places.clear();
+  for (const ClusterNode& node : chosen) places[node.id] = {node.shard, node.slots, 0};
   for (const auto* view : views)
     for (const ClusterNode& node : *view)
-      if (auto known = places_.find(node.id); known != places_.end() && node.slots) ++known->second.votes;
+      if (auto known = places.find(node.id); known != places.end() && node.slots) ++known->second.votes;
 }
 
 void Fleet::Group::tell_place(Node& node) const {
-  auto known = places_.find(node.id);
-  if (known == places_.end()) return;
+  auto known = places.find(node.id);
+  if (known == places.end()) return;
   node.shard = known->second.shard;
   node.slots = known->second.slots;
   node.votes = known->second.votes;

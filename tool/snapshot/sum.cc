@@ -173,13 +173,20 @@ namespace {
 
 double seconds_of(const Node& then, const Node& now) { return std::chrono::duration<double>(now.at - then.at).count(); }
 
+// The same node, where it was up; else null.
+template <typename Nodes>
+auto* find_up(Nodes& nodes, const Node& node) {
+  auto found = std::ranges::find_if(nodes, [&](const Node& other) { return other.id == node.id && other.up; });
+  return found == nodes.end() ? nullptr : &*found;
+}
+
 }  // namespace
 
 Snapshot growth(const Snapshot& before, Snapshot now) {
   double usual = seconds_between(before, now);
   for (Node& node : now.nodes) {
-    auto then = std::ranges::find_if(before.nodes, [&](const Node& other) { return other.id == node.id && other.up; });
-    bool known = then != before.nodes.end();
+    const Node* then = find_up(before.nodes, node);
+    bool known = then != nullptr;
     double seconds = known ? seconds_of(*then, node) : 0;
     bool unusual = seconds > 0 && std::abs(seconds - usual) > usual / 100;
     bool restarted = known && then->status_number("start_unix_seconds") != node.status_number("start_unix_seconds");
@@ -213,8 +220,7 @@ Snapshot growth(const Snapshot& before, Snapshot now) {
 Snapshot remember(Snapshot before, Snapshot now) {
   for (Node& node : now.nodes) {
     if (node.up) continue;
-    auto then = std::ranges::find_if(before.nodes, [&](const Node& other) { return other.id == node.id && other.up; });
-    if (then != before.nodes.end()) node = std::move(*then);
+    if (Node* then = find_up(before.nodes, node)) node = std::move(*then);
   }
   return now;
 }
@@ -222,11 +228,10 @@ Snapshot remember(Snapshot before, Snapshot now) {
 double seconds_between(const Snapshot& before, const Snapshot& now) {
   double sum = 0, count = 0;
   for (const Node& node : now.nodes)
-    for (const Node& then : before.nodes)
-      if (node.up && then.up && node.id == then.id) {
-        sum += seconds_of(then, node);
-        ++count;
-      }
+    if (const Node* then = node.up ? find_up(before.nodes, node) : nullptr) {
+      sum += seconds_of(*then, node);
+      ++count;
+    }
   return count > 0 ? sum / count : 0;
 }
 
