@@ -101,7 +101,7 @@ int load(Context* context, server_api::String** argv, int argc) {
   if (!server_api::nesting_is_known())
     api.Log(context, "notice", "tenants: calls by modules are told from clients' commands by their ids only");
   read_slow_log_config(*module);
-  if (!register_commands(context)) return fail("a command named tenants.* exists already");
+  if (const char* why_not = register_commands(context)) return fail(why_not);
   if (!(api.GetContextFlags(context) & server_api::kFlagServerStartup)) {
     module->identity.adopt_existing();
     read_acl(*module, ~std::uint64_t{0});

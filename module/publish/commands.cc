@@ -321,8 +321,9 @@ int guarded(Context* context, String** argv, int argc) noexcept {
 
 constexpr const char* kLooks = "readonly allow-loading allow-stale";
 // As INFO is: who has all but the dangerous commands, or those of administrators, as tenants mostly do, shall not see
-// other tenants.
-constexpr const char* kOfOthers = "tenants admin dangerous";
+// other tenants. All commands are in @tenants, too, where a module may add a category: Redis 7.2 has no such function.
+constexpr const char* kOfOthers = "admin dangerous";
+constexpr const char* kOfAll = "";
 
 struct Command {
   const char* name;
@@ -335,11 +336,15 @@ struct Command {
   const char* categories = kOfOthers;
 };
 
-bool add(Context* context, const Command& command) {
+const char* add(Context* context, const Command& command) {
   if (api.CreateCommand(context, command.name, command.function, command.flags, 0, 0, 0) != server_api::kOk)
-    return false;
+    return "a command named tenants.* exists already";
   server_api::Command* made = api.GetCommand(context, command.name);
-  api.SetCommandACLCategories(made, command.categories);
+  // Of a list with a category that it does not know the server takes none, and every tenant would see the others.
+  std::string categories = command.categories;
+  if (api.AddACLCategory) categories += categories.empty() ? "tenants" : " tenants";
+  if (api.SetCommandACLCategories(made, categories.c_str()) != server_api::kOk)
+    return "the server refused the ACL categories of the commands, without which every user might call them";
   server_api::CommandInfo info{.version = &server_api::kCommandInfoVersion,
                                .summary = command.summary,
                                .complexity = command.complexity,
@@ -347,7 +352,7 @@ bool add(Context* context, const Command& command) {
                                .arity = command.arity,
                                .args = command.arguments};
   api.SetCommandInfo(made, &info);
-  return true;
+  return nullptr;
 }
 
 server_api::CommandArg argument(const char* name, int type, const char* token = nullptr, bool optional = true,
@@ -362,7 +367,7 @@ server_api::CommandArg argument(const char* name, int type, const char* token = 
 
 }  // namespace
 
-bool register_commands(Context* context) {
+const char* register_commands(Context* context) {
   using namespace server_api;
   if (api.AddACLCategory) api.AddACLCategory(context, "tenants");
   CommandArg tenant[] = {argument("tenant", kArgString, nullptr, false), {}};
@@ -391,16 +396,15 @@ bool register_commands(Context* context) {
       {"tenants.get", guarded<get>, "Returns all that is known of one tenant.",
        "O(N) with N the number of prefixes and, for a group, of users", 2, tenant},
       {"tenants.help", guarded<help>, "Returns helpful text about the commands of the tenants module.", "O(1)", 1,
-       nullptr, "readonly fast allow-loading allow-stale", "tenants"},
+       nullptr, "readonly fast allow-loading allow-stale", kOfAll},
       {"tenants.list", guarded<list_tenants>, "Iterates over the tenants and what each of them uses.", kOfPages, -1,
        page},
       {"tenants.me", guarded<me>, "Returns what the user of this connection uses itself.",
-       "O(N) with N the number of prefixes", 1, nullptr, "readonly deny-script allow-loading allow-stale", "tenants"},
+       "O(N) with N the number of prefixes", 1, nullptr, "readonly deny-script allow-loading allow-stale", kOfAll},
       {"tenants.prefixes", guarded<list_prefixes>, "Iterates over the key prefixes and what each of them holds.",
        kOfPages, -1, page},
       {"tenants.resetstat", guarded<reset_statistics>, "Starts the counters of all users and prefixes anew.",
-       "O(N) with N the number of users, prefixes and connections", 1, nullptr, "admin allow-loading allow-stale",
-       "tenants admin dangerous"},
+       "O(N) with N the number of users, prefixes and connections", 1, nullptr, "admin allow-loading allow-stale"},
       {"tenants.status", guarded<show_status>, "Returns the state of the tenants module and the sums of all rows.",
        "O(1)", 1},
       {"tenants.top", guarded<top>, "Returns the tenants that used most in the last seconds.",
@@ -408,7 +412,9 @@ bool register_commands(Context* context) {
       {"tenants.users", guarded<list_users>, "Iterates over the ACL users and what each of them uses.", kOfPages, -1,
        page},
   };
-  return std::ranges::all_of(commands, [&](const Command& command) { return add(context, command); });
+  for (const Command& command : commands)
+    if (const char* why_not = add(context, command)) return why_not;
+  return nullptr;
 }
 
 }  // namespace tenants

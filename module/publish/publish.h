@@ -16,7 +16,8 @@ void on_info(server_api::InfoContext* info, int for_crash_report) noexcept;
 std::vector<std::pair<std::string_view, std::string>> status(Module& module, const std::optional<MemoryUse>& memory);
 
 // commands.cc
-bool register_commands(server_api::Context* context);
+// Why they can't be had, nullptr if all of them are there.
+const char* register_commands(server_api::Context* context);
 
 // config.cc
 // Reads loadmodule's arguments into `settings`; what is wrong with them, or nothing.

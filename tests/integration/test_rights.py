@@ -124,3 +124,35 @@ def test_who_lacks_the_commands_of_administrators_may_ask_for_itself_only(server
     calls = {"LIST": (), "USERS": (), "PREFIXES": (), "GET": ("app1",), "TOP": (), "BIGKEYS": (), "STATUS": (), "RESETSTAT": (), "ME": (), "HELP": ()}
     allowed = {name for name, words in calls.items() if server.admin.outcome("ACL", "DRYRUN", "app1", f"TENANTS.{name}", *words) == b"OK"}
     assert allowed == {"ME", "HELP"}
+
+
+@pytest.fixture
+def lacking(launch, module):
+    """A server without the module, and the words that load it there as if the server lacked something (tests/modules/lacking.cc)."""
+    server = launch(loading=None)
+    return server, lambda *what: ("MODULE", "LOAD", module.with_name("lacking.so"), module, *what)
+
+
+@pytest.mark.every_server
+def test_who_may_ask_for_itself_only_stays_so_where_a_module_can_add_no_category(lacking):
+    """As on Redis 7.2, where it could call them all once: a category that the server does not know, and a command got none."""
+    server, load = lacking
+    assert server.admin.call(*load("without:AddACLCategory")) == b"OK"
+    assert isinstance(server.admin.outcome("ACL", "CAT", "tenants"), ResponseError)
+    commands = {bytes(about[0]): set(about[6]) for about in server.admin.call("COMMAND") if about[0].startswith(b"tenants.")}
+    assert len(commands) == 11
+    assert {name for name, categories in commands.items() if not {b"@admin", b"@dangerous"} <= categories} == {b"tenants.me", b"tenants.help"}
+    for rule in ("-@admin", "-@dangerous", "-@admin -@dangerous"):
+        server.admin.call("ACL", "SETUSER", "app1", "reset", "on", ">secret", "~app1:*", "+@all", *rule.split())
+        session = server.session("app1")
+        refused = {name for name in commands if "no permissions" in str(session.outcome(name, *[b"app1"] * (name == b"tenants.get")))}
+        assert refused == commands.keys() - {b"tenants.me", b"tenants.help"}
+
+
+@pytest.mark.every_server
+def test_where_its_commands_can_be_given_no_category_the_module_is_not_loaded_and_the_log_says_why(lacking):
+    server, load = lacking
+    assert isinstance(server.admin.outcome(*load("failing:SetCommandACLCategories")), ResponseError)
+    assert "tenants: not loaded: the server refused the ACL categories of the commands" in server.log()
+    assert b"tenants" not in {about[1] for about in server.admin.call("MODULE", "LIST")} and isinstance(server.admin.outcome("TENANTS.LIST"), ResponseError)
+    assert server.admin.call(*load()) == b"OK"
