@@ -64,7 +64,7 @@ sanitized:
 	scripts/install build servers
 	for preset in $(SANITIZERS); do \
 	    scripts/servers 9-$$preset && cmake --preset $$preset >/dev/null && \
-	    cmake --build --preset $$preset --target tenants logins faults lacking scarce clock || exit 1; \
+	    cmake --build --preset $$preset --target tenants logins faults lacking upstream scarce clock || exit 1; \
 	done
 
 # The integration tests on them, all of them with each sanitizer; takes an hour. The tool runs with it, too.
