@@ -51,6 +51,9 @@ unsigned Attribution::sent(Client& client, const Sent& sent) {
   if (special & (CommandEntry::kAuth | CommandEntry::kReset) && !is_first && !in_multi) effects |= kTakeLastBytes;
   if (special & CommandEntry::kAcl && !client.is(Client::kWillFail))
     effects |= in_multi ? kQueuesAclChange : kChangesAcl;
+  // Redis lets these two run within a transaction: they fail, and it goes on.
+  if (in_multi && special & (CommandEntry::kMulti | CommandEntry::kWatch) && !(special & CommandEntry::kNoMulti))
+    return effects | kCountsNow;
   if (in_multi && !(special & CommandEntry::kNotQueued)) return effects | queue(client, *command, logs_in);
 
   if (special & CommandEntry::kScript && !sent.in_script) {
@@ -98,7 +101,7 @@ void Attribution::count(Client& client, unsigned effects) {
 
 unsigned Attribution::queue(Client& client, const CommandEntry& command, bool logs_in) {
   unsigned effects = 0;
-  if (command.special & (CommandEntry::kNoMulti | CommandEntry::kMulti)) effects = give_up(client);
+  if (command.special & CommandEntry::kNoMulti) effects = give_up(client);
   if (client.is(Client::kWillFail)) return effects;
   client.queued.add(client.last);
   if (command.special & (CommandEntry::kIdentity | CommandEntry::kAcl)) client.set(Client::kQueuedIdentity);
