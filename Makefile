@@ -26,15 +26,15 @@ test:
 # Fetches what the tests run on.
 servers:
 	scripts/install servers
-	for version in 8.0 8.1 9 '--header 8.1' '--header 9'; do scripts/servers $$version || exit 1; done
+	for version in 8.0 8.1 9 redis-8 '--header 8.1' '--header 9'; do scripts/servers $$version || exit 1; done
 
 # What takes longer than every change can wait for, an hour on two cores: clang's static analyzer, the parsers and
-# the calls under sanitizers, the long tests on every server, a part of Valkey's own test-suite, the table of faults, and
+# the calls under sanitizers, the long tests on every server, Redis too, a part of Valkey's own test-suite, the table of faults, and
 # both commands of the README in a Debian without anything.
 check: analyze build servers sanitized
 	scripts/install browser deploy compat
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=30
-	$(PYTEST) -n $(WORKERS) -m 'not clocks' --every-server --steps 5000 --prefixes 2000000 --cycles 100 --samples 1000
+	$(PYTEST) -n $(WORKERS) -m 'not clocks' --every-server --servers redis-8,8.0,8.1,9 --steps 5000 --prefixes 2000000 --cycles 100 --samples 1000
 	$(PYTHON) -B tests/compat/run 9 --slice --clients 4
 	$(MAKE) --no-print-directory faults
 	tests/clean_room

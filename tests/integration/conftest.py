@@ -1,6 +1,9 @@
 """Options and fixtures. Every test that asks for `launch` or `server` runs once per server version; the version is in its id.
 
     pytest tests/integration --servers 8.0,9 --module build/asan/tenants.so --seed 42
+
+Without --servers those of VERSIONS are taken, and REDIS for the tests marked `redis`. What does not depend on the server
+(`newest_server`) never runs on Redis.
 """
 
 import functools
@@ -19,11 +22,12 @@ from traffic import create_users
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 VERSIONS = "8.0,8.1,9"
+REDIS = "redis-8"
 IO_THREADS = re.compile(r"^io-threads ([2-9]|\d\d)", re.MULTILINE)
 
 
 def pytest_addoption(parser):
-    parser.addoption("--servers", default=os.environ.get("TENANTS_SERVERS", VERSIONS), help="versions, comma-separated")
+    parser.addoption("--servers", default=os.environ.get("TENANTS_SERVERS"), help=f"versions, comma-separated; {VERSIONS}, and {REDIS} for a part")
     parser.addoption("--every-server", action="store_true", help="tests marked newest_server, too, run on all of --servers")
     parser.addoption("--module", default=REPOSITORY / "build/release/tenants.so", type=pathlib.Path, help="the tenants.so to test")
     parser.addoption("--steps", type=int, default=500, help="of test_soak.py, each sends some ten commands, and of test_model.py, each makes 40 changes")
@@ -35,11 +39,15 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "not_on_redis(reason): what is not there")
     config.addinivalue_line("markers", "not_with(*builds, reason): what can't pass with these builds of module and server, and why")
     os.environ.setdefault("TENANTS_TOOL", str(_build(config) / "valkey-tenants"))
 
 
 def pytest_runtest_setup(item):
+    if _is_redis(item.callspec.params.get("version", "") if hasattr(item, "callspec") else ""):
+        for marker in item.iter_markers("not_on_redis"):
+            pytest.skip(f"Redis: {marker.kwargs['reason']}")
     for marker in item.iter_markers("not_with"):
         if _build(item.config).name in marker.args:
             pytest.skip(f"with {_build(item.config).name}: {marker.kwargs['reason']}")
@@ -52,11 +60,17 @@ def _build(config):
 
 def pytest_generate_tests(metafunc):
     if "version" in metafunc.fixturenames:
-        versions = metafunc.config.getoption("servers").split(",")
-        mark = metafunc.definition.get_closest_marker("newest_server")
-        own = metafunc.definition.get_closest_marker("every_server")
-        one = mark and not own and not metafunc.config.getoption("--every-server")
-        metafunc.parametrize("version", versions[-1:] if one else versions, scope="session")
+        mark = metafunc.definition.get_closest_marker
+        chosen = metafunc.config.getoption("servers")
+        versions = (chosen or VERSIONS).split(",") + [REDIS] * (not chosen and mark("redis") is not None)
+        if mark("newest_server") and not mark("every_server"):
+            versions = [version for version in versions if not _is_redis(version)]
+            versions = versions if metafunc.config.getoption("--every-server") else versions[-1:]
+        metafunc.parametrize("version", versions, scope="session")
+
+
+def _is_redis(version):
+    return version.startswith("redis-")
 
 
 def faults_of(item):

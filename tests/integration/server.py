@@ -110,11 +110,19 @@ class Server:
     def _begin_ledger(self):
         probe = Session(self.port)
         info = probe.call("INFO", "server").decode()
-        self.version = tuple(map(int, re.search(r"valkey_version:(\d+)\.(\d+)\.(\d+)", info).groups()))
-        version = re.search(rb"valkey_version:(\d+)\.(\d+)", probe.call("INFO", "server"))
-        self.ledger = Ledger(self._command_table(probe), tells_refusals=(int(version[1]), int(version[2])) >= (9, 1))
+        versions = {flavour: tuple(map(int, numbers)) for flavour, *numbers in re.findall(r"(valkey|redis)_version:(\d+)\.(\d+)\.(\d+)", info)}
+        self.is_redis = "valkey" not in versions  # Valkey tells of a Redis that it can stand for, too
+        self.version = versions["redis" if self.is_redis else "valkey"]
+        self.ledger = Ledger(self._command_table(probe), tells_refusals=self.valkey_at_least(9, 1))
         probe.close()
         self.admin = self.session()
+
+    def valkey_at_least(self, *version):
+        return not self.is_redis and self.version >= version
+
+    def program(self, name):
+        """The path of the server's own cli or benchmark."""
+        return self.binary.replace("-server", f"-{name}")
 
     def _command_table(self, session):
         """COMMAND is long: once for all servers that have the same commands."""

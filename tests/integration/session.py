@@ -10,6 +10,10 @@ from redis.exceptions import ConnectionError, ResponseError
 from ledger import foreseeable, refused
 
 
+# What Redis replies to MULTI and WATCH within a transaction, which goes on: they ran, and failed. Valkey refuses them.
+RAN_IN_MULTI = ("ERR MULTI calls can not be nested", "ERR WATCH inside MULTI is not allowed")
+
+
 class Parser(PythonParser):
     """RESP2 and RESP3, bytes as they are; errors are returned as values."""
 
@@ -145,6 +149,9 @@ class Session:
     def _settle(self, command, reply):
         name = command[0].upper()
         if self._queued is not None and name not in (b"EXEC", b"DISCARD", b"RESET"):
+            if str(reply).startswith(RAN_IN_MULTI):
+                self.ledger.count(self.user, command, reply)
+                return
             self._foreseen |= foreseeable(reply)
             if reply == b"QUEUED" or refused(reply) and not self.ledger.tells_refusals:
                 self._queued.append(command)

@@ -59,7 +59,7 @@ class Pings:
 
 def random_prefixes(server, count):
     """SETs of so many keys, hardly any with the prefix of another, by valkey-benchmark. Returns PINGs meanwhile."""
-    command = [server.binary.replace("valkey-server", "valkey-benchmark"), "-p", server.port, "-n", count, "-r", 2**31 - 1, "-P", 64, "-c", 4, "-q"]
+    command = [server.program("benchmark"), "-p", server.port, "-n", count, "-r", 2**31 - 1, "-P", 64, "-c", 4, "-q"]
     with Pings(server) as pings:
         subprocess.run([*map(str, command), "SET", "__rand_int__:k", "v"], check=True, stdout=subprocess.DEVNULL)
     return pings

@@ -81,6 +81,7 @@ def test_a_client_that_touches_nothing_ends_no_server(launch, begin):
         assert session.call("GET", "app1:a") == b"x"
 
 
+@pytest.mark.redis
 @pytest.mark.parametrize("reads", READS)
 def test_few_reads_are_counted_one_by_one(quiet, reads):
     session = quiet.session()

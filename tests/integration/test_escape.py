@@ -1,7 +1,6 @@
 """Names of users and prefixes are bytes chosen by others. Whatever they choose, every reader gets them back, and no other line."""
 
 import json
-import pathlib
 import random
 import re
 import subprocess
@@ -93,7 +92,7 @@ STRING = rb'"((?:[^"\\]|\\.)*)"'
 
 def test_names_reach_valkey_cli_in_each_of_its_formats(hostile):
     server = hostile[0]
-    cli = pathlib.Path(server.binary).parent / "valkey-cli"
+    cli = server.program("cli")
 
     def output(command, *options):
         return subprocess.run([cli, "-p", str(server.port), *options, command, "0", "COUNT", "1000"], check=True, stdout=subprocess.PIPE).stdout

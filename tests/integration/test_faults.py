@@ -102,6 +102,7 @@ def test_a_primary_that_dies_in_the_middle_of_a_full_synchronization(launch):
 
 
 @pytest.mark.fault(3)
+@pytest.mark.not_on_redis(reason="dual-channel-replication-enabled is no setting")
 def test_a_full_synchronization_over_two_channels_under_writes(launch):
     primary = launch(lines=["dual-channel-replication-enabled yes", "repl-diskless-sync yes"])
     replica = launch(lines=["dual-channel-replication-enabled yes", "repl-diskless-load swapdb"])

@@ -44,6 +44,7 @@ def test_live_counts_are_used_exactly_where_the_server_allows_it(server):
     assert read_info(server.admin).status["keys_mode"] == expected
 
 
+@pytest.mark.redis
 def test_counts_equal_scan_after_each_round_of_mixed_traffic(counting, seed):
     traffic = Traffic(counting, seed)
     for number in range(6):
@@ -114,6 +115,7 @@ def test_restore_over_keys_of_other_prefixes_and_with_a_time_long_past(counting)
     assert_right(counting)
 
 
+@pytest.mark.redis
 def test_the_client_stays_in_its_database_after_move_and_copy(counting):
     """Having any keyspace subscriber, servers from 8.1.0 to 9.1.0 leave the client in the other database (valkey #4024)."""
     session = counting.session()

@@ -40,6 +40,7 @@ def used_memory(session):
     return int(re.search(rb"used_memory:(\d+)", session.call("INFO", "memory"))[1])
 
 
+@pytest.mark.redis
 def test_the_defaults_are_those_of_the_documentation(server):
     assert len(documented_defaults()) == 13
     assert settings(server.admin) == documented_defaults()
@@ -344,6 +345,7 @@ def test_memory_does_not_grow_from_unloading_and_loading(launch):
     assert grown < 6 * 16, f"{sizes}: {grown / 6} bytes per cycle"
 
 
+@pytest.mark.redis
 def test_what_the_module_brought_is_gone_after_unload(server):
     server.admin.call("MODULE", "UNLOAD", "tenants")
     assert isinstance(server.admin.outcome("TENANTS.STATUS"), ResponseError)
@@ -353,6 +355,7 @@ def test_what_the_module_brought_is_gone_after_unload(server):
     assert not wrong_connections(server.admin)
 
 
+@pytest.mark.redis
 def test_unload_while_an_acl_rule_names_a_command_does_not_harm_the_server(server):
     """8.x would crash when the rule outlives the command (valkey #2797); refusing to unload is right on every version."""
     server.admin.call("ACL", "SETUSER", "ops", "on", ">secret", "+tenants.list")

@@ -121,6 +121,7 @@ def test_clients_that_a_module_logged_in_go_with_it(server, transaction):
     assert users(server)[b"app1"]["connections"] == 1
 
 
+@pytest.mark.not_on_redis(reason="CLIENT LIST tells no bytes")
 def test_clients_whose_last_command_went_with_its_module_are_left_alone(server):
     """The server would read it from freed memory, if it were asked for these clients."""
     watching, queuing, leaving, busy = (server.session("app1") for _ in range(4))
@@ -159,6 +160,7 @@ RUNS = {
 }
 
 
+@pytest.mark.redis
 @pytest.mark.parametrize("case", RUNS)
 def test_what_a_modules_command_runs_counts_for_its_caller(server, case):
     other, session = server.session("app2"), server.session("app1")
@@ -230,6 +232,7 @@ def test_a_call_that_bears_a_clients_id_is_not_that_clients(stale, case, open_tr
     assert not wrong_keys(server), "prefix: (module, SCAN)"
 
 
+@pytest.mark.redis
 def test_a_call_by_the_client_whose_id_it_bears(stale):
     server, app1, _ = stale
     before = observe(server)

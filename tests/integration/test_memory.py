@@ -28,6 +28,7 @@ def server_milliseconds(session):
     return int(seconds) * 1000 + int(microseconds) // 1000
 
 
+@pytest.mark.redis
 def test_bytes_equal_memory_usage_where_every_key_is_measured(shared, seed):
     admin = shared.admin
     quick_passes(admin)

@@ -117,6 +117,7 @@ def test_the_page_of_the_exporter_gives_what_a_scrape_needs():
     assert {right.lstrip("+") for right in rights.split()} == EVERYWHERE | {"tenants.list", "tenants.prefixes", "cluster|shards"}
 
 
+@pytest.mark.redis
 @pytest.mark.every_server
 @pytest.mark.parametrize("rule", ["+@all -@admin", "+@all -@dangerous", "+@read +@write -@tenants +tenants.me +tenants.help"])
 def test_who_lacks_the_commands_of_administrators_may_ask_for_itself_only(server, rule):
@@ -133,6 +134,7 @@ def lacking(launch, module):
     return server, lambda *what: ("MODULE", "LOAD", module.with_name("lacking.so"), module, *what)
 
 
+@pytest.mark.redis
 @pytest.mark.every_server
 def test_who_may_ask_for_itself_only_stays_so_where_a_module_can_add_no_category(lacking):
     """As on Redis 7.2, where it could call them all once: a category that the server does not know, and a command got none."""
@@ -149,6 +151,7 @@ def test_who_may_ask_for_itself_only_stays_so_where_a_module_can_add_no_category
         assert refused == commands.keys() - {b"tenants.me", b"tenants.help"}
 
 
+@pytest.mark.redis
 @pytest.mark.every_server
 def test_where_its_commands_can_be_given_no_category_the_module_is_not_loaded_and_the_log_says_why(lacking):
     server, load = lacking

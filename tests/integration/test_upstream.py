@@ -239,8 +239,7 @@ def test_the_first_call_of_a_command_takes_24_kb(shown, begin):
 def test_valkey_cli_writes_json_that_is_none(shown, begin):
     server = begin()
     server.admin.call("SET", 'a"b', 1)
-    client = server.binary.replace("valkey-server", "valkey-cli")
-    output = subprocess.run([client, "-p", str(server.port), "--quoted-json", "KEYS", "*"], capture_output=True, text=True, check=True).stdout
+    output = subprocess.run([server.program("cli"), "-p", str(server.port), "--quoted-json", "KEYS", "*"], capture_output=True, text=True, check=True).stdout
     try:
         shown(json.loads(output) != ['a"b'])
     except json.JSONDecodeError:

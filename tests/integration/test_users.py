@@ -261,7 +261,8 @@ def test_rows_of_users_long_gone_are_reused_when_no_other_is_free_and_their_coun
         assert last.status["users_dropped"] == 0
     assert last.status["users_reused"] >= 40 - 16
     assert last.users["(other)"]["writes"] == last.status["users_reused"]  # one SET of each user whose row was reused
-    assert last.users["(other)"]["bytes_in"] > 1000 * (last.status["users_reused"] - last.status["bytes_missed"])
+    if not server.is_redis:
+        assert last.users["(other)"]["bytes_in"] > 1000 * (last.status["users_reused"] - last.status["bytes_missed"])
     assert last.users["(other)"]["connections"] == 0
     assert not rows_that_do_not_add_up(last)
     module, commandstats = sums_of_commands(server, before)

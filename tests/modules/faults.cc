@@ -82,3 +82,11 @@ extern "C" __attribute__((visibility("default"))) int ValkeyModule_OnUnload(Cont
   __gnu_cxx::__freeres();
   return server_api::kOk;
 }
+
+extern "C" __attribute__((visibility("default"))) int RedisModule_OnLoad(Context* context, String** argv, int argc) {
+  return ValkeyModule_OnLoad(context, argv, argc);
+}
+
+extern "C" __attribute__((visibility("default"))) int RedisModule_OnUnload(Context* context) {
+  return ValkeyModule_OnUnload(context);
+}

@@ -61,10 +61,12 @@ struct {
 
 std::vector<BlockedClient*> waiting;
 
+// Under either server's name, as in server_api/api.cc.
 template <typename Function>
-bool find(Context* context, const char* name, Function& target) {
+bool find(Context* context, const std::string& name, Function& target) {
   auto get = reinterpret_cast<int (*)(const char*, void*)>(*reinterpret_cast<void**>(context));
-  return get(name, &target) == server_api::kOk;
+  return get(("ValkeyModule_" + name).c_str(), &target) == server_api::kOk ||
+         get(("RedisModule_" + name).c_str(), &target) == server_api::kOk;
 }
 
 // The callback, which is never needed, makes the login ours: it ends with this module.
@@ -167,17 +169,16 @@ int yield(Context* context, String** argv, int argc) {
 extern "C" __attribute__((visibility("default"))) int ValkeyModule_OnLoad(Context* context, String**, int) {
   server_api::load(context);
   api.SetModuleAttribs(context, "logins", 1, server_api::kApiVersion);
-  bool found = find(context, "ValkeyModule_RegisterAuthCallback", more.RegisterAuthCallback) &&
-               find(context, "ValkeyModule_BlockClientOnAuth", more.BlockClientOnAuth) &&
-               find(context, "ValkeyModule_UnblockClient", more.UnblockClient) &&
-               find(context, "ValkeyModule_ReplyWithCallReply", more.ReplyWithCallReply) &&
-               find(context, "ValkeyModule_BlockClient", more.BlockClient) &&
-               find(context, "ValkeyModule_GetThreadSafeContext", more.GetThreadSafeContext) &&
-               find(context, "ValkeyModule_ThreadSafeContextLock", more.ThreadSafeContextLock) &&
-               find(context, "ValkeyModule_ThreadSafeContextUnlock", more.ThreadSafeContextUnlock) &&
-               find(context, "ValkeyModule_CreateTimer", more.CreateTimer) &&
-               find(context, "ValkeyModule_Yield", more.Yield) &&
-               find(context, "ValkeyModule_AuthenticateClientWithACLUser", more.AuthenticateClientWithACLUser);
+  bool found = find(context, "RegisterAuthCallback", more.RegisterAuthCallback) &&
+               find(context, "BlockClientOnAuth", more.BlockClientOnAuth) &&
+               find(context, "UnblockClient", more.UnblockClient) &&
+               find(context, "ReplyWithCallReply", more.ReplyWithCallReply) &&
+               find(context, "BlockClient", more.BlockClient) &&
+               find(context, "GetThreadSafeContext", more.GetThreadSafeContext) &&
+               find(context, "ThreadSafeContextLock", more.ThreadSafeContextLock) &&
+               find(context, "ThreadSafeContextUnlock", more.ThreadSafeContextUnlock) &&
+               find(context, "CreateTimer", more.CreateTimer) && find(context, "Yield", more.Yield) &&
+               find(context, "AuthenticateClientWithACLUser", more.AuthenticateClientWithACLUser);
   if (!found) return server_api::kErr;
   api.CreateCommand(context, "logins.release", release, "", 0, 0, 0);
   api.CreateCommand(context, "logins.become", become, "", 0, 0, 0);
@@ -193,4 +194,12 @@ extern "C" __attribute__((visibility("default"))) int ValkeyModule_OnLoad(Contex
 extern "C" __attribute__((visibility("default"))) int ValkeyModule_OnUnload(Context*) {
   __gnu_cxx::__freeres();
   return server_api::kOk;
+}
+
+extern "C" __attribute__((visibility("default"))) int RedisModule_OnLoad(Context* context, String** argv, int argc) {
+  return ValkeyModule_OnLoad(context, argv, argc);
+}
+
+extern "C" __attribute__((visibility("default"))) int RedisModule_OnUnload(Context* context) {
+  return ValkeyModule_OnUnload(context);
 }
