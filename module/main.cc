@@ -108,6 +108,7 @@ int load(Context* context, server_api::String** argv, int argc) {
   }
   if (live) {
     if (!module->ask.databases().value_or(DatabaseSizes()).empty()) module->keyspace.request_seeding(false);
+    if (!(api.GetContextFlags(context) & server_api::kFlagServerStartup)) learn_imports(*module);
   }
   if (!start_ticks(*module)) return fail("no timer descriptor could be had");
   if (!api.RegisterCommandFilter(context, on_command, server_api::kFilterNoSelf))

@@ -171,9 +171,8 @@ struct Module {
 
   // hooks/keyspace.cc
   bool loading_aside = false;
-  int imports = 0;               // slot migrations to this node that are under way
   std::uint64_t key_events = 0;  // keys that came or went, flushes
-  bool loaded = false;           // a data set was loaded: look whether the counts add up
+  bool loaded = false;           // a data set was loaded, or an import aborted: look whether the counts add up
   bool names_are_measured;       // MEMORY USAGE counts the key's name; on 8.1 only of short strings
 
   AclReading acl;

@@ -1,6 +1,8 @@
 #include "module/server_queries.h"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include "module/accounting/server_text.h"
 
@@ -96,6 +98,26 @@ std::optional<MemoryStats> ServerQueries::memory() const {
         memory.tables += integer(api.CallReplyArrayElement(value, j));
   }
   return memory;
+}
+
+std::vector<SlotRange> ServerQueries::importing_slots() const {
+  Reply migrations(api.Call(context_, "CLUSTER", "c", "GETSLOTMIGRATIONS"));
+  std::vector<SlotRange> slots;
+  if (!server_api::is(migrations.get(), server_api::kReplyArray)) return slots;
+  for (std::size_t i = 0; i < api.CallReplyLength(migrations.get()); ++i) {
+    server_api::CallReply* migration = api.CallReplyArrayElement(migrations.get(), i);
+    std::string_view operation, state, ranges;
+    for (std::size_t j = 0; j + 1 < api.CallReplyLength(migration); j += 2) {
+      std::string_view name = server_api::text(api.CallReplyArrayElement(migration, j));
+      server_api::CallReply* value = api.CallReplyArrayElement(migration, j + 1);
+      if (name == "operation") operation = server_api::text(value);
+      if (name == "state") state = server_api::text(value);
+      if (name == "slot_ranges") ranges = server_api::text(value);
+    }
+    if (operation != "IMPORT" || state == "success" || state == "failed" || state == "cancelled") continue;
+    std::ranges::copy(slot_ranges(ranges), std::back_inserter(slots));
+  }
+  return slots;
 }
 
 std::optional<std::uint64_t> ServerQueries::memory_usage(server_api::String* key, long long samples) const {

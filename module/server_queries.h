@@ -56,6 +56,8 @@ class ServerQueries {
   std::optional<DatabaseSizes> databases() const;
   std::optional<Saves> saves() const;
   std::optional<MemoryStats> memory() const;
+  // Of CLUSTER GETSLOTMIGRATIONS (9.0+): those that move to this node now.
+  std::vector<SlotRange> importing_slots() const;
   // MEMORY USAGE. Some 0.4 µs, and 10 ns for each element that is looked at; `samples` 0: all.
   std::optional<std::uint64_t> memory_usage(server_api::String* key, long long samples) const;
   // From how many microseconds on the slow log takes a command.

@@ -86,6 +86,7 @@ void do_chores(Module& module, std::uint64_t now) {
   int flags = api.GetContextFlags(nullptr);
   bool script = flags & server_api::kFlagLua;
   bool loading = flags & (server_api::kFlagLoading | server_api::kFlagAsyncLoading);
+  if (flags & server_api::kFlagLoading && !module.keyspace.importing()) learn_imports(module);
   std::uint64_t usec = kIdleTickUsec;
   if (!script && !loading && !ask_server(module, now)) usec = kAclTickUsec;
   if (std::optional<std::uint64_t> rest = work_on_pass(module, hindered_by(module, script, loading)))

@@ -119,6 +119,18 @@ struct FlushInfo {
   std::int32_t dbnum;  // -1: all
 };
 
+struct SlotRange {
+  int start;
+  int end;  // inclusive
+};
+
+struct SlotMigrationInfo {  // Valkey 9.0+
+  std::uint64_t version;
+  char job_name[41];
+  SlotRange* slot_ranges;
+  std::uint32_t num_slot_ranges;
+};
+
 struct SwapDbInfo {
   std::uint64_t version;
   std::int32_t dbnum_first;

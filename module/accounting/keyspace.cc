@@ -94,8 +94,16 @@ std::uint64_t Keyspace::fingerprint(int db, std::string_view key) const {
   return hash ? hash : 1;
 }
 
+bool Keyspace::count_arriving(int db, std::uint32_t row, std::string_view key, std::int64_t keys) {
+  std::uint8_t import = arriving_ ? arriving_->import_of(key) : Arriving::kNone;
+  if (import == Arriving::kNone) return false;
+  arriving_->add(import, db, row, keys);
+  return true;
+}
+
 void Keyspace::appeared(int db, std::string_view key) {
   std::uint32_t row = prefixes_.match(db, key);
+  if (count_arriving(db, row, key, 1)) return;
   counts_.add(db, row, 1);
   if (!pass_ || !pass_->fresh) return;
   std::uint64_t print = fingerprint(db, key);
@@ -107,6 +115,7 @@ void Keyspace::appeared(int db, std::string_view key) {
 
 std::uint32_t Keyspace::vanished(int db, std::string_view key) {
   std::uint32_t row = prefixes_.match(db, key);
+  if (count_arriving(db, row, key, -1)) return row;
   counts_.add(db, row, -1);
   if (!pass_ || !pass_->fresh) return row;
   std::uint64_t print = fingerprint(db, key);
@@ -132,6 +141,7 @@ void Keyspace::replaced(int db, std::string_view key, std::uint64_t db_size) {
 }
 
 void Keyspace::flushed(int db) {
+  if (arriving_) arriving_->clear(db);
   bool known = true;
   for (Counts* counts : {&counts_, pass_ ? &pass_->counts : nullptr}) {
     if (!counts) continue;
@@ -161,12 +171,35 @@ void Keyspace::loaded_aside(int db, std::string_view key) {
 void Keyspace::end_loading_aside(bool taken) {
   if (!aside_) return;
   if (taken) {
+    if (arriving_) arriving_->clear(-1);
     counts_ = std::move(*aside_);
     mode_ = Mode::kExact;
     correcting_ = false;
     if (pass_) pass_->valid = false;
   }
   aside_.reset();
+}
+
+void Keyspace::import_began(std::span<const SlotRange> slots, bool from_start) {
+  if (!live_ || slots.empty()) return;
+  if (!arriving_) arriving_ = std::make_unique<Arriving>();
+  arriving_->begin(slots, from_start);
+  if (!from_start) request_seeding(false);
+}
+
+void Keyspace::import_ended(std::span<const SlotRange> slots) {
+  if (!arriving_) return request_seeding(false);
+  bool added = true;
+  bool certain = arriving_->end(slots, [&](int db, std::uint32_t row, std::int64_t keys) {
+    try {
+      counts_.add(db, row, keys);
+    } catch (...) {  // out of memory
+      added = false;
+    }
+  });
+  if (arriving_->none()) arriving_.reset();
+  if (pass_) pass_->valid = false;  // it has met none of them, or some
+  if (!certain || !added) request_seeding(false);
 }
 
 std::vector<std::uint32_t> Keyspace::lightest_orphans(std::size_t most) const {
@@ -183,6 +216,7 @@ void Keyspace::vacate(std::vector<std::uint32_t> rows) {
   std::ranges::sort(rows);
   for (Counts* counts : {&counts_, pass_ ? &pass_->counts : nullptr, aside_ ? &*aside_ : nullptr})
     if (counts) counts->move(rows, PrefixTable::kOther);
+  if (arriving_) arriving_->move(rows, PrefixTable::kOther);
   for (std::uint32_t row : rows) {
     prefixes_[PrefixTable::kOther].take_over(prefixes_[row]);
     prefixes_.release(row);
@@ -201,12 +235,15 @@ void Keyspace::request_seeding(bool drift) {
   if (!live_) return;
   correcting_ |= drift && mode_ == Mode::kExact;
   mode_ = Mode::kSeeding;
+  if (arriving_) arriving_->doubt();
 }
 
 bool Keyspace::prepare_pass(std::uint64_t keys, bool scarce) {
   if (!reclaimed_) {
     constexpr std::uint32_t kAtATime = 1024;
-    auto empty = [this](std::uint32_t row) { return counts_.row(row) == 0 && !(aside_ && aside_->row(row)); };
+    auto empty = [this](std::uint32_t row) {
+      return counts_.row(row) == 0 && !(aside_ && aside_->row(row)) && !has_arriving();
+    };
     reclaim_next_ = prefixes_.reclaim(reclaim_next_, kAtATime, empty);
     if (reclaim_next_ != 0) return false;
     reclaimed_ = true;
@@ -250,6 +287,7 @@ void Keyspace::begin_pass(const DatabaseSizes& sizes, const std::vector<HeavyNam
     forget_prepared();
     return;
   }
+  if (arriving_) arriving_->doubt();                               // rows are given anew
   std::size_t adopted = std::min(heavy.size(), prefixes_.room());  // without taking a row from anybody
   std::vector<std::uint32_t> light;
   if (adopted < heavy.size()) light = lightest_orphans(heavy.size() - adopted);

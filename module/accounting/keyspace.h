@@ -5,7 +5,8 @@
 // over the whole keyspace while traffic goes on. A key that appears during the pass is remembered by a fingerprint, so
 // that the pass does not count it again; a key that the pass has counted leaves a mark in a Bloom filter, so that a
 // removal of a key that the pass has not met takes nothing away. DBSIZE certifies the result; a pass that fails is
-// repeated. Swept: nothing is told; each pass counts anew, and its result holds until the next.
+// repeated. Keys in slots that move here are no part of this until they have arrived. Swept: nothing is told; each pass
+// counts anew, and its result holds until the next.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "module/accounting/arriving.h"
 #include "module/accounting/counts.h"
 #include "module/accounting/heavy.h"
 #include "module/accounting/prefixes.h"
@@ -88,6 +90,11 @@ class Keyspace {
   void begin_loading_aside();
   void loaded_aside(int db, std::string_view key);
   void end_loading_aside(bool taken);
+  // These slots move here from now on; `from_start`: none of their keys has come yet.
+  void import_began(std::span<const SlotRange> slots, bool from_start);
+  // They do no more: what is there of them is the server's, DBSIZE and SCAN have it.
+  void import_ended(std::span<const SlotRange> slots);
+  bool importing() const { return arriving_ != nullptr; }
 
   // Releases the rows of so many orphans, those with the fewest keys; they count in "(other)" from now on. False where
   // there is none. O(rows + records of databases), whatever `most`.
@@ -154,7 +161,10 @@ class Keyspace {
     bool valid = true;
   };
 
-  bool is_crowded() const { return counts_.row(PrefixTable::kOther) != 0; }
+  bool has_arriving() const { return arriving_ && !arriving_->empty(); }
+  bool is_crowded() const { return counts_.row(PrefixTable::kOther) != 0 || has_arriving(); }
+  // Among those that arrive; false where it is none of these.
+  bool count_arriving(int db, std::uint32_t row, std::string_view key, std::int64_t keys);
   std::uint64_t fingerprint(int db, std::string_view key) const;
   // Those with the fewest keys first. O(rows).
   std::vector<std::uint32_t> lightest_orphans(std::size_t most) const;
@@ -169,6 +179,7 @@ class Keyspace {
   bool reclaimed_ = false;
   std::optional<Pass> pass_;
   std::optional<Counts> aside_;
+  std::unique_ptr<Arriving> arriving_;  // while slots move here
   bool live_;
   Mode mode_ = Mode::kExact;
   bool correcting_ = false;        // the seeding was asked for because something went wrong

@@ -33,6 +33,68 @@ TEST(Keyspace, an_overwritten_destination_is_found_by_the_sum) {
   EXPECT_EQ(keyspace.total(), 1u);
 }
 
+TEST(Keyspace, keys_on_the_way_count_when_their_slots_have_arrived) {
+  PrefixTable prefixes(10, ":", 1);
+  Keyspace keyspace(prefixes, true, 1);
+  const SlotRange foo[] = {{12182, 12182}}, other[] = {{0, 0}};
+  std::uint32_t row = prefixes.match(0, "a:");
+  keyspace.appeared(0, "a:1");
+  keyspace.import_began(foo, true);
+  keyspace.import_began(other, true);
+  for (const char* key : {"a:{foo}1", "a:{foo}2", "a:{foo}3", "a:{06S}", "a:2"}) keyspace.appeared(0, key);
+  keyspace.vanished(0, "a:{foo}2");
+  EXPECT_EQ(keyspace.keys(row), 2u);
+  keyspace.import_ended(foo);
+  EXPECT_EQ(keyspace.keys(row), 4u);
+  EXPECT_EQ(keyspace.mode(), Keyspace::Mode::kExact);
+  keyspace.vanished(0, "a:{06S}");  // aborted: the server removes them first
+  keyspace.import_ended(other);
+  EXPECT_EQ(keyspace.keys(row), 4u);
+  EXPECT_FALSE(keyspace.importing());
+  EXPECT_EQ(keyspace.mode(), Keyspace::Mode::kExact);
+}
+
+TEST(Keyspace, keys_that_arrive_are_counted_anew_where_their_rows_moved_meanwhile) {
+  PrefixTable prefixes(10, ":", 1);
+  Keyspace keyspace(prefixes, true, 1);
+  const SlotRange foo[] = {{12182, 12182}};
+  keyspace.import_began(foo, true);
+  keyspace.appeared(0, "a:{foo}1");
+  keyspace.request_seeding(false);
+  keyspace.begin_pass({});
+  EXPECT_TRUE(keyspace.end_pass({})) << "what is on the way is no part of it";
+  EXPECT_EQ(keyspace.total(), 0u);
+  keyspace.import_ended(foo);
+  EXPECT_EQ(keyspace.mode(), Keyspace::Mode::kSeeding);
+  EXPECT_EQ(keyspace.total(), 1u) << "as good as known";
+}
+
+TEST(Keyspace, a_pass_during_which_keys_arrive_is_repeated) {
+  PrefixTable prefixes(10, ":", 1);
+  Keyspace keyspace(prefixes, true, 1);
+  const SlotRange foo[] = {{12182, 12182}};
+  keyspace.import_began(foo, true);
+  keyspace.request_seeding(false);
+  keyspace.begin_pass({});
+  keyspace.appeared(0, "a:{foo}1");
+  keyspace.import_ended(foo);
+  EXPECT_FALSE(keyspace.end_pass({{0, 1}}));
+}
+
+TEST(Keyspace, a_row_of_keys_on_the_way_is_not_given_away) {
+  PrefixTable prefixes(2, ":", 1);
+  Keyspace keyspace(prefixes, true, 1);
+  const SlotRange foo[] = {{12182, 12182}};
+  keyspace.import_began(foo, true);
+  keyspace.appeared(0, "a:{foo}1");
+  keyspace.begin_pass({});
+  keyspace.appeared(0, "b:1");
+  keyspace.appeared(0, "c:1");
+  keyspace.import_ended(foo);
+  EXPECT_EQ(keyspace.keys(prefixes.match(0, "a:")), 1u);
+  EXPECT_EQ(keyspace.total(), 3u);
+}
+
 // Keys that were there before, and traffic while the pass walks over them in random order.
 TEST(Keyspace, seeding_under_traffic_ends_exact) {
   unsigned seed = std::random_device{}();

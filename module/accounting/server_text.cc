@@ -41,6 +41,21 @@ DatabaseSizes info_databases(std::string_view info) {
   return sizes;
 }
 
+std::vector<SlotRange> slot_ranges(std::string_view text) {
+  std::vector<SlotRange> ranges;
+  while (!text.empty()) {
+    std::string_view range = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(range.size() + 1, text.size()));
+    std::size_t hyphen = range.find('-');
+    if (hyphen == std::string_view::npos) continue;
+    std::optional<std::uint64_t> first = number_at(range), last = number_at(range.substr(hyphen + 1));
+    constexpr std::uint64_t kMost = 16383;
+    if (first && last && *first <= *last && *last <= kMost)
+      ranges.push_back({static_cast<int>(*first), static_cast<int>(*last)});
+  }
+  return ranges;
+}
+
 std::string_view ClientLine::value(std::string_view field) const { return value_of(line_, field, '=', ' '); }
 
 std::optional<std::uint64_t> ClientLine::number(std::string_view field) const { return number_at(value(field)); }

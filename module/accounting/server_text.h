@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "module/accounting/keyspace.h"
 
@@ -15,6 +16,9 @@ std::optional<std::uint64_t> info_number(std::string_view info, std::string_view
 
 // Of INFO keyspace: the databases that have keys.
 DatabaseSizes info_databases(std::string_view info);
+
+// Of CLUSTER GETSLOTMIGRATIONS: "0-99 200-200".
+std::vector<SlotRange> slot_ranges(std::string_view text);
 
 // A client's line of CLIENT LIST. None of its values has a space in it: the server allows none in a name.
 class ClientLine {

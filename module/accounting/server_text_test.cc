@@ -52,12 +52,19 @@ TEST(Info, a_field_is_a_whole_line) {
   EXPECT_EQ(info_databases(kKeyspace), (DatabaseSizes{{0, 5}, {1999999, 77}}));
 }
 
+TEST(SlotRanges, are_read_and_what_is_none_is_left) {
+  EXPECT_EQ(slot_ranges("0-99 200-200"), (std::vector<SlotRange>{{0, 99}, {200, 200}}));
+  EXPECT_EQ(slot_ranges("5 -7 9- 3-2 1-16384 x-1 8-9 "), (std::vector<SlotRange>{{8, 9}}));
+  EXPECT_EQ(slot_ranges(""), std::vector<SlotRange>());
+}
+
 // Each view ends where its memory does, so that a sanitizer sees who reads on.
 TEST(Info, what_is_cut_anywhere_or_noise_is_read_as_far_as_it_goes) {
   std::mt19937 random(std::random_device{}());
   auto read = [](const std::vector<char>& bytes) {
     std::string_view text(bytes.data(), bytes.size());
     info_number(text, "rdb_changes_since_last_save");
+    slot_ranges(text);
     for (auto [db, keys] : info_databases(text)) EXPECT_GT(keys, 0u) << db;
     for_each_client(text, [](const ClientLine& line) { line.number("tot-net-in"), line.has_flag('x'); });
   };

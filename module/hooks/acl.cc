@@ -304,7 +304,8 @@ void keys_moved(Module& module) {
   module.sweep.moved = module.keyspace.total() > 0 || !module.keyspace.live();
   module.places.forget();
   // Where a pass counts the keys, none may have been counted before.
-  if (module.keyspace.total() > 0 || module.keyspace.wants_seeding()) module.keyspace.request_seeding(false);
+  if (module.keyspace.total() > 0 || module.keyspace.importing() || module.keyspace.wants_seeding())
+    module.keyspace.request_seeding(false);
 }
 
 std::function<bool()> room_from_orphans(Module& module) {

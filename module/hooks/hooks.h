@@ -70,6 +70,9 @@ void on_flush(server_api::Context*, server_api::Event, std::uint64_t subevent, v
 void on_swap(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept;
 void on_loading(server_api::Context*, server_api::Event, std::uint64_t subevent, void*) noexcept;
 void on_async_loading(server_api::Context*, server_api::Event, std::uint64_t subevent, void*) noexcept;
+// Learns of slots that move here since before we could hear of it: a replica loads the keys that its primary had on
+// their way. The keys are counted anew then.
+void learn_imports(Module& module);
 void on_slot_migration(server_api::Context*, server_api::Event, std::uint64_t subevent, void* data) noexcept;
 void on_module_change(server_api::Context*, server_api::Event, std::uint64_t, void*) noexcept;
 

@@ -1,8 +1,10 @@
 // Keys that appear and vanish. In a notification nothing but bytes is read: no OpenKey, no Call, no Retain (the key of
 // LOADED is on the server's stack).
 #include <string_view>
+#include <vector>
 
 #include "module/hooks/hooks.h"
+#include "module/sweep/sweep.h"
 
 namespace tenants {
 
@@ -28,6 +30,13 @@ bool is_empty(int db) {
   server_api::Context* context = module_state->context.get();
   api.SelectDb(context, db);
   return api.DbSize(context) == 0;
+}
+
+std::vector<SlotRange> slots_of(const server_api::SlotMigrationInfo& info) {
+  std::vector<SlotRange> slots;
+  for (std::uint32_t i = 0; i < info.num_slot_ranges; ++i)
+    slots.push_back({info.slot_ranges[i].start, info.slot_ranges[i].end});
+  return slots;
 }
 
 }  // namespace
@@ -66,7 +75,8 @@ int on_key(server_api::Context* context, int type, const char* event_name, serve
 void on_flush(server_api::Context*, server_api::Event, std::uint64_t subevent, void* data) noexcept {
   if (subevent != server_api::kFlushDbStart) return;
   int db = static_cast<server_api::FlushInfo*>(data)->dbnum;
-  if (db >= 0 && is_empty(db)) return;  // nothing changes, not even for the pass that counts
+  // Of an empty one nothing changes, not even for the pass that counts. Keys that arrive don't show in its size.
+  if (db >= 0 && is_empty(db) && !module_state->keyspace.importing()) return;
   ++module_state->key_events;
   module_state->keyspace.flushed(db);
   module_state->sweep.database = nullptr;
@@ -92,7 +102,9 @@ void on_loading(server_api::Context*, server_api::Event, std::uint64_t subevent,
   try {
     // Before the first key: the ACL is known by now, and loading blocks the server anyway.
     if (subevent <= server_api::kLoadingReplStart) read_acl(module, ~std::uint64_t{0});
-    if (subevent == server_api::kLoadingEnded) module.loaded = true;
+    if (subevent != server_api::kLoadingEnded) return;
+    module.loaded = true;
+    learn_imports(module);  // a data set tells of those that its primary was at
   } catch (...) {
   }
 }
@@ -113,13 +125,26 @@ void on_async_loading(server_api::Context*, server_api::Event, std::uint64_t sub
   module.loaded = true;
 }
 
-// Keys on their way are told of as they come, but DBSIZE and SCAN leave them out until all have arrived.
-void on_slot_migration(server_api::Context*, server_api::Event, std::uint64_t subevent, void*) noexcept {
+void learn_imports(Module& module) {
+  bool may_import = module.server.valkey_at_least(9, 0) && api.GetContextFlags(nullptr) & server_api::kFlagCluster;
+  if (may_import && module.keyspace.live()) module.keyspace.import_began(module.ask.importing_slots(), false);
+}
+
+void on_slot_migration(server_api::Context*, server_api::Event, std::uint64_t subevent, void* data) noexcept {
   Module& module = *module_state;
-  if (subevent == server_api::kImportStarted) ++module.imports;
-  if (subevent != server_api::kImportAborted && subevent != server_api::kImportCompleted) return;
-  if (module.imports > 0) --module.imports;
-  module.keyspace.request_seeding(false);
+  bool began = subevent == server_api::kImportStarted, completed = subevent == server_api::kImportCompleted;
+  if (!began && !completed && subevent != server_api::kImportAborted) return;
+  ++module.key_events;
+  try {
+    std::vector<SlotRange> slots = slots_of(*static_cast<server_api::SlotMigrationInfo*>(data));
+    if (began) return module.keyspace.import_began(slots, true);
+    module.keyspace.import_ended(slots);
+    // A key that another took the place of, RENAME say, vanished without a word. An import that FLUSHALL aborts ends
+    // before the keys do: its sum is right when that has run.
+    completed ? check_sums(module, false) : void(module.loaded = true);
+  } catch (...) {  // out of memory
+    module.keyspace.request_seeding(false);
+  }
 }
 
 void on_module_change(server_api::Context*, server_api::Event, std::uint64_t subevent, void*) noexcept {
