@@ -52,6 +52,28 @@ def listed(*arguments, what="tenants", code=0):
     return reply
 
 
+class _Screen(pyte.Screen):
+    """pyte leaves out two sequences that ncurses scrolls with: CSI S and CSI T."""
+
+    def _scroll(self, count, last, step):
+        top, bottom = self.margins or (0, self.lines - 1)
+        line, self.cursor.y = self.cursor.y, bottom if last else top
+        for _ in range(min(count or 1, self.lines)):
+            step()
+        self.cursor.y = line
+
+    def scroll_up(self, count=1):
+        self._scroll(count, True, self.index)
+
+    def scroll_down(self, count=1):
+        self._scroll(count, False, self.reverse_index)
+
+
+class _Stream(pyte.ByteStream):
+    csi = {**pyte.ByteStream.csi, "S": "scroll_up", "T": "scroll_down"}
+    events = pyte.ByteStream.events | {"scroll_up", "scroll_down"}
+
+
 class Terminal:
     """The tool on a terminal of so many columns and lines; `raw` is all that it has written, `screen()` what can be seen."""
 
@@ -63,8 +85,8 @@ class Terminal:
         )
         os.close(follower)
         self.leader, self.raw = leader, b""
-        self._screen = pyte.Screen(columns, lines)
-        self._stream = pyte.ByteStream(self._screen)
+        self._screen = _Screen(columns, lines)
+        self._stream = _Stream(self._screen)
 
     def press(self, keys):
         os.write(self.leader, keys)
@@ -90,6 +112,11 @@ class Terminal:
 
     def screen(self):
         return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def marked(self):
+        """The first word of the line with the cursor, which is shown reversed."""
+        lines = self._screen.buffer
+        return next((text.split()[0] for number, text in enumerate(self._screen.display) if lines[number][0].reverse), None)
 
     def wait_for(self, pattern):
         """Until the screen matches; returns the match."""

@@ -3,10 +3,13 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <thread>
 
 #include "tool/fleet/fleet.h"
 #include "tool/views/output.h"
+#include "tool/views/text_table.h"
+#include "tool/views/top_reading.h"
 #include "tool/views/top_screen.h"
 #include "tool/views/views.h"
 
@@ -22,23 +25,31 @@ struct RunOptions {
   double delay = 2;
 };
 
+// One frame as plain text. A terminal's columns are kept to; without one all are shown.
+std::string frame_text(const TopRows& rows, const TopOptions& options) {
+  std::size_t width = output_width(), longest = 0;
+  std::vector<std::uint32_t> order = top_order(rows, options);
+  for (std::uint32_t row : order) longest = std::max(longest, rows.rows[row].title.size());
+  TopLayout layout = top_layout(options, width, longest, false);
+  std::string text;
+  auto add = [&](const std::string& line) { text += (width ? cut(line, width) : line) + "\n"; };
+  add(rows.about);
+  for (const Concern& concern : rows.concerns) add(severity_name(concern.severity) + (": " + concern.text));
+  for (const std::string& note : rows.notes) add(note);
+  text += top_heading(layout, options) + "\n" + top_line(layout, options.table, top_total(rows, order), NAN) + "\n";
+  for (std::uint32_t row : order) text += top_line(layout, options.table, rows.rows[row], NAN) + "\n";
+  return text;
+}
+
 void run_batch(Fleet& fleet, const RunOptions& options) {
-  Wanted wanted{.tenants = options.shown.table == Table::kTenants,
-                .users = options.shown.table == Table::kUsers,
-                .prefixes = options.shown.table == Table::kPrefixes};
+  TopReader reader(fleet);
   auto next = Clock::now();
-  Snapshot before = fleet.read(wanted);
-  if (before.nodes_up() == 0) report_incomplete(before);  // throws
+  reader.read(options.shown.table, true);  // rates are of the time since
   for (std::uint64_t frame = 0; options.frames == 0 || frame < options.frames; ++frame) {
     next += std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.delay));
     std::this_thread::sleep_until(next);
-    Snapshot now = fleet.read(wanted);
-    TopFrame shown = top_frame(&before, now, options.shown);
-    std::string text = frame ? "\n" : "";
-    std::size_t width = output_width();
-    for (const std::string& line : shown.about) text += (width ? cut(line, width) : line) + "\n";
-    write_out(text + shown.table.text(width));
-    before = std::move(now);
+    TopRows rows = reader.read(options.shown.table, true);
+    write_out((frame ? "\n" : "") + frame_text(rows, options.shown));
   }
 }
 
@@ -48,21 +59,20 @@ int top(const ConnectionOptions& connection, RunOptions options) {
     if (!column) {
       std::string allowed;
       for (const TopColumn& one : top_columns(options.shown.table))
-        if (one.show != TopColumn::kShare) allowed += std::string(allowed.empty() ? "" : ", ") + one.header;
+        allowed += std::string(allowed.empty() ? "" : ", ") + one.header;
       throw Failure(Exit::kUsage, "--sort: unknown column, allowed are " + allowed);
     }
     options.shown.sort = *column;
   }
   Fleet fleet(chosen_targets(connection), connection.timeout());
-  if (options.batch) {
+  Snapshot first = fleet.read({.tenants = false});
+  if (first.nodes_up() == 0) report_incomplete(first);  // throws
+  if (options.batch || !::isatty(STDOUT_FILENO)) {
     run_batch(fleet, options);
     return static_cast<int>(Exit::kOk);
   }
-  if (!::isatty(STDIN_FILENO) || !::isatty(STDOUT_FILENO))
-    throw Failure(Exit::kUsage, "top needs a terminal; without one: top -b -n 1");
-  Snapshot first = fleet.read({.tenants = false});
-  if (first.nodes_up() == 0) report_incomplete(first);  // throws, before the screen is taken
-  run_top_screen(fleet, options.shown, std::chrono::duration<double>(options.delay));
+  if (!::isatty(STDIN_FILENO)) throw Failure(Exit::kUsage, "top needs a terminal for its keys; without one: top -b");
+  run_top_screen(fleet, options.shown, std::chrono::duration<double>(options.delay), options.frames);
   return static_cast<int>(Exit::kOk);
 }
 
@@ -80,8 +90,9 @@ Subcommand add_top(CLI::App& program, const ConnectionOptions& connection) {
   app->add_flag("-r,--reverse", options->shown.reverse, "The smallest first");
   app->add_option("--filter", options->shown.filter, "Only names that contain this, or match it if it has * ? [")
       ->type_name("TEXT");
-  app->add_flag("-b,--batch", options->batch, "Write plain text, frame after frame");
-  app->add_option("-n,--frames", options->frames, "With -b: so many frames (without end)")
+  app->add_flag("-b,--batch", options->batch,
+                "Write plain text, frame after frame: so it is where stdout is no terminal");
+  app->add_option("-n,--frames", options->frames, "So many frames (without end)")
       ->type_name("N")
       ->check(CLI::PositiveNumber.description(""));
   app->add_option("-d,--delay", options->delay, "Seconds between two readings (2)")
