@@ -4,10 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <condition_variable>
 #include <csignal>
+#include <mutex>
 #include <thread>
 
 #include "tool/client/stream.h"
+#include "tool/exporter/history.h"
 #include "tool/exporter/http_server.h"
 #include "tool/exporter/log.h"
 #include "tool/exporter/scraper.h"
@@ -21,6 +24,7 @@ namespace {
 struct Options {
   std::vector<std::string> addresses{"127.0.0.1:10911"};
   std::string config_file;
+  unsigned history_interval = 5;  // seconds; 0: none is kept
   SiteOptions site;
 };
 
@@ -59,6 +63,35 @@ void keep_memory_small() {
   mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
 }
 
+// Reads at intervals until it is destroyed: the page has trends, and rates of the last seconds at the first look.
+class Background {
+ public:
+  Background(Scraper& scraper, History& history, std::chrono::seconds interval)
+      : thread_([this, &scraper, &history, interval](const std::stop_token& stop) {
+          auto next = std::chrono::steady_clock::now();
+          std::unique_lock lock(mutex_);
+          do {
+            history.add(read(scraper, interval / 2));
+            next = std::max(next + interval, std::chrono::steady_clock::now());
+          } while (interval.count() > 0 && !wake_.wait_until(lock, stop, next, [&] { return stop.stop_requested(); }));
+        }) {}
+  ~Background() { Stream::give_up(); }  // all requests are answered by then
+
+ private:
+  static SharedReading read(Scraper& scraper, std::chrono::milliseconds fresh) {
+    try {
+      return scraper.read_in_background(fresh);
+    } catch (const std::exception& wrong) {
+      log(Level::kError, "cannot read", {{"reason", wrong.what()}});
+      return nullptr;
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::jthread thread_;
+};
+
 int run(const ConnectionOptions& connection, Options options) {
   keep_memory_small();
   check_metrics_path(options.site.metrics_path);
@@ -68,7 +101,8 @@ int run(const ConnectionOptions& connection, Options options) {
   std::string count = std::to_string(targets.size());
 
   Scraper scraper(std::move(targets), connection.timeout(), {.prefixes = options.site.prefixes});
-  Site site(scraper, options.site);
+  History history;
+  Site site(scraper, options.site, &history);
   site.set_users(config.users);
   HttpServer server;
   server.use_tls(config.tls);
@@ -101,16 +135,11 @@ int run(const ConnectionOptions& connection, Options options) {
   running = &server;
   for (int signal : {SIGTERM, SIGINT, SIGHUP}) std::signal(signal, on_signal);
   log(Level::kInfo, "started", {{"version", TENANTS_VERSION}, {"targets", count}});
-  std::thread first([&] {  // so that the first look at the page has rates
-    try {
-      scraper.read();
-    } catch (const std::exception& wrong) {
-      log(Level::kError, "cannot read", {{"reason", wrong.what()}});
-    }
-  });
-  server.run([] { Stream::give_up(); });
-  running = nullptr;
-  first.join();
+  {
+    Background background(scraper, history, std::chrono::seconds(options.history_interval));
+    server.run([] { Stream::give_up(); });
+    running = nullptr;
+  }
   log(Level::kInfo, "stopped");
   return static_cast<int>(Exit::kOk);
 }
@@ -131,6 +160,10 @@ Subcommand add_exporter(CLI::App& program, const ConnectionOptions& connection) 
   app->add_option("--web.config.file", options->config_file,
                   "TLS and passwords, in the format of Prometheus' exporter-toolkit")
       ->type_name("FILE");
+  app->add_option("--web.history-interval", options->history_interval,
+                  "Seconds between the readings that the page's trends are made of (5); 0: no trends")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0U, 60U).description(""));
   CLI::Validator up_to_a_million = CLI::Range(std::size_t{1}, std::size_t{1'000'000}).description("");
   app->add_option("--tenants.max", options->site.max_tenants,
                   "Most tenants, and prefixes, in the metrics (1000); the rest is summed in (other)")

@@ -11,7 +11,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kRateWindow{2000}, kApart{1000};  // readings closer together than kApart replace each other
+constexpr milliseconds kRateWindow{8000}, kLongestWindow{120'000};
+constexpr milliseconds kApart{4000};  // readings closer together replace each other: few are kept, they may be large
 
 // A prefix without keys: nothing of it is unknown, and so nothing of a sum that it is in.
 void tell_of_no_keys(std::vector<Node>& nodes) {
@@ -40,33 +41,56 @@ void log_changes(const Snapshot* before, const Snapshot& now) {
 }  // namespace
 
 Scraper::Scraper(std::vector<Target> targets, milliseconds timeout, Wanted wanted)
-    : timeout_(timeout), wanted_(wanted), next_targets_(std::move(targets)) {}
+    : timeout_(timeout), wanted_(wanted), targets_(std::move(targets)) {}
 
 void Scraper::use(std::vector<Target> targets) {
   std::lock_guard lock(mutex_);
-  next_targets_ = std::move(targets);
+  targets_ = std::move(targets);
+  ++generation_;
+}
+
+std::shared_ptr<Reading> Scraper::read_over(Connections& connections, milliseconds most) {
+  std::unique_lock lock(mutex_);
+  SharedReading last = history_.empty() ? nullptr : history_.back();
+  std::uint64_t generation = generation_;
+  std::vector<Target> targets;
+  if (connections.generation != generation) targets = targets_;
+  lock.unlock();
+  if (connections.generation != generation) {
+    connections.finds_nodes = std::ranges::any_of(targets, &Target::cluster);
+    connections.fleet = std::make_unique<Fleet>(std::move(targets), timeout_);
+    connections.generation = generation;
+  }
+  auto reading = std::make_shared<Reading>();
+  reading->snapshot = connections.fleet->read(wanted_, std::min(timeout_, connections.finds_nodes ? most / 2 : most));
+  keep_each_node_once(reading->snapshot.nodes);
+  tell_of_no_keys(reading->snapshot.nodes);
+  log_changes(last ? &last->snapshot : nullptr, reading->snapshot);
+  return reading;
+}
+
+void Scraper::keep(const std::shared_ptr<Reading>& reading) {
+  reading->number = ++readings_;
+  answered_ |= reading->snapshot.nodes_up() > 0;
+  auto taken = reading->snapshot.taken;
+  std::size_t size = history_.size();
+  if (size > 1 && history_[size - 1]->snapshot.taken - history_[size - 2]->snapshot.taken < kApart) history_.pop_back();
+  history_.push_back(reading);
+  while (history_.size() > 2 && taken - history_[1]->snapshot.taken >= kRateWindow) history_.pop_front();
 }
 
 SharedReading Scraper::read(milliseconds most) {
   std::unique_lock lock(mutex_);
   if (running_) {
-    std::uint64_t awaited = readings_ + 1;
-    bool came = done_.wait_for(lock, std::min(most, 2 * timeout_), [&] { return readings_ >= awaited || !running_; });
-    return came && readings_ >= awaited ? history_.back() : nullptr;
+    std::uint64_t awaited = finished_ + 1;
+    bool came = done_.wait_for(lock, std::min(most, 2 * timeout_), [&] { return finished_ >= awaited || !running_; });
+    return came && finished_ >= awaited ? last_ : nullptr;
   }
   running_ = true;
-  SharedReading last = history_.empty() ? nullptr : history_.back();
-  std::optional<std::vector<Target>> targets = std::exchange(next_targets_, std::nullopt);
   lock.unlock();
-  auto reading = std::make_shared<Reading>();
+  std::shared_ptr<Reading> reading;
   try {
-    if (targets) {
-      finds_nodes_ = std::ranges::any_of(*targets, &Target::cluster);
-      fleet_ = std::make_unique<Fleet>(std::move(*targets), timeout_);
-    }
-    reading->snapshot = fleet_->read(wanted_, std::min(timeout_, finds_nodes_ ? most / 2 : most));
-    tell_of_no_keys(reading->snapshot.nodes);
-    log_changes(last ? &last->snapshot : nullptr, reading->snapshot);
+    reading = read_over(asked_, most);
   } catch (...) {
     lock.lock();
     running_ = false;
@@ -75,13 +99,21 @@ SharedReading Scraper::read(milliseconds most) {
   }
   lock.lock();
   running_ = false;
-  reading->number = ++readings_;
-  answered_ |= reading->snapshot.nodes_up() > 0;
-  auto taken = reading->snapshot.taken;
-  if (history_.size() > 1 && taken - history_[history_.size() - 2]->snapshot.taken < kApart) history_.pop_back();
-  history_.push_back(reading);
-  while (history_.size() > 2 && taken - history_[1]->snapshot.taken >= kRateWindow) history_.pop_front();
+  keep(reading);
+  last_ = reading;
+  ++finished_;
   done_.notify_all();
+  return reading;
+}
+
+SharedReading Scraper::read_in_background(milliseconds fresh) {
+  std::unique_lock lock(mutex_);
+  SharedReading newest = history_.empty() ? nullptr : history_.back();
+  lock.unlock();
+  if (newest && std::chrono::system_clock::now() - newest->snapshot.taken < fresh) return newest;
+  std::shared_ptr<Reading> reading = read_over(background_, milliseconds::max());
+  lock.lock();
+  keep(reading);
   return reading;
 }
 
@@ -89,8 +121,8 @@ SharedReading Scraper::before(const Reading& reading) const {
   std::lock_guard lock(mutex_);
   SharedReading found;
   for (const SharedReading& each : history_) {
-    bool old = reading.snapshot.taken - each->snapshot.taken >= kRateWindow;
-    if (each->number < reading.number && (old || !found)) found = each;
+    auto age = reading.snapshot.taken - each->snapshot.taken;
+    if (each->number < reading.number && age < kLongestWindow && (age >= kRateWindow || !found)) found = each;
   }
   return found;
 }

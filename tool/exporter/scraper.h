@@ -1,5 +1,5 @@
-// The fleet, read when somebody asks. Who asks while a reading is under way gets that one: a thousand scrapes at once
-// cost the servers as much as one.
+// The fleet, read when somebody asks, and in the background. Who asks while a reading is under way gets that one: a
+// thousand scrapes at once cost the servers as much as one.
 #pragma once
 
 #include <chrono>
@@ -31,27 +31,40 @@ class Scraper {
   // Takes at most `most`. Null: the reading that is under way takes longer. From any thread.
   SharedReading read(std::chrono::milliseconds most = std::chrono::milliseconds::max());
 
-  // An earlier reading to tell rates by: the newest that is two seconds older than `reading`, or else the oldest there
-  // is; null where there is none older. From any thread.
+  // For who reads at intervals: what anybody has read within the last `fresh`, or else a reading over connections of
+  // its own, so that no scrape ever waits for it. For one thread.
+  SharedReading read_in_background(std::chrono::milliseconds fresh);
+
+  // An earlier reading to tell rates by: the newest that is eight seconds older than `reading`, or else the oldest of
+  // the last two minutes; null where there is none. From any thread.
   SharedReading before(const Reading& reading) const;
 
   // Has any node ever answered?
   bool has_answered() const;
 
  private:
+  struct Connections {
+    std::unique_ptr<Fleet> fleet;
+    bool finds_nodes = false;      // of a cluster, which takes a time-out of its own
+    std::uint64_t generation = 0;  // of the targets
+  };
+  std::shared_ptr<Reading> read_over(Connections& connections, std::chrono::milliseconds most);
+  void keep(const std::shared_ptr<Reading>& reading);  // under mutex_
+
   const std::chrono::milliseconds timeout_;
   const Wanted wanted_;
 
-  // These belong to who has set running_.
-  std::unique_ptr<Fleet> fleet_;
-  bool finds_nodes_ = false;  // of a cluster, which takes a time-out of its own
+  Connections asked_;  // belongs to who has set running_
+  Connections background_;
 
   mutable std::mutex mutex_;  // guards what follows
-  std::optional<std::vector<Target>> next_targets_;
+  std::vector<Target> targets_;
+  std::uint64_t generation_ = 1;
   std::condition_variable done_;
   bool running_ = false, answered_ = false;
-  std::uint64_t readings_ = 0;
-  std::deque<SharedReading> history_;  // the oldest first
+  std::uint64_t finished_ = 0, readings_ = 0;  // finished_: of those that somebody asked for
+  SharedReading last_;                         // of those
+  std::deque<SharedReading> history_;          // the oldest first
 };
 
 }  // namespace tenants::tool

@@ -120,7 +120,8 @@ HttpServer::Handler answer(Method method) {
 
 }  // namespace
 
-Site::Site(Scraper& scraper, const SiteOptions& options) : scraper_(scraper), options_(options) {}
+Site::Site(Scraper& scraper, const SiteOptions& options, const History* history)
+    : scraper_(scraper), options_(options), history_(history) {}
 
 void Site::set_users(const std::map<std::string, std::string>& users) {
   auto passwords = users.empty() ? nullptr : std::make_shared<Passwords>(users);

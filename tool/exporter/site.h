@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 
+#include "tool/exporter/history.h"
 #include "tool/exporter/http_server.h"
 #include "tool/exporter/metrics.h"
 #include "tool/exporter/passwords.h"
@@ -22,7 +23,8 @@ struct SiteOptions {
 
 class Site {
  public:
-  Site(Scraper& scraper, const SiteOptions& options);
+  // `history` may be null: the page has no trends.
+  Site(Scraper& scraper, const SiteOptions& options, const History* history = nullptr);
 
   // Puts all paths, the check of passwords and the headers into the server. This must live as long as it runs.
   void install(HttpServer& server);
@@ -45,6 +47,7 @@ class Site {
 
   Scraper& scraper_;
   const SiteOptions options_;
+  const History* const history_;
   const HttpServer* server_ = nullptr;
   std::mutex mutex_;                                   // guards what follows
   std::shared_ptr<Passwords> passwords_;               // null: none is asked for
