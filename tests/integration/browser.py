@@ -12,6 +12,8 @@ ARGUMENTS = [
 ]  # fmt: skip
 
 
+
+
 @contextlib.contextmanager
 def chromium(scripts=True, dark=False, size=(1440, 900)):
     """A browser that is ended afterwards; `scripts`: whether pages may run any."""
@@ -25,9 +27,17 @@ def chromium(scripts=True, dark=False, size=(1440, 900)):
             options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
         driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
         try:
-            if dark:
-                feature = {"name": "prefers-color-scheme", "value": "dark"}
-                driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+            prefer(driver, dark)
             yield driver
         finally:
             driver.quit()
+
+
+def prefer(driver, dark):
+    feature = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+
+def resize(driver, width, height):
+    """The page's part of the window; a window itself is never narrower than 500."""
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})

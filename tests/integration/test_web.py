@@ -1,35 +1,35 @@
-"""The page of tenants in a real browser, with scripts and without, and what it gives to programs."""
+"""The pages in a real browser, with scripts and without, and what they give to programs."""
 
 import collections
 import csv
 import io
 import json
-import os
-import pathlib
+import re
+import statistics
+import urllib.parse
 
 import pytest
 from selenium.common.exceptions import NoAlertPresentException, WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
-from browser import chromium
+from browser import chromium, prefer, resize
 from exporter import Exporter
 from info import read_info
-from shared_cluster import SharedCluster
 from tenants import acl_taken_in, full_pass, quick_passes
-from waiting import exit_code, wait_until
+from waiting import exit_code, patience, wait_until
 
 pytestmark = pytest.mark.newest_server("the page does not depend on the server")
 
 # names that are allowed to users, and would do harm on a page that trusts them
-HOSTILE = [b"<script>alert(1)</script>", b'"><img/src=x/onerror=alert(1)>', b"'onmouseover='alert(1)", b"&lt;b&gt;", b"=1+1", b"%00\x01\xff", b"{{table}}"]
+HOSTILE = [b"<script>alert(1)</script>", b'"><img/src=x/onerror=alert(1)>', b"'onmouseover='alert(1)", b"&lt;b&gt;", b"=1+1", b"%00\x01\xff", b"{{table}}",
+           b"..", b".", b"a/b", b"%2F", b"../../metrics", b"?q=x#y", b"n" * 512]  # fmt: skip
 KEYS = {"small": 3, "middle": 30, "large": 300}
+SIZES = [(1440, 900), (820, 1180), (390, 844)]
 
 
-@pytest.fixture
-def site(launch, module, tmp_path):
-    """(server, exporter) with three tenants of different size and some with hostile names."""
-    server = launch()
+def fill(server):
+    """Three tenants of different size and some with hostile names."""
     quick_passes(server.admin)
     for name in [*map(str.encode, KEYS), *HOSTILE]:
         server.admin.call("ACL", "SETUSER", name, "on", ">secret", b"~" + name + b":*", "+@all")
@@ -40,11 +40,33 @@ def site(launch, module, tmp_path):
         session.pipeline([("AUTH", name, "secret"), ("SET", name + b":k", "x")])
     acl_taken_in(server.admin)
     full_pass(server.admin)
+
+
+@pytest.fixture
+def site(launch, module, tmp_path):
+    server = launch()
+    fill(server)
     directory = tmp_path / "exporter"
     directory.mkdir()
-    exporter = Exporter(module, directory, [server.port])
+    exporter = Exporter(module, directory, [server.port], options=["--web.keys"])
     yield server, exporter
     assert exporter.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def one_browser():
+    """For all tests of a worker: a start takes a second."""
+    with chromium() as driver:
+        yield driver
+
+
+@pytest.fixture
+def driver(one_browser):
+    one_browser.get("about:blank")
+    one_browser.get_log("browser")
+    prefer(one_browser, dark=False)
+    resize(one_browser, *SIZES[0])
+    return one_browser
 
 
 # One look at a page that may be renewed at any moment: all is read by one script.
@@ -94,85 +116,187 @@ def errors(driver):
     return [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
 
 
-def test_the_table_shows_what_the_module_says(site):
+def loaded(driver, address):
+    """The page as it is loaded, which does not renew itself."""
+    driver.get(address)
+    Select(driver.find_element(By.ID, "refresh")).select_by_value("0")
+    driver.get(address)
+
+
+def overflows(driver):
+    return driver.execute_script("return document.documentElement.scrollWidth - document.documentElement.clientWidth") > 0
+
+
+def test_the_table_shows_what_the_module_says(site, driver):
     server, exporter = site
-    with chromium() as driver:
-        driver.get(exporter.address + "/tenants")
-        info = read_info(server.admin)
-        for name in KEYS:
-            assert cell(driver, name, "Keys") == f"{info.tenants[name.encode()]['keys']:,}"
-            assert cell(driver, name, "Connections") == str(info.tenants[name.encode()]["connections"])
-        total = driver.find_elements(By.CSS_SELECTOR, "tfoot tr:last-child > *")[column(driver, "Keys")].text
-        assert total == f"{info.status['keys']:,}"
-        node = driver.find_element(By.CSS_SELECTOR, ".node").text
-        assert f"127.0.0.1:{server.port}" in node and "primary" in node and info.status["server"] in node
-        assert not errors(driver)
+    loaded(driver, exporter.address + "/tenants")
+    info = read_info(server.admin)
+    for name in KEYS:
+        assert cell(driver, name, "Keys") == f"{info.tenants[name.encode()]['keys']:,}"
+        assert cell(driver, name, "Connections") == str(info.tenants[name.encode()]["connections"])
+    total = driver.find_elements(By.CSS_SELECTOR, "tfoot tr:last-child > *")[column(driver, "Keys")].text
+    assert total == f"{info.status['keys']:,}"
+    driver.find_element(By.TAG_NAME, "summary").click()
+    node = driver.find_element(By.CSS_SELECTOR, ".node").text
+    assert f"127.0.0.1:{server.port}" in node and "primary" in node and info.status["server"] in node
+    assert not errors(driver)
 
 
-def test_a_click_on_a_head_sorts_and_another_one_turns_the_order(site):
+def test_a_click_on_a_head_sorts_and_another_one_turns_the_order(site, driver):
     _, exporter = site
-    with chromium() as driver:
-        driver.get(exporter.address + "/tenants")
-        assert sizes_in_order(driver) == ["large", "middle", "small"]
-        for title, orders in (("Keys", [["large", "middle", "small"], ["small", "middle", "large"]]), ("Tenant", [["large", "middle", "small"], ["small", "middle", "large"]])):
-            for order, direction in zip(orders, ("descending", "ascending") if title == "Keys" else ("ascending", "descending")):
-                head(driver, title).find_element(By.TAG_NAME, "a").click()
-                assert sizes_in_order(driver) == order
-                assert head(driver, title).get_attribute("aria-sort") == direction
-                assert len(driver.find_elements(By.CSS_SELECTOR, "th[aria-sort]")) == 1
-        driver.refresh()  # the order is in the address
-        assert sizes_in_order(driver) == ["small", "middle", "large"]
-        assert not errors(driver)
+    driver.get(exporter.address + "/tenants")
+    assert sizes_in_order(driver) == ["large", "middle", "small"]
+    for title, directions in (("Keys", ("descending", "ascending")), ("Tenant", ("ascending", "descending"))):
+        for direction in directions:
+            head(driver, title).find_element(By.TAG_NAME, "a").click()
+            becomes(lambda: head(driver, title).get_attribute("aria-sort") == direction, "the order")  # noqa: B023
+            assert sizes_in_order(driver) == (["large", "middle", "small"] if (title == "Keys") == (direction == "descending") else ["small", "middle", "large"])
+            assert len(driver.find_elements(By.CSS_SELECTOR, "th[aria-sort]")) == 1
+    assert driver.switch_to.active_element.text.startswith("Tenant"), "the keyboard stays where it was"
+    assert "Tenant, descending" in driver.find_element(By.ID, "live").text
+    driver.refresh()  # the order is in the address
+    assert sizes_in_order(driver) == ["small", "middle", "large"][::-1 if title == "Keys" else 1]
+    assert not errors(driver)
 
 
-def test_the_search_filters_while_one_types(site):
-    _, exporter = site
-    with chromium() as driver:
-        driver.get(exporter.address + "/tenants")
-        box = driver.find_element(By.NAME, "q")
-        box.send_keys("MIDD")
-        assert names(driver) == ["middle"]
-        assert driver.find_element(By.ID, "count").text == "1 match"
-        for _ in range(4):
-            box.send_keys("\b")
-        assert len(names(driver)) > 3
-        assert not errors(driver)
-
-
-def test_the_page_renews_itself_and_draws_a_trend(site):
+def test_the_search_filters_while_one_types_and_totals_and_address_follow(site, driver):
     server, exporter = site
-    with chromium() as driver:
-        driver.get(exporter.address + "/tenants?sort=keys")
-        Select(driver.find_element(By.ID, "refresh")).select_by_value("2")
-        server.admin.pipeline([("SET", f"small:{number}", "x") for number in range(1000)])
-        becomes(lambda: cell(driver, "small", "Keys") == "1,000", "the new number")
-        becomes(lambda: sizes_in_order(driver)[0] == "small", "the same order as before")
-        becomes(lambda: driver.find_elements(By.CSS_SELECTOR, "tbody .spark"), "a trend")
-        becomes(lambda: head(driver, "Trend").is_displayed(), "a head for it")
-        assert not errors(driver)
-        exporter.process.kill()
-        exit_code(exporter.process)
-        wait_until(lambda: driver.find_element(By.ID, "lost").is_displayed(), "the page to say that the exporter is gone")
+    driver.get(exporter.address + "/tenants")
+    box = driver.find_element(By.NAME, "q")
+    box.send_keys("MIDD")
+    becomes(lambda: names(driver) == ["middle"], "what matches")
+    assert driver.find_element(By.ID, "count").text == f"1 of {len(KEYS) + len(HOSTILE) + 1} tenants"
+    assert driver.find_element(By.CSS_SELECTOR, "tfoot th").text == "Total of what matches"
+    assert driver.find_elements(By.CSS_SELECTOR, "tfoot tr:last-child > *")[column(driver, "Keys")].text == str(KEYS["middle"])
+    assert "q=MIDD" in driver.current_url
+    shown = driver.find_element(By.CSS_SELECTOR, "table").text
+    driver.get(driver.current_url)
+    assert re.sub(r"[\d.,]+", "0", driver.find_element(By.CSS_SELECTOR, "table").text) == re.sub(r"[\d.,]+", "0", shown), "the same as the server draws it"
+    driver.find_element(By.NAME, "q").send_keys("\b" * 4)
+    becomes(lambda: len(names(driver)) > 3, "all of them")
+    assert "q=" not in driver.current_url
+    assert not errors(driver)
+
+
+def test_the_page_renews_itself_and_keyboard_selection_and_scroll_stay(site, driver):
+    server, exporter = site
+    driver.get(exporter.address + "/tenants?sort=keys")
+    assert Select(driver.find_element(By.ID, "refresh")).first_selected_option.text == "5 s", "unless one pauses it"
+    Select(driver.find_element(By.ID, "refresh")).select_by_value("2")
+    resize(driver, 700, 500)
+    driver.execute_script("""
+        const link = [...document.querySelectorAll("tbody a")].find((link) => link.textContent == "small")
+        link.focus({ preventScroll: true })
+        link.proof = "the same one"
+        getSelection().selectAllChildren([...document.querySelectorAll("tbody a")].find((link) => link.textContent == "middle"))
+        document.querySelector("#table").scrollLeft = 40
+        scrollTo(0, 150)""")
+    server.admin.pipeline([("SET", f"small:{number}", "x") for number in range(1000)])
+    becomes(lambda: cell(driver, "small", "Keys") == "1,000", "the new number")
+    assert sizes_in_order(driver)[0] == "small", "its new place"
+    where = driver.execute_script("""
+        return [document.activeElement.textContent, document.activeElement.proof, getSelection().toString(),
+                document.querySelector("#table").scrollLeft, scrollY]""")
+    assert where == ["small", "the same one", "middle", 40, 150]
+    becomes(lambda: driver.find_elements(By.CSS_SELECTOR, "tbody .spark"), "a trend")
+    assert not errors(driver)
+    exporter.process.kill()
+    exit_code(exporter.process)
+    wait_until(lambda: driver.find_element(By.ID, "lost").is_displayed(), "the page to say that the exporter is gone")
     exporter.stop = lambda: 0
 
 
-def test_hostile_names_are_text(site):
+def test_a_click_on_a_name_shows_all_that_is_known_of_the_tenant(site, driver):
+    server, exporter = site
+    server.session("large").pipeline([("GET", "large:1")] * 7)
+    driver.get(exporter.address + "/")
+    driver.find_element(By.LINK_TEXT, "Tenants").click()
+    becomes(lambda: driver.find_element(By.LINK_TEXT, "large").click() or True, "a link")
+    becomes(lambda: driver.find_element(By.CSS_SELECTOR, ".title h2").text == "large", "its page")
+    text = driver.find_element(By.ID, "main").text
+    assert driver.title == "large · valkey-tenants"
+    for section in ("Prefixes", "Counters", "Users", "Commands", "Largest keys", "Nodes"):
+        assert section in text
+    assert "large:" in text and "get 7" in text and "set 300" in text and f"127.0.0.1:{server.port} primary" in text
+    assert re.search(r"large:\d+ string", text)
+    told = json.loads(exporter.text("/tenants/large?format=json"))
+    info = read_info(server.admin).tenants[b"large"]
+    assert (told["name"], told["keys"], told["bytes"]) == ("large", info["keys"], info["bytes"])
+    assert told["commands_by_name"]["get"] == 7 and len(told["big_keys"]) == 10 and told["denied"] == []
+    assert [row["name"] for row in told["prefix_rows"]] == ["large%3A"] and told["nodes"][0]["tenant"]["keys"] == 300
+    assert len(told["trend"]["unix_seconds"]) == len(told["trend"]["bytes"])
+    assert not errors(driver)
+
+
+def test_hostile_names_are_text(site, driver):
     _, exporter = site
-    with chromium() as driver:
-        for path in ("/tenants", "/tenants?table=prefixes", "/tenants?q=%3Cscript%3Ealert(1)%3C/script%3E", "/tenants?q=%22%3E%3Cimg%20src=x%20onerror=alert(1)%3E"):
-            driver.get(exporter.address + path)
-            with pytest.raises(NoAlertPresentException):
-                driver.switch_to.alert.dismiss()
-            assert not driver.find_elements(By.CSS_SELECTOR, "main img, main script, [onerror], [onmouseover]")
-            assert not errors(driver), "nothing that the Content-Security-Policy had to stop"
-        driver.get(exporter.address + "/tenants")
-        shown = names(driver)
-        for name in HOSTILE[:5]:
-            assert name.decode() in shown
-        assert "%2500%01%FF" in shown
+    for path in ("/", "/tenants", "/tenants?table=prefixes", "/tenants?q=%3Cscript%3Ealert(1)%3C/script%3E", "/tenants?q=%22%3E%3Cimg%20src=x%20onerror=alert(1)%3E"):
+        driver.get(exporter.address + path)
+        with pytest.raises(NoAlertPresentException):
+            driver.switch_to.alert.dismiss()
+        assert not driver.find_elements(By.CSS_SELECTOR, "main img, main script, [onerror], [onmouseover]")
+        assert not errors(driver), "nothing that the Content-Security-Policy had to stop"
+    driver.get(exporter.address + "/tenants")
+    shown = names(driver)
+    for name in HOSTILE[:5]:
+        assert name.decode() in shown
+    assert "%2500%01%FF" in shown
 
 
-def test_without_scripts_links_sort_and_the_form_searches(site):
+def test_every_name_is_a_link_to_its_own_page(site, driver):
+    _, exporter = site
+    loaded(driver, exporter.address + "/tenants")
+    links = {link.text: link.get_attribute("href") for link in driver.find_elements(By.CSS_SELECTOR, "tbody th a")}
+    assert len(links) == len(KEYS) + len(HOSTILE) + 1
+    for text, address in links.items():
+        driver.get(address)
+        with pytest.raises(NoAlertPresentException):
+            driver.switch_to.alert.dismiss()
+        assert driver.find_element(By.CSS_SELECTOR, ".title h2").text == text
+        assert driver.execute_script("return getComputedStyle(document.querySelector('header')).display") == "flex", "the style is found from there"
+        told = json.loads(exporter.text(urllib.parse.urlsplit(driver.find_element(By.LINK_TEXT, "JSON").get_attribute("href"))._replace(scheme="", netloc="").geturl()))
+        assert urllib.parse.unquote(told["name"]) == text or told["kind"] == "tenant"
+        assert not driver.find_elements(By.CSS_SELECTOR, "main img, main script, [onerror], [onmouseover]")
+        assert not errors(driver)
+    for name in HOSTILE:
+        if name not in (b"..", b"."):
+            assert exporter.request("/tenants/" + urllib.parse.quote_from_bytes(name, safe=""))[0] == 200, name
+
+
+def test_a_tenant_that_nobody_knows_is_not_found(site):
+    _, exporter = site
+    for name in (b"nobody", b"..%2f..", b"%00", b"a%0d%0aX-Evil:%20y", b"%ff%fe", b"x" * 5000, b"(orphans)", b"<script>", b"%3Cscript%3E", b"large/", b""):
+        status, headers, body = exporter.request("/tenants/" + name.decode())
+        assert status == 404 and "X-Evil" not in headers and b"<script>" not in body.split(b"<main")[-1], name
+    assert exporter.request("/tenants/?name=")[0] == 404
+    assert exporter.request("/tenants/large?format=xml")[0] == exporter.request("/tenants/large?q=1")[0] == 400
+
+
+def test_what_the_acl_of_the_exporter_does_not_have_is_named_and_not_asked_for_again(launch, export, driver):
+    server = launch()
+    fill(server)
+    rights = ["-@all", "+tenants.status", "+tenants.list", "+tenants.prefixes", "+info", "+cluster|shards"]  # docs/exporter.md
+    server.admin.call("ACL", "SETUSER", "watcher", "on", ">secret", *rights)
+    acl_taken_in(server.admin)
+    exporter = export(server.port, options=["--web.keys"], connection=["--user", "watcher"], environment={"VALKEYCLI_AUTH": "secret"})
+    loaded(driver, exporter.address + "/tenants/large")
+    text = driver.find_element(By.ID, "main").text
+    assert "+tenants.get" in text and "large:" in text and "Counters" in text and "Users" not in text.replace("Users, commands", "")
+    for _ in range(5):
+        exporter.text("/tenants/large"), exporter.text("/")
+    assert read_info(server.admin).tenants[b"watcher"]["denied"] <= 2, "not for each look"
+    server.admin.call("ACL", "SETUSER", "watcher", "+tenants.get", "+tenants.top")
+    acl_taken_in(server.admin)
+    exporter = export(server.port, options=["--web.keys"], connection=["--user", "watcher"], environment={"VALKEYCLI_AUTH": "secret"})
+    told = json.loads(exporter.text("/tenants/large?format=json"))
+    assert told["denied"] == ["tenants.bigkeys"] and told["commands_by_name"]["set"] == 300
+    assert "+tenants.bigkeys" in exporter.text("/tenants/large")
+    quiet = export(server.port)
+    assert "big_keys" not in json.loads(quiet.text("/tenants/large?format=json")) and "--web.keys" in quiet.text("/tenants/large")
+    assert "large:1" not in quiet.text("/tenants/large")
+
+
+def test_without_scripts_links_sort_and_drill_down_and_the_form_searches(site):
     _, exporter = site
     with chromium(scripts=False) as driver:
         driver.get(exporter.address + "/tenants")
@@ -185,32 +309,118 @@ def test_without_scripts_links_sort_and_the_form_searches(site):
         driver.find_element(By.CSS_SELECTOR, "form button").click()
         becomes(lambda: names(driver) == ["middle"], "what matches")
         becomes(lambda: driver.find_element(By.CSS_SELECTOR, "tfoot th").text == "Total of what matches", "its total")
+        driver.find_element(By.LINK_TEXT, "middle").click()
+        becomes(lambda: "Counters" in driver.find_element(By.ID, "main").text, "its page")
+        wait_until(lambda: driver.refresh() or driver.find_elements(By.CSS_SELECTOR, ".plot svg path"), "a trend, drawn by the server")
         driver.find_element(By.LINK_TEXT, "Prefixes").click()
         becomes(lambda: "large:" in names(driver), "the prefixes")
         becomes(lambda: head(driver, "Memory").get_attribute("aria-sort") == "descending", "the order")
 
 
-def test_what_does_not_fit_is_summed_and_the_server_sorts_and_searches_all(site):
+def test_what_does_not_fit_is_summed_and_the_server_sorts_and_searches_all(site, driver):
     server, exporter = site
-    with chromium() as driver:
-        driver.get(exporter.address + "/tenants?top=1&sort=keys")
-        assert names(driver) == ["large"]
-        rest = driver.find_elements(By.CSS_SELECTOR, "tfoot tr:first-child > *")
-        assert rest[0].text.endswith(" more")
-        assert rest[column(driver, "Keys")].text == str(server.admin.call("DBSIZE") - KEYS["large"])
-        driver.find_element(By.NAME, "q").send_keys("small")
-        becomes(lambda: names(driver) == ["small"], "the server to search")
-        assert not errors(driver)
+    driver.get(exporter.address + "/tenants?top=1&sort=keys")
+    assert names(driver) == ["large"]
+    rest = driver.find_elements(By.CSS_SELECTOR, "tfoot tr:first-child > *")
+    tenants = [row for row in json.loads(exporter.text("/tenants?format=json"))["rows"] if row["kind"] == "tenant"]
+    assert rest[0].text == f"{len(tenants) - 1} more"
+    assert rest[column(driver, "Keys")].text == str(sum(row["keys"] for row in tenants) - KEYS["large"])
+    driver.find_element(By.NAME, "q").send_keys("small")
+    becomes(lambda: names(driver) == ["small"], "the server to search")
+    assert not errors(driver)
 
 
-def test_every_control_has_a_name_and_every_head_a_scope(site):
+def test_every_control_has_a_name_and_every_head_a_scope(site, driver):
     _, exporter = site
-    with chromium() as driver:
-        driver.get(exporter.address + "/tenants")
+    for path in ("/", "/tenants", "/tenants/large"):
+        driver.get(exporter.address + path)
         for control in driver.find_elements(By.CSS_SELECTOR, "input:not([type=hidden]), select, button, a"):
-            assert control.accessible_name, control.get_attribute("outerHTML")
+            assert control.accessible_name or not control.is_displayed(), control.get_attribute("outerHTML")
         assert not driver.find_elements(By.CSS_SELECTOR, "th:not([scope])")
         assert driver.find_element(By.TAG_NAME, "html").get_attribute("lang") == "en"
+        assert len(driver.find_elements(By.CSS_SELECTOR, "[aria-live]")) == 1
+
+
+def test_no_page_is_wider_than_the_window_and_what_matters_is_on_the_first_screen(site, driver):
+    _, exporter = site
+    for size in SIZES:
+        resize(driver, *size)
+        for path in ("/", "/tenants", "/tenants?table=prefixes", "/tenants/large", "/tenants/" + "n" * 512):
+            driver.get(exporter.address + path)
+            assert not overflows(driver), (size, path)
+            first = driver.find_elements(By.CSS_SELECTOR, "tbody th")
+            if path.startswith("/tenants?") or path == "/tenants":
+                assert first[0].rect["y"] < size[1] / 2, (size, path)
+    assert not errors(driver)
+
+
+CONTRAST = """
+const light = (text) => {
+  const [r, g, b] = text.match(/[0-9.]+/g).map((each) => each / 255).map((each) => (each <= 0.03928 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4))
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b
+}
+const back = (element) => {
+  for (; element; element = element.parentElement) {
+    const color = getComputedStyle(element).backgroundColor
+    if (!color.endsWith(", 0)")) return color
+  }
+}
+return [...document.querySelectorAll("main *, header *")].filter((each) => [...each.childNodes].some((node) => node.nodeType == 3 && node.data.trim())).map((each) => {
+  const [a, b] = [light(getComputedStyle(each).color), light(back(each))].sort((a, b) => b - a)
+  return [(a + 0.05) / (b + 0.05), each.outerHTML.slice(0, 80)]
+}).sort((a, b) => a[0] - b[0])[0]"""
+
+
+def test_light_and_dark_have_contrast(site, driver):
+    _, exporter = site
+    backs = set()
+    for dark in (False, True):
+        prefer(driver, dark)
+        for path in ("/", "/tenants", "/tenants/large"):
+            driver.get(exporter.address + path)
+            worst, where = driver.execute_script(CONTRAST)
+            assert worst >= 4.5, (dark, path, where)
+        backs.add(driver.execute_script("return getComputedStyle(document.body).backgroundColor"))
+    assert len(backs) == 2
+
+
+def test_the_first_look_has_rates_of_the_last_seconds_and_trends(launch, export):
+    server = launch()
+    server.admin.call("ACL", "SETUSER", "app", "on", "nopass", "~app:*", "+@all")
+    acl_taken_in(server.admin)
+    exporter, lazy = export(server.port, options=["--web.history-interval", "1"]), export(server.port, options=["--web.history-interval", "0"])
+    server.session("app").pipeline([("SET", "app:1", "x" * 1000)] * 50)
+
+    def trend():
+        return json.loads(exporter.text("/tenants/app?format=json"))["trend"]
+
+    wait_until(lambda: len(trend()["unix_seconds"]) >= 4 and sum(rate or 0 for rate in trend()["commands_per_second"]) > 10, "a trend")
+    seconds = [float(said) for said in re.findall(r"Rates are of the last ([\d.]+) seconds", exporter.text("/tenants"))]
+    assert seconds and seconds[0] < 30 * patience()
+    assert "Trend" not in lazy.text("/tenants") and "trend" not in json.loads(lazy.text("/tenants/app?format=json"))
+
+
+@pytest.mark.long
+@pytest.mark.not_with("coverage", "asan", "tsan", reason="a bound of time that the release build keeps")
+def test_ten_thousand_tenants_are_on_the_screen_in_a_second(launch, export, driver):
+    server = launch(module_arguments=["max-users", 12000, "max-prefixes", 12000])
+    every = [f"tenant{number}" for number in range(10000)]
+    server.admin.pipeline([("ACL", "SETUSER", name, "on", "nopass", f"~{name}:*", "+@all") for name in every])
+    acl_taken_in(server.admin, 120)
+    exporter = export(server.port)
+    wait_until(lambda: json.loads(exporter.text("/tenants?format=json"))["rows"].__len__() > 10000, "a tally of all rows")
+
+    def seconds(path):
+        driver.get(exporter.address + path)
+        return driver.execute_script("return performance.getEntriesByType('navigation')[0].loadEventEnd") / 1000
+
+    loaded(driver, exporter.address + "/tenants")
+    took = {path: statistics.median(seconds(path) for _ in range(3)) for path in ("/", "/tenants", "/tenants/tenant77", "/tenants?top=all")}
+    size = len(exporter.text("/tenants?top=all"))
+    print("10,000 tenants, seconds to the load event, median of 3: " + ", ".join(f"{path} {value:.2f}" for path, value in took.items()) + f"; all: {size / 1e6:.1f} MB")
+    assert max(took["/"], took["/tenants"], took["/tenants/tenant77"]) < 2 * patience() and took["/tenants?top=all"] < 8 * patience()
+    assert size < 5_000_000
+    assert not overflows(driver)
 
 
 def test_json_and_csv_have_the_numbers_unrounded(site):
@@ -247,21 +457,3 @@ def test_json_and_csv_name_the_kinds_as_the_module_does(site, table, command):
         assert collections.Counter(row["kind"].encode() for row in rows) == kinds
         for row in rows:
             assert row["name"] == f"({row['kind']})" or not row["name"].startswith("("), row
-
-
-def test_a_picture_of_the_page_for_the_documentation(launch, version, module, tmp_path):
-    """Taken where SCREENSHOT says, else nowhere: SCREENSHOT=docs/web.png pytest tests/integration/test_web.py -k picture"""
-    if "SCREENSHOT" not in os.environ or version != "9":
-        pytest.skip("SCREENSHOT says where to put it, and one version is enough")
-    cluster = SharedCluster(launch)
-    cluster.fill_with_life()
-    exporter = Exporter(module, tmp_path, [cluster.nodes[0].port], connection=["-c"])
-    with chromium(size=(1480, 960)) as driver:
-        driver.get(exporter.address + "/tenants?sort=commands")
-        Select(driver.find_element(By.ID, "refresh")).select_by_value("2")
-        cluster.live(45)
-        picture = driver.get_screenshot_as_png()
-        assert not errors(driver)
-    assert exporter.stop() == 0
-    assert len(picture) < 200_000
-    pathlib.Path(os.environ["SCREENSHOT"]).write_bytes(picture)

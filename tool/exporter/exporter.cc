@@ -25,6 +25,7 @@ struct Options {
   std::vector<std::string> addresses{"127.0.0.1:10911"};
   std::string config_file;
   unsigned history_interval = 5;  // seconds; 0: none is kept
+  bool keys = false;              // the names of the largest are shown
   SiteOptions site;
 };
 
@@ -50,6 +51,7 @@ void reload(const std::string& what, const std::string& file, Load load) {
 void check_metrics_path(const std::string& path) {
   bool good = path.size() > 1 && path[0] == '/' && path.find_first_of("?#% ") == std::string::npos;
   for (const char* own : {"/tenants", "/page.css", "/page.js", "/-/healthy", "/-/ready"}) good &= path != own;
+  good &= !path.starts_with("/tenants/");
   if (!good)
     throw Failure(Exit::kUsage, "cannot serve metrics on '" + path +
                                     "', allowed is a path that begins with /, has no ?, #, % or space in it, and is "
@@ -100,9 +102,10 @@ int run(const ConnectionOptions& connection, Options options) {
   std::vector<Target> targets = chosen_targets(connection);
   std::string count = std::to_string(targets.size());
 
+  Inquirer inquirer(targets, connection.timeout(), options.keys);
   Scraper scraper(std::move(targets), connection.timeout(), {.prefixes = options.site.prefixes});
   History history;
-  Site site(scraper, options.site, &history);
+  Site site(scraper, options.site, options.history_interval ? &history : nullptr, &inquirer);
   site.set_users(config.users);
   HttpServer server;
   server.use_tls(config.tls);
@@ -112,7 +115,11 @@ int run(const ConnectionOptions& connection, Options options) {
       server.use_tls(anew.tls);
       site.set_users(anew.users);
     });
-    reload("targets", connection.targets_file, [&] { scraper.use(chosen_targets(connection)); });
+    reload("targets", connection.targets_file, [&] {
+      std::vector<Target> anew = chosen_targets(connection);
+      inquirer.use(anew);
+      scraper.use(std::move(anew));
+    });
   });
   site.install(server);
   if (config.headers_ignored) log(Level::kWarning, "http_server_config is not used", {{"file", options.config_file}});
@@ -164,6 +171,7 @@ Subcommand add_exporter(CLI::App& program, const ConnectionOptions& connection) 
                   "Seconds between the readings that the page's trends are made of (5); 0: no trends")
       ->type_name("SECONDS")
       ->check(CLI::Range(0U, 60U).description(""));
+  app->add_flag("--web.keys", options->keys, "Show the names of a tenant's largest keys on its page");
   CLI::Validator up_to_a_million = CLI::Range(std::size_t{1}, std::size_t{1'000'000}).description("");
   app->add_option("--tenants.max", options->site.max_tenants,
                   "Most tenants, and prefixes, in the metrics (1000); the rest is summed in (other)")

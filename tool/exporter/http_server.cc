@@ -160,19 +160,26 @@ HttpServer::HttpServer(HttpLimits limits)
   });
   protocol_.set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
     if (admit_ && !admit_(request, response)) return httplib::Server::HandlerResponse::Handled;
-    auto found = handlers_.find(request.path);
+    const Handler* handler = handler_of(request.path);
     if (request.method != "GET" && request.method != "HEAD") {
       response.status = 405;
       response.set_header("Allow", "GET, HEAD");
       response.set_content("method not allowed, allowed are GET and HEAD\n", "text/plain; charset=utf-8");
-    } else if (found == handlers_.end()) {
+    } else if (!handler) {
       response.status = 404;
       response.set_content("not found, see /\n", "text/plain; charset=utf-8");
     } else {
-      found->second(request, response);
+      (*handler)(request, response);
     }
     return httplib::Server::HandlerResponse::Handled;
   });
+}
+
+const HttpServer::Handler* HttpServer::handler_of(const std::string& path) const {
+  if (auto found = handlers_.find(path); found != handlers_.end()) return &found->second;
+  for (const auto& [folder, handler] : folders_)
+    if (path.starts_with(folder)) return &handler;
+  return nullptr;
 }
 
 HttpServer::~HttpServer() {

@@ -55,6 +55,8 @@ class HttpServer {
 
   // Before run(). GET and HEAD of exactly this path go to `handler`; everything else is 404 or 405.
   void on(std::string path, Handler handler) { handlers_[std::move(path)] = std::move(handler); }
+  // Before run(). Likewise, of all paths that begin with this one; on() goes first.
+  void on_all_below(std::string path, Handler handler) { folders_[std::move(path)] = std::move(handler); }
   // Before run(). Asked first, for every request; false: it has filled in the response, a refusal.
   void admit(std::function<bool(const httplib::Request&, httplib::Response&)> check) { admit_ = std::move(check); }
   // Before run(). In every response to a request that could be parsed.
@@ -119,7 +121,9 @@ class HttpServer {
 
   const HttpLimits limits_;
   Protocol protocol_;
-  std::map<std::string, Handler, std::less<>> handlers_;
+  const Handler* handler_of(const std::string& path) const;
+
+  std::map<std::string, Handler, std::less<>> handlers_, folders_;
   std::function<bool(const httplib::Request&, httplib::Response&)> admit_;
   std::shared_ptr<SSL_CTX> tls_;
 

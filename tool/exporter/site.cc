@@ -5,8 +5,12 @@
 #include <initializer_list>
 #include <stdexcept>
 
+#include "tool/web/assets.h"
 #include "tool/web/download.h"
+#include "tool/web/front.h"
 #include "tool/web/page.h"
+#include "tool/web/shell.h"
+#include "tool/web/tenant_page.h"
 
 namespace tenants::tool {
 
@@ -17,7 +21,8 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kMostSelections = 8, kMostTop = 1'000'000;
 constexpr milliseconds kReserve{500};  // of Prometheus' patience, for the page and its way
-constexpr const char* kText = "text/plain; charset=utf-8";
+constexpr const char *kText = "text/plain; charset=utf-8", *kHtml = "text/html; charset=utf-8";
+constexpr const char* kBusy = "the reading that is under way takes too long, try again";
 
 const Headers kHeaders{
     {"Content-Security-Policy",
@@ -120,8 +125,8 @@ HttpServer::Handler answer(Method method) {
 
 }  // namespace
 
-Site::Site(Scraper& scraper, const SiteOptions& options, const History* history)
-    : scraper_(scraper), options_(options), history_(history) {}
+Site::Site(Scraper& scraper, const SiteOptions& options, const History* history, Inquirer* inquirer)
+    : scraper_(scraper), options_(options), history_(history), inquirer_(inquirer) {}
 
 void Site::set_users(const std::map<std::string, std::string>& users) {
   auto passwords = users.empty() ? nullptr : std::make_shared<Passwords>(users);
@@ -133,11 +138,13 @@ void Site::install(HttpServer& server) {
   server_ = &server;
   server.always_send(kHeaders);
   server.admit([this](const auto& request, auto& response) { return admit(request, response); });
-  server.on("/", fixed(web::landing_page(options_.metrics_path), "text/html; charset=utf-8"));
-  server.on("/page.css", fixed(std::string(web::style()), "text/css; charset=utf-8"));
-  server.on("/page.js", fixed(std::string(web::script()), "text/javascript; charset=utf-8"));
+  server.on("/page.css", fixed(web::style(), "text/css; charset=utf-8"));
+  std::string script(web::assets::kUplotJs);
+  server.on("/page.js", fixed(script.append("\n").append(web::assets::kPageJs), "text/javascript; charset=utf-8"));
   server.on("/-/healthy", fixed("healthy\n", kText));
   server.on("/-/ready", answer([this](const auto& request, auto& response) { ready(request, response); }));
+  server.on("/", answer([this](const auto& request, auto& response) { front(request, response); }));
+  server.on_all_below("/tenants/", answer([this](const auto& request, auto& response) { tenant(request, response); }));
   server.on("/tenants", answer([this](const auto& request, auto& response) { tenants(request, response); }));
   server.on(options_.metrics_path, answer([this](const auto& request, auto& response) { metrics(request, response); }));
 }
@@ -181,20 +188,73 @@ void Site::ready(const httplib::Request&, httplib::Response& response) {
   refuse(response, 503, "no server has answered yet");
 }
 
+void Site::front(const httplib::Request& request, httplib::Response& response) {
+  allow_only(request, {});
+  SharedReading reading = scraper_.read();
+  if (!reading) return refuse(response, 503, kBusy);
+  web::Request all{.table = Table::kTenants, .sort = &web::page_columns(Table::kTenants)[0], .top = web::Request::kAll};
+  web::View view = web::view(reading, scraper_.before(*reading), all);
+  response.set_content(web::front_page(view, history_, options_.metrics_path), kHtml);
+}
+
 void Site::tenants(const httplib::Request& request, httplib::Response& response) {
   web::Request page = read_page(request, options_.prefixes);
   SharedReading reading = scraper_.read();
-  if (!reading) return refuse(response, 503, "the reading that is under way takes too long, try again");
+  if (!reading) return refuse(response, 503, kBusy);
   web::View view = web::view(reading, scraper_.before(*reading), page);
   switch (page.format) {
     case web::Request::Format::kHtml:
-      return response.set_content(web::page(view, page), "text/html; charset=utf-8");
+      return response.set_content(web::page(view, page, history_), kHtml);
     case web::Request::Format::kJson:
       return response.set_content(web::json(view, page), "application/json");
     case web::Request::Format::kCsv:
       response.set_header("Content-Disposition", "attachment; filename=\"tenants.csv\"");
       return response.set_content(web::csv(view, page), "text/csv; charset=utf-8");
   }
+}
+
+// /tenants/NAME, and /tenants/?name=NAME for the names that are a folder to a browser.
+void Site::tenant(const httplib::Request& request, httplib::Response& response) {
+  constexpr std::size_t kFolder = std::string_view("/tenants/").size(), kMostName = 1024;
+  std::string name = request.path.substr(kFolder);
+  bool in_path = !name.empty();
+  if (!in_path && !request.has_param("name")) return refuse(response, 404, "not found, see /");
+  if (in_path)
+    allow_only(request, {"format"});
+  else
+    allow_only(request, {"format", "name"});
+  if (!in_path) name = request.get_param_value("name");
+  bool json = one_of<bool>(request, "format", {{"html", false}, {"json", true}});
+
+  SharedReading reading = scraper_.read(), before;
+  if (!reading) return refuse(response, 503, kBusy);
+  before = scraper_.before(*reading);
+  auto view = [&](Table table) {
+    return web::view(reading, before,
+                     {.table = table,
+                      .sort = &web::page_columns(table)[table == Table::kTenants ? 1 : 2],
+                      .top = web::Request::kAll,
+                      .only = name});
+  };
+  web::View tenant = view(Table::kTenants);
+  std::optional<web::View> prefixes;
+  if (options_.prefixes) prefixes = view(Table::kPrefixes);
+  std::shared_ptr<const TenantAnswer> answer;
+  if (inquirer_ && name.size() <= kMostName) answer = inquirer_->tenant(name);
+  bool known = !tenant.lines.empty() || (answer && answer->known && !is_own(answer->details.tenant.kind));
+  if (!known) {
+    response.status = 404;
+    if (json) return refuse(response, 404, "no such tenant");
+    return response.set_content(web::no_tenant_page(name), kHtml);
+  }
+  web::TenantParameters of{.name = name,
+                           .tenant = tenant,
+                           .prefixes = prefixes ? &*prefixes : nullptr,
+                           .history = history_,
+                           .answer = answer.get(),
+                           .keys = inquirer_ && inquirer_->reads_keys()};
+  if (json) return response.set_content(web::tenant_json(of), "application/json");
+  response.set_content(web::tenant_page(of), kHtml);
 }
 
 }  // namespace tenants::tool

@@ -8,6 +8,7 @@
 
 #include "tool/exporter/history.h"
 #include "tool/exporter/http_server.h"
+#include "tool/exporter/inquirer.h"
 #include "tool/exporter/metrics.h"
 #include "tool/exporter/passwords.h"
 #include "tool/exporter/scraper.h"
@@ -23,8 +24,8 @@ struct SiteOptions {
 
 class Site {
  public:
-  // `history` may be null: the page has no trends.
-  Site(Scraper& scraper, const SiteOptions& options, const History* history = nullptr);
+  // `history` may be null: the pages have no trends; `inquirer`, too: they show what the readings have.
+  Site(Scraper& scraper, const SiteOptions& options, const History* history = nullptr, Inquirer* inquirer = nullptr);
 
   // Puts all paths, the check of passwords and the headers into the server. This must live as long as it runs.
   void install(HttpServer& server);
@@ -42,12 +43,15 @@ class Site {
   bool admit(const httplib::Request& request, httplib::Response& response);
   void metrics(const httplib::Request& request, httplib::Response& response);
   void ready(const httplib::Request& request, httplib::Response& response);
+  void front(const httplib::Request& request, httplib::Response& response);
   void tenants(const httplib::Request& request, httplib::Response& response);
+  void tenant(const httplib::Request& request, httplib::Response& response);
   std::shared_ptr<Selections> selections(std::size_t most);
 
   Scraper& scraper_;
   const SiteOptions options_;
   const History* const history_;
+  Inquirer* const inquirer_;
   const HttpServer* server_ = nullptr;
   std::mutex mutex_;                                   // guards what follows
   std::shared_ptr<Passwords> passwords_;               // null: none is asked for

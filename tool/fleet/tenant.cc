@@ -64,10 +64,12 @@ void add_big_keys(Fleet& fleet, TenantDetails& details) {
   if (commands.empty()) return;
   for (const Answer& answer : fleet.ask(commands)) {
     if (!answer.ok() || !node_at(details.nodes, answer.node).data_source) continue;
-    for (std::size_t i = 0; i < commands.size(); ++i)  // an error: this node has no such prefix
+    for (std::size_t i = 0; i < commands.size(); ++i) {  // another error: this node has no such prefix
+      details.big_keys_denied |= answer.replies[i].is_error() && answer.replies[i].text.starts_with("NOPERM");
       for (const Reply& key : answer.replies[i].elements)
         details.big_keys.push_back({key.text_of("key"), key.text_of("prefix"), printable(key.text_of("type")),
                                     answer.node, number_of(key, "db"), number_of(key, "bytes")});
+    }
   }
   std::ranges::stable_sort(details.big_keys, std::ranges::greater(), &BigKey::bytes);
   if (details.big_keys.size() > kMostKeys) details.big_keys.resize(kMostKeys);
@@ -99,7 +101,7 @@ Trend read_trend(Fleet& fleet, TenantDetails& details, int window) {
 
 }  // namespace
 
-TenantDetails read_tenant(Fleet& fleet, const std::string& name) {
+TenantDetails read_tenant(Fleet& fleet, const std::string& name, TenantParts parts) {
   TenantDetails details;
   details.nodes = fleet.read({.tenants = false});
   std::optional<Failure> why;
@@ -133,8 +135,9 @@ TenantDetails read_tenant(Fleet& fleet, const std::string& name) {
   details.prefixes = sum(details.nodes, Table::kPrefixes);
   std::ranges::sort(details.slow, std::ranges::greater(), &SlowCommand::unix_msec);
   constexpr int kWindows[] = {10, 60, 300};
-  for (std::size_t i = 0; i < std::size(kWindows); ++i) details.trends[i] = read_trend(fleet, details, kWindows[i]);
-  add_big_keys(fleet, details);
+  for (std::size_t i = 0; parts.trends && i < std::size(kWindows); ++i)
+    details.trends[i] = read_trend(fleet, details, kWindows[i]);
+  if (parts.big_keys) add_big_keys(fleet, details);
   return details;
 }
 

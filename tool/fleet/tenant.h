@@ -36,10 +36,15 @@ struct TenantDetails {
   std::map<std::string, std::uint64_t> commands;  // by name
   std::vector<SlowCommand> slow;                  // the newest first
   std::vector<BigKey> big_keys;                   // the largest first
+  bool big_keys_denied = false;                   // by the ACL of a node
   std::array<Trend, 3> trends;
 };
 
+struct TenantParts {
+  bool trends = true, big_keys = true;
+};
+
 // Throws Failure kError where no node knows a tenant of this name.
-TenantDetails read_tenant(Fleet& fleet, const std::string& name);
+TenantDetails read_tenant(Fleet& fleet, const std::string& name, TenantParts parts = {});
 
 }  // namespace tenants::tool

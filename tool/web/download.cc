@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "module/accounting/escape.h"
+#include "tool/client/printable.h"
 #include "tool/exporter/metrics.h"
 
 namespace tenants::tool::web {
@@ -23,6 +25,52 @@ void add_values(Json& to, const View& view, Table table, const Line& line) {
     if (column.kind == Column::kCounter && view.seconds > 0 && line.grown[i] != kAbsent)
       to[std::string(column.name) + "_per_second"] = static_cast<double>(line.grown[i]) / view.seconds;
   }
+}
+
+Json row_object(const View& view, Table table, const Line& line) {
+  Json object{{"name", shown_name(*line.row)}, {"kind", kind_name(line.row->kind)}};
+  if (table == Table::kPrefixes) object["owner"] = shown_owner(*line.row);
+  add_values(object, view, table, line);
+  return object;
+}
+
+// Without rates.
+Json row_object(Table table, const Row& row) {
+  return row_object(View{}, table, {.name = {}, .owner = {}, .row = &row, .now = row.values, .grown = kNothingKnown});
+}
+
+void add_trend(Json& root, const TenantParameters& of) {
+  constexpr const char* kNames[] = {"bytes",
+                                    "keys",
+                                    "connections",
+                                    "commands_per_second",
+                                    "cpu_percent",
+                                    "bytes_in_per_second",
+                                    "bytes_out_per_second",
+                                    "refused_per_second"};
+  static_assert(std::size(kNames) == History::kMetrics);
+  Json& trend = root["trend"] = {{"unix_seconds", of.history->times()}};
+  for (std::size_t i = 0; i < std::size(kNames); ++i)  // a number that is not known is null
+    trend[kNames[i]] = of.history->of(of.name, static_cast<History::Metric>(i));
+}
+
+void add_details(Json& root, const TenantDetails& details) {
+  root["user_rows"] = Json::array();
+  for (const Row& row : details.users.rows) root["user_rows"].push_back(row_object(Table::kUsers, row));
+  root["commands_by_name"] = details.commands;
+  for (const BigKey& key : details.big_keys)
+    root["big_keys"].push_back({{"key", escape(key.key)},
+                                {"prefix", escape(key.prefix)},
+                                {"db", key.db},
+                                {"type", key.type},
+                                {"bytes", key.bytes},
+                                {"node", printable(key.node)}});
+  root["slow_commands"] = Json::array();
+  for (const SlowCommand& slow : details.slow)
+    root["slow_commands"].push_back({{"command", slow.command},
+                                     {"cpu_usec", slow.cpu_usec},
+                                     {"unix_msec", slow.unix_msec},
+                                     {"node", printable(slow.node)}});
 }
 
 Json node_object(const Node& node) {
@@ -63,14 +111,34 @@ std::string json(const View& view, const Request& request) {
   if (view.seconds > 0) root["rate_seconds"] = view.seconds;
   for (const Node& node : snapshot.nodes) root["nodes"].push_back(node_object(node));
   root["rows"] = Json::array();
-  for (const Line& line : view.lines) {
-    Json object{{"name", shown_name(*line.row)}, {"kind", kind_name(line.row->kind)}};
-    if (request.table == Table::kPrefixes) object["owner"] = shown_owner(*line.row);
-    add_values(object, view, request.table, line);
-    root["rows"].push_back(std::move(object));
-  }
+  for (const Line& line : view.lines) root["rows"].push_back(row_object(view, request.table, line));
   root["total"] = Json::object();
   add_values(root["total"], view, request.table, view.total);
+  return root.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
+}
+
+std::string tenant_json(const TenantParameters& of) {
+  const Snapshot& snapshot = of.tenant.reading->snapshot;
+  Json root = of.tenant.lines.empty() ? row_object(Table::kTenants, of.row())
+                                      : row_object(of.tenant, Table::kTenants, of.tenant.lines.front());
+  root["incomplete"] = snapshot.incomplete();
+  if (of.tenant.seconds > 0) root["rate_seconds"] = of.tenant.seconds;
+  if (of.history) add_trend(root, of);
+  if (of.prefixes) {
+    root["prefix_rows"] = Json::array();
+    for (const Line& line : of.prefixes->lines)
+      root["prefix_rows"].push_back(row_object(*of.prefixes, Table::kPrefixes, line));
+  }
+  root["denied"] = Json::array();
+  if (of.answer && of.answer->get_denied) root["denied"].push_back("tenants.get");
+  if (of.answer && of.answer->keys_denied) root["denied"].push_back("tenants.bigkeys");
+  if (of.answer && of.answer->known) add_details(root, of.answer->details);
+  for (const Node& node : snapshot.nodes) {
+    Json object = node_object(node);
+    for (const Row& row : node.rows(Table::kTenants))
+      if (!is_own(row.kind) && row.name == of.name) object["tenant"] = row_object(Table::kTenants, row);
+    root["nodes"].push_back(std::move(object));
+  }
   return root.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "tool/web/tenant_page.h"
 #include "tool/web/view.h"
 
 namespace tenants::tool::web {
@@ -12,8 +13,12 @@ namespace tenants::tool::web {
 // What is not known is not there. Names are percent-escaped.
 std::string json(const View& view, const Request& request);
 
-// The same rows, with a line of names above them; what is not known is empty. A name that a spreadsheet would take for
-// a formula has its first byte percent-escaped, too.
+// All that is known of one tenant. Its fields have the names that they have in `valkey-tenants show -o json`; "denied"
+// are the commands that the ACL of the exporter's user does not have.
+std::string tenant_json(const TenantParameters& of);
+
+// The rows of json(), with a line of names above them; what is not known is empty. A name that a spreadsheet would take
+// for a formula has its first byte percent-escaped, too.
 std::string csv(const View& view, const Request& request);
 
 }  // namespace tenants::tool::web

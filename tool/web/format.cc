@@ -43,6 +43,23 @@ std::string html(std::string_view text) {
   return safe;
 }
 
+std::string encoded(std::string_view text) {
+  std::string address;
+  for (char c : text) {
+    static constexpr const char* kHex = "0123456789ABCDEF";
+    auto byte = static_cast<unsigned char>(c);
+    bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    if (plain)
+      address += c;
+    else
+      address.append({'%', kHex[byte >> 4], kHex[byte & 15]});
+  }
+  return address;
+}
+
+std::string rate(double value) { return value > 0 && value < 0.05 ? "<0.1" : count(value); }
+
 std::string count(double value) {
   bool fraction = std::abs(value) < 9.95 && value != std::floor(value);
   std::string text = with_digits(value, fraction ? 1 : 0);

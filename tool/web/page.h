@@ -1,21 +1,18 @@
-// The page for people: a table of tenants, or of prefixes, with the nodes above it. Complete without scripts.
+// The page of all tenants, or of all prefixes: a table. Complete without scripts.
 #pragma once
 
 #include <string>
 #include <string_view>
 
+#include "tool/exporter/history.h"
 #include "tool/web/view.h"
 
 namespace tenants::tool::web {
 
-// HTML. O(lines).
-std::string page(const View& view, const Request& request);
+// HTML. `history` may be null: no trends. O(lines).
+std::string page(const View& view, const Request& request, const History* history = nullptr);
 
-// The front page; `metrics_path` is where /metrics is.
-std::string landing_page(const std::string& metrics_path);
-
-// The files beside it, as they are in tool/web/.
-std::string_view style();
-std::string_view script();
+// What a trend can be drawn of; nothing where the column is no such number.
+std::optional<History::Metric> metric_of(const PageColumn& column);
 
 }  // namespace tenants::tool::web

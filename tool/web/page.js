@@ -1,165 +1,207 @@
-// The page works without this. With it the table sorts and filters at once, renews itself, and draws how each row's
-// sorted number went since the page was opened. The server draws every row: a refresh takes over what it sends.
+// The pages work without this. With it they renew themselves, sort and search in place, and draw larger trends with
+// uPlot where that was built in. The server draws everything: a refresh takes over what is different in what it sends.
 "use strict";
 
-const kRemembered = 60; // refreshes
-const history_ = new Map(); // name of a row → [{column: number}], the oldest first
-const form = document.getElementById("search");
+const main = document.getElementById("main");
 const refresh = document.getElementById("refresh");
+const live = document.getElementById("live");
 let timer = 0;
+let typed = 0;
+let asked = 0; // the number of the newest request: an answer that was overtaken is not shown
 
-const table = () => document.querySelector("#table table");
-const rows = () => [...table().tBodies[0].rows];
-const isCut = () => "cut" in table().dataset; // the server left rows out: only it can sort and search them all
+// Of a row: the name it is about. Rows keep their identity through a refresh, and so focus and selection.
+const keyOf = (node) => (node.nodeName === "TR" ? (node.cells[0]?.textContent ?? "") : null);
 
-function number(row, column) {
-  const value = row.cells[column].dataset.v;
-  return value === undefined || value === "" ? null : Number(value);
+function patchAttributes(old, fresh) {
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const { name } of [...old.attributes]) {
+    const users = name === "open" && old.nodeName === "DETAILS"; // what the user has done stays
+    if (!fresh.hasAttribute(name) && !users) old.removeAttribute(name);
+  }
 }
 
-function sortedColumn() {
-  const heads = [...table().tHead.rows[0].cells];
-  return { heads, column: heads.findIndex((head) => head.hasAttribute("aria-sort")) };
-}
-
-function sort(column, ascending) {
-  const { heads } = sortedColumn();
-  heads.forEach((head, i) => {
-    if (i === column) head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-    else head.removeAttribute("aria-sort");
-  });
-  const isText = heads[column].classList.contains("text");
-  const compare = (a, b) => {
-    if (a.classList.contains("own") !== b.classList.contains("own")) return a.classList.contains("own") ? 1 : -1;
-    if (isText) {
-      const [x, y] = [a.cells[column].textContent, b.cells[column].textContent];
-      return (x < y ? -1 : x > y ? 1 : 0) * (ascending ? 1 : -1);
+function patchChildren(old, fresh) {
+  const rows = new Map();
+  for (const child of old.childNodes) if (keyOf(child) !== null) rows.set(keyOf(child), child);
+  let here = old.firstChild;
+  for (const next of [...fresh.childNodes]) {
+    const key = keyOf(next);
+    let same = key === null ? here : rows.get(key);
+    if (key !== null && same) rows.delete(key);
+    if (key === null && here && keyOf(here) !== null) same = null;
+    if (!same || same.nodeName !== next.nodeName) {
+      old.insertBefore(document.adoptNode(next), here);
+      continue;
     }
-    const [x, y] = [number(a, column), number(b, column)];
-    if (x === null || y === null) return (x === null) - (y === null); // what is not known comes last
-    return ascending ? x - y : y - x;
-  };
-  table().tBodies[0].append(...rows().sort(compare));
-  const url = new URL(location.href);
-  url.searchParams.set("sort", heads[column].dataset.sort);
-  url.searchParams.set("order", ascending ? "asc" : "desc");
-  history.replaceState(null, "", url);
-  for (const name of ["sort", "order"]) form.elements[name].value = url.searchParams.get(name);
-  draw();
-}
-
-function filter() {
-  const wanted = form.elements.q.value.toLowerCase();
-  let shown = 0;
-  for (const row of rows()) {
-    const own = row.classList.contains("own");
-    row.hidden = !own && !row.cells[0].textContent.toLowerCase().includes(wanted);
-    if (!row.hidden && !own) shown += 1;
+    if (same === here) here = here.nextSibling;
+    else old.insertBefore(same, here);
+    patch(same, next);
   }
-  const count = document.getElementById("count");
-  count.dataset.all ??= count.textContent;
-  count.textContent = wanted && !isCut() ? `${shown} match` : count.dataset.all;
-}
-
-function remember() {
-  const seen = new Set();
-  for (const row of rows()) {
-    const name = row.cells[0].textContent;
-    const past = history_.get(name) ?? [];
-    past.push([...row.cells].map((_, column) => number(row, column)));
-    if (past.length > kRemembered) past.shift();
-    history_.set(name, past);
-    seen.add(name);
-  }
-  for (const name of history_.keys()) if (!seen.has(name)) history_.delete(name);
-}
-
-function spark(values) {
-  const known = values.filter((value) => value !== null);
-  if (known.length < 2) return null;
-  const most = Math.max(...known) || 1;
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-  const step = 96 / (kRemembered - 1);
-  const start = 96 - step * (known.length - 1);
-  line.setAttribute("points", known.map((value, i) => `${(start + i * step).toFixed(1)},${(18.5 - (17 * value) / most).toFixed(1)}`).join(" "));
-  svg.setAttribute("class", "spark");
-  svg.setAttribute("viewBox", "0 0 96 20");
-  svg.setAttribute("aria-hidden", "true");
-  svg.append(line);
-  return svg;
-}
-
-// The last column, of what the table is sorted by.
-function draw() {
-  const { heads, column } = sortedColumn();
-  const isNumber = column > 0 && !heads[column].classList.contains("text");
-  const drawn = isNumber && [...history_.values()].some((past) => past.length > 1);
-  heads.at(-1).hidden = !drawn;
-  if (drawn) heads.at(-1).title = `${heads[column].textContent} since the page was opened`;
-  table().tFoot.rows[0].cells[heads.length - 1].hidden = !drawn;
-  for (const row of rows()) {
-    const cell = row.cells[heads.length - 1];
-    cell.hidden = !drawn;
-    if (!drawn) continue;
-    const line = spark((history_.get(row.cells[0].textContent) ?? []).map((values) => values[column]));
-    cell.replaceChildren(...(line ? [line] : []));
+  while (here) {
+    const gone = here;
+    here = here.nextSibling;
+    gone.remove();
   }
 }
 
-async function renew() {
+function patch(old, fresh) {
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+    return;
+  }
+  if (old.classList.contains("plot") && old.plot && draw(old, fresh.dataset)) return;
+  if (old.nodeName === "FORM") {
+    for (const field of fresh.querySelectorAll("input[type=hidden]")) old.elements[field.name].value = field.value;
+    patch(old.querySelector("#count"), fresh.querySelector("#count"));
+    return;
+  }
+  if (old.isEqualNode(fresh)) return;
+  patchAttributes(old, fresh);
+  patchChildren(old, fresh);
+}
+
+function drawAll() {
+  if (typeof uPlot === "undefined") return;
+  for (const plot of main.querySelectorAll(".plot[data-values]")) if (!plot.plot) draw(plot, plot.dataset);
+}
+
+const units = {
+  bytes: (value) => {
+    const names = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let unit = 0;
+    while (value >= 1024 && unit < 4) (value /= 1024), (unit += 1);
+    return `${value >= 100 || unit === 0 ? value.toFixed(0) : value.toPrecision(3)} ${names[unit]}`;
+  },
+  percent: (value) => `${value.toFixed(value < 10 ? 1 : 0)} %`,
+  count: (value) => value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 1 : 0 }),
+};
+
+// Puts a line of uPlot's in the place of the server's, or new numbers into it.
+function draw(plot, data) {
+  if (!data.values) return false;
+  const numbers = (text, plus) => text.split(",").map((each) => (each === "" ? null : Number(each) + plus));
+  const series = [numbers(data.times, Number(data.start)), numbers(data.values, 0)];
+  const shown = units[data.unit];
+  if (plot.plot) {
+    plot.plot.setData(series);
+    return true;
+  }
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const axis = { stroke: color("--soft"), font: "11px system-ui, sans-serif", grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
+  const lowest = (_, low, high) => (low < high * 0.6 ? [0, high * 1.05 || 1] : [low - Math.max((high - low) / 4, high / 50), high + Math.max((high - low) / 4, high / 50)]);
+  const size = () => ({ width: plot.clientWidth, height: 110 });
+  const svg = plot.querySelector("svg");
+  svg.remove();
+  plot.classList.add("drawn");
+  plot.plot = new uPlot(
+    {
+      ...size(),
+      legend: { show: false },
+      padding: [6, 4, 0, 0],
+      cursor: { y: false, points: { size: 6 } },
+      scales: { y: { range: lowest } },
+      axes: [
+        { ...axis, size: 22, space: 60, values: (_, ticks) => ticks.map((each) => new Date(each * 1000).toTimeString().slice(0, 5)) },
+        { ...axis, size: 58, space: 28, values: (_, ticks) => ticks.map(shown) },
+      ],
+      series: [{}, { stroke: color("--accent"), width: 1.5, fill: color("--fill"), points: { show: false } }],
+      hooks: {
+        setCursor: [
+          (chart) => {
+            const at = chart.cursor.idx;
+            const value = at == null ? null : chart.data[1][at];
+            plot.dataset.tip = value == null ? "" : `${new Date(chart.data[0][at] * 1000).toTimeString().slice(0, 8)}  ${shown(value)}`;
+          },
+        ],
+      },
+    },
+    series,
+    plot,
+  );
+  new ResizeObserver(() => plot.plot.setSize(size())).observe(plot);
+  return true;
+}
+
+// Takes over what the server says of this address now.
+async function renew(said) {
   const lost = document.getElementById("lost");
+  const number = (asked += 1);
   try {
-    const url = new URL(location.href);
-    if (isCut()) url.searchParams.set("q", form.elements.q.value);
-    const reply = await fetch(url, { credentials: "same-origin", cache: "no-store" });
-    if (!reply.ok) throw new Error(reply.statusText);
+    const reply = await fetch(location.href, { credentials: "same-origin", cache: "no-store" });
+    if (!reply.ok && reply.status !== 404) throw new Error(reply.statusText);
     const fresh = new DOMParser().parseFromString(await reply.text(), "text/html");
-    const open = document.querySelector("#overview details")?.open;
-    for (const id of ["overview", "table", "footnote"])
-      document.getElementById(id).replaceChildren(...fresh.getElementById(id).childNodes);
-    const details = document.querySelector("#overview details");
-    if (details && open !== undefined) details.open = open;
-    const count = document.getElementById("count");
-    count.dataset.all = count.textContent = fresh.getElementById("count").textContent;
-    remember();
-    filter();
-    draw();
+    if (number !== asked) return;
+    const focused = document.activeElement;
+    const concerns = main.querySelector("#attention")?.textContent;
+    patchChildren(main, fresh.getElementById("main"));
+    patchChildren(document.querySelector(".links"), fresh.querySelector(".links"));
+    if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
+    drawAll();
+    const now = main.querySelector("#attention")?.textContent;
+    if (said) live.textContent = said();
+    else if (now !== concerns) live.textContent = now ?? "";
     lost.hidden = true;
   } catch {
-    lost.hidden = false;
+    if (number === asked) lost.hidden = false;
   }
 }
 
-function schedule() {
+// A page that takes long to read and to draw is renewed less often.
+function schedule(took = 0) {
   clearTimeout(timer);
   const seconds = Number(refresh.value);
   if (!seconds) return;
-  timer = setTimeout(async () => {
-    if (!document.hidden) await renew();
-    schedule();
-  }, seconds * 1000);
+  timer = setTimeout(
+    async () => {
+      const begun = performance.now();
+      if (!document.hidden) await renew();
+      schedule(performance.now() - begun);
+    },
+    Math.max(seconds * 1000, took * 10),
+  );
 }
 
-document.getElementById("table").addEventListener("click", (event) => {
-  const head = event.target.closest("thead th");
-  if (!head || isCut() || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  if (!event.target.closest("a")) return;
+function go(url, said) {
+  history.replaceState(null, "", url);
+  return renew(said);
+}
+
+main.addEventListener("click", (event) => {
+  const link = event.target.closest("#table thead a");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  const before = head.getAttribute("aria-sort");
-  const ascending = before ? before === "descending" : head.classList.contains("text");
-  sort(head.cellIndex, ascending);
+  const url = new URL(link.href);
+  const form = document.getElementById("search");
+  if (form.elements.q.value) url.searchParams.set("q", form.elements.q.value);
+  go(url, () => {
+    const head = main.querySelector("th[aria-sort]");
+    return `sorted by ${head.textContent}, ${head.getAttribute("aria-sort")}`;
+  });
 });
 
-let typed = 0;
-form.elements.q.addEventListener("input", () => {
-  filter();
+function search() {
+  const form = document.getElementById("search");
+  const url = new URL(form.action);
+  for (const [name, value] of new FormData(form)) if (value || name !== "q") url.searchParams.set(name, value);
+  return go(url, () => document.getElementById("count").textContent);
+}
+
+main.addEventListener("input", (event) => {
+  if (event.target.name !== "q") return;
   clearTimeout(typed);
-  if (isCut()) typed = setTimeout(renew, 300);
+  typed = setTimeout(search, 200);
+});
+main.addEventListener("change", (event) => {
+  if (event.target.name === "top") search();
+});
+main.addEventListener("submit", (event) => {
+  event.preventDefault();
+  clearTimeout(typed);
+  search();
 });
 
 try {
-  refresh.value = sessionStorage.getItem("refresh") ?? "0";
+  refresh.value = sessionStorage.getItem("refresh") ?? "5";
 } catch {
   // no storage: the choice lasts as long as the page
 }
@@ -173,6 +215,5 @@ refresh.addEventListener("change", () => {
   schedule();
 });
 document.querySelector(".refresh").hidden = false;
-remember();
-filter();
+drawAll();
 schedule();

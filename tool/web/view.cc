@@ -16,15 +16,14 @@ constexpr PageColumn kTenantPage[] = {
     {"keys", "Keys", "in all databases", Unit::kCount, tenant_column::kKeys, true, true},
     {"connections", "Connections", "open now", Unit::kCount, tenant_column::kConnections, true, true},
     {"commands", "Commands/s", "executed", Unit::kPerSecond, tenant_column::kCommands, true, true},
-    {"reads", "Reads/s", "commands that read", Unit::kPerSecond, tenant_column::kReads},
-    {"writes", "Writes/s", "commands that write", Unit::kPerSecond, tenant_column::kWrites},
+    {"reads", "Reads/s", "commands that read", Unit::kPerSecond, tenant_column::kReads, false, false, true},
+    {"writes", "Writes/s", "commands that write", Unit::kPerSecond, tenant_column::kWrites, false, false, true},
     {"cpu", "CPU", "of main threads, in percent of one core", Unit::kCpu, tenant_column::kCpuUsec, true, true},
     {"in", "In/s", "bytes received from clients", Unit::kBytesPerSecond, tenant_column::kBytesIn},
     {"out", "Out/s", "bytes sent to clients", Unit::kBytesPerSecond, tenant_column::kBytesOut},
-    {"errors", "Errors", "commands that failed, since the counters began", Unit::kCount, tenant_column::kErrors},
-    {"denied", "Denied", "commands that the ACL refused, since the counters began", Unit::kCount,
-     tenant_column::kDenied},
-    {"slow", "Slow", "commands of 10 ms or more, since the counters began", Unit::kCount, tenant_column::kSlow},
+    {"errors", "Errors/s", "commands that failed", Unit::kPerSecond, tenant_column::kErrors},
+    {"denied", "Denied/s", "commands that the ACL refused", Unit::kPerSecond, tenant_column::kDenied},
+    {"slow", "Slow/s", "commands of 10 ms or more", Unit::kPerSecond, tenant_column::kSlow},
 };
 
 constexpr PageColumn kPrefixPage[] = {
@@ -123,10 +122,15 @@ View view(SharedReading reading, const SharedReading& before, const Request& req
     view.seconds = seconds_between(before->snapshot, now);
     grown = sum(growth(before->snapshot, now), request.table);  // the same rows in the same order
   }
+  auto wanted = [&](const Row& row) {
+    if (!request.only) return true;
+    return !is_own(row.kind) && (request.table == Table::kPrefixes ? row.owner : row.name) == *request.only;
+  };
   std::vector<Line> all;
   all.reserve(view.sum.rows.size());
   for (std::size_t i = 0; i < view.sum.rows.size(); ++i) {
     const Row& row = view.sum.rows[i];
+    if (!wanted(row)) continue;
     std::string name = readable(row.name, is_own(row.kind)) + kind_suffix(row.kind);
     std::string owner = row.owner.empty() ? row.owner : readable(row.owner, row.owner == "(orphans)");
     all.push_back({std::move(name), std::move(owner), &row, row.values, before ? grown.rows[i].values : kNothingKnown});
@@ -134,7 +138,9 @@ View view(SharedReading reading, const SharedReading& before, const Request& req
   }
   view.whole = total_of(request.table, all);
   if (!request.search.empty())
-    std::erase_if(all, [&](const Line& line) { return !contains(line.name, request.search); });
+    std::erase_if(all, [&](const Line& line) {
+      return !contains(line.name, request.search) && !contains(shown_title(*line.row), request.search);
+    });
   view.total = request.search.empty() ? view.whole : total_of(request.table, all);
   sort(all, view, request);
   view.found = static_cast<std::size_t>(std::ranges::count_if(all, [](auto& line) { return !is_own(line.row->kind); }));

@@ -31,6 +31,7 @@ struct PageColumn {
   std::size_t column = 0;  // of the table
   bool share = false;      // with a bar: its share of the total
   bool tile = false;       // its total stands above the table
+  bool minor = false;      // shown only where there is much room
 };
 
 // Of kTenants or kPrefixes.
@@ -42,9 +43,10 @@ struct Request {
   Table table = Table::kTenants;
   const PageColumn* sort = nullptr;
   bool ascending = false;
-  std::string search;  // a part of the name as it is shown, in any case
+  std::string search;  // a part of the name as it is shown here, or in a terminal, in any case
   std::size_t top = kDefaultTop;
   enum class Format : std::uint8_t { kHtml, kJson, kCsv } format = Format::kHtml;
+  std::optional<std::string> only = std::nullopt;  // this tenant, or the prefixes of this owner
 };
 
 struct Line {

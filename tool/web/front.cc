@@ -1,0 +1,84 @@
+#include "tool/web/front.h"
+
+#include <algorithm>
+
+#include "tool/web/assets.h"
+#include "tool/web/format.h"
+#include "tool/web/page.h"
+#include "tool/web/shell.h"
+#include "tool/web/trend.h"
+
+namespace tenants::tool::web {
+
+namespace {
+
+constexpr std::size_t kMostOfAList = 6;
+
+const PageColumn& column(std::string_view id) {
+  return *std::ranges::find(page_columns(Table::kTenants), id, &PageColumn::id);
+}
+
+std::string charts(const View& view, const History* history) {
+  std::string text;
+  for (const char* id : {"memory", "commands", "cpu", "connections"}) {
+    const PageColumn& of = column(id);
+    std::optional<double> now = value(view, view.whole, of);
+    std::string shown = now ? format(*now, of.unit) : "–";
+    if (now && of.unit == Unit::kBytes) shown += error_text(Table::kTenants, view.whole.now);
+    History::Series series;
+    if (history) series = history->of_all(*metric_of(of));
+    text += chart({of.title, shown, of.unit, std::move(series)}, history ? history->times() : std::vector<double>());
+  }
+  return text;
+}
+
+// The tenants with most of one number.
+std::string top(const View& view, const History* history, const char* id, const char* title) {
+  const PageColumn& of = column(id);
+  std::vector<std::pair<double, const Line*>> lines;
+  for (const Line& line : view.lines) {
+    std::optional<double> known = value(view, line, of);
+    if (!is_own(line.row->kind) && known && *known > 0) lines.emplace_back(*known, &line);
+  }
+  std::size_t shown = std::min(lines.size(), kMostOfAList);
+  std::partial_sort(lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(shown), lines.end(),
+                    [](const auto& a, const auto& b) {
+                      return a.first != b.first ? a.first > b.first : a.second->row->name < b.second->row->name;
+                    });
+  lines.resize(shown);
+  std::string text = std::string("<table class=\"top\"><caption><a href=\"tenants?sort=") + id + "\">" + title +
+                     "</a></caption><tbody>\n";
+  double whole = value(view, view.whole, of).value_or(0);
+  for (const auto& [known, line] : lines) {
+    text += "<tr><th scope=\"row\" title=\"" + html(shown_title(*line->row)) + "\">" +
+            tenant_link(Place::kFront, line->row->name) + "</th><td>" +
+            (history ? spark(history->of(line->row->name, *metric_of(of))) : "") + "</td><td class=\"" +
+            bar_class(known, whole) + "\">" + format(known, of.unit) + "</td></tr>\n";
+  }
+  if (lines.empty())
+    text += std::string("<tr><td class=\"zero\">") +
+            (view.seconds > 0 || of.unit == Unit::kBytes ? "nobody" : "not known yet: load the page again") +
+            "</td></tr>";
+  return text + "</tbody></table>\n";
+}
+
+}  // namespace
+
+std::string front_page(const View& view, const History* history, const std::string& metrics_path) {
+  std::string tops = top(view, history, "memory", "Most memory") + top(view, history, "cpu", "Most CPU") +
+                     top(view, history, "commands", "Most commands/s");
+  return page_in_shell({.place = Place::kFront,
+                        .title = "Overview",
+                        .content = fill(assets::kFrontHtml, {{"warning", warning(view.reading->snapshot)},
+                                                             {"charts", charts(view, history)},
+                                                             {"tops", tops},
+                                                             {"all", count(double(view.all))},
+                                                             {"nodes", nodes(view.reading->snapshot, true)},
+                                                             {"footnote", footnote(view)},
+                                                             {"metrics", html(metrics_path.substr(1))},
+                                                             {"version", TENANTS_VERSION}}),
+                        .downloads = "<a href=\"tenants?format=json\" download>JSON</a>"
+                                     "<a href=\"tenants?format=csv\" download>CSV</a>"});
+}
+
+}  // namespace tenants::tool::web
