@@ -115,6 +115,7 @@ int run(const ConnectionOptions& connection, Options options) {
       server.use_tls(anew.tls);
       site.set_users(anew.users);
     });
+    inquirer.ask_again();
     reload("targets", connection.targets_file, [&] {
       std::vector<Target> anew = chosen_targets(connection);
       inquirer.use(anew);

@@ -10,11 +10,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMostWaiting = 4, kMostAnswers = 16;
-constexpr auto kFresh = 1s, kDenied = 60s;
+constexpr auto kFresh = 1s;
 
-bool within(std::chrono::steady_clock::time_point at, std::chrono::seconds length) {
-  return at != std::chrono::steady_clock::time_point() && std::chrono::steady_clock::now() - at < length;
-}
+bool is_fresh(std::chrono::steady_clock::time_point at) { return std::chrono::steady_clock::now() - at < kFresh; }
 
 }  // namespace
 
@@ -27,20 +25,25 @@ void Inquirer::use(std::vector<Target> targets) {
   changed_ = true;
 }
 
-std::shared_ptr<const TenantAnswer> Inquirer::ask(const std::string& name) {
+void Inquirer::ask_again() {
+  std::lock_guard lock(queue_mutex_);
+  changed_ = true;
+}
+
+std::shared_ptr<const TenantAnswer> Inquirer::ask_tenant(const std::string& name) {
   auto answer = std::make_shared<TenantAnswer>();
-  answer->get_denied = within(get_denied_, kDenied);
-  answer->keys_denied = within(keys_denied_, kDenied);
+  answer->get_denied = get_denied_;
+  answer->keys_denied = keys_denied_;
   if (!answer->get_denied) {
     try {
       answer->details = read_tenant(*fleet_, name, {.trends = false, .big_keys = keys_ && !answer->keys_denied});
       answer->known = answer->details.nodes.nodes_up() > 0;
       answer->keys_denied |= answer->details.big_keys_denied;
-      if (answer->details.big_keys_denied) keys_denied_ = std::chrono::steady_clock::now();
+      keys_denied_ = answer->keys_denied;
     } catch (const Failure& failure) {
       answer->get_denied = failure.code == Exit::kDenied;
       answer->failure = failure.what();
-      if (answer->get_denied) get_denied_ = std::chrono::steady_clock::now();
+      get_denied_ = answer->get_denied;
     }
     // The module can't be unloaded while a client's last command is one of its own.
     fleet_->ask({{"INFO", "replication"}});
@@ -49,17 +52,37 @@ std::shared_ptr<const TenantAnswer> Inquirer::ask(const std::string& name) {
   return answer;
 }
 
-std::shared_ptr<const TenantAnswer> Inquirer::tenant(const std::string& name) {
+std::shared_ptr<const RecentAnswer> Inquirer::ask_recent() {
+  constexpr std::size_t kRows = 10;
+  auto answer = std::make_shared<RecentAnswer>();
+  answer->denied = top_denied_;
+  if (!answer->denied) {
+    fleet_->read({.tenants = false});
+    try {
+      answer->recent = read_recent(*fleet_, kRows);
+    } catch (const Failure& failure) {
+      answer->denied = failure.code == Exit::kDenied;
+      top_denied_ = answer->denied;
+    }
+    fleet_->ask({{"INFO", "replication"}});  // as above
+  }
+  answer->at = std::chrono::steady_clock::now();
+  return answer;
+}
+
+// Null: too many wait.
+template <typename Ask>
+auto Inquirer::in_turn(Ask ask) -> decltype(ask()) {
   {
     std::lock_guard lock(queue_mutex_);
     if (waiting_ >= kMostWaiting) return nullptr;
     ++waiting_;
   }
   struct Leave {
-    Inquirer& reader;
+    Inquirer& inquirer;
     ~Leave() {
-      std::lock_guard lock(reader.queue_mutex_);
-      --reader.waiting_;
+      std::lock_guard lock(inquirer.queue_mutex_);
+      --inquirer.waiting_;
     }
   } leave{*this};
   std::lock_guard lock(mutex_);
@@ -68,16 +91,30 @@ std::shared_ptr<const TenantAnswer> Inquirer::tenant(const std::string& name) {
     if (std::exchange(changed_, false)) {
       fleet_ = std::make_unique<Fleet>(targets_, timeout_);
       answers_.clear();
-      get_denied_ = keys_denied_ = {};
+      recent_ = nullptr;
+      get_denied_ = keys_denied_ = top_denied_ = false;
     }
   }
-  std::erase_if(answers_, [](const auto& each) { return !within(each.second->at, kFresh); });
-  auto found = std::ranges::find(answers_, name, [](const auto& each) { return each.first; });
-  if (found != answers_.end()) return found->second;
-  auto answer = ask(name);
-  answers_.emplace_back(name, answer);
-  if (answers_.size() > kMostAnswers) answers_.pop_front();
-  return answer;
+  return ask();
+}
+
+std::shared_ptr<const TenantAnswer> Inquirer::tenant(const std::string& name) {
+  return in_turn([&]() -> std::shared_ptr<const TenantAnswer> {
+    std::erase_if(answers_, [](const auto& each) { return !is_fresh(each.second->at); });
+    auto found = std::ranges::find(answers_, name, [](const auto& each) { return each.first; });
+    if (found != answers_.end()) return found->second;
+    auto answer = ask_tenant(name);
+    answers_.emplace_back(name, answer);
+    if (answers_.size() > kMostAnswers) answers_.pop_front();
+    return answer;
+  });
+}
+
+std::shared_ptr<const RecentAnswer> Inquirer::recent() {
+  return in_turn([&] {
+    if (!recent_ || !is_fresh(recent_->at)) recent_ = ask_recent();
+    return recent_;
+  });
 }
 
 }  // namespace tenants::tool

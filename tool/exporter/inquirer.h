@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tool/fleet/attention.h"
 #include "tool/fleet/tenant.h"
 
 namespace tenants::tool {
@@ -22,6 +23,12 @@ struct TenantAnswer {
   std::chrono::steady_clock::time_point at;
 };
 
+struct RecentAnswer {
+  Recent recent;
+  bool denied = false;  // TENANTS.TOP
+  std::chrono::steady_clock::time_point at;
+};
+
 class Inquirer {
  public:
   // `keys`: also its largest keys.
@@ -29,15 +36,21 @@ class Inquirer {
 
   // From the next one on it is these targets. From any thread.
   void use(std::vector<Target> targets);
+  // What the ACL has forbidden is not asked for again until this: the servers count each refusal. From any thread.
+  void ask_again();
 
   bool reads_keys() const { return keys_; }
 
-  // Not older than a second. Null: too many ask. What the ACL forbids is asked for again after a minute, since the
-  // servers count each refusal. From any thread.
+  // Not older than a second. Null: too many ask. From any thread.
   std::shared_ptr<const TenantAnswer> tenant(const std::string& name);
+  // What the servers remember of the last minutes, for attention(); otherwise the same.
+  std::shared_ptr<const RecentAnswer> recent();
 
  private:
-  std::shared_ptr<const TenantAnswer> ask(const std::string& name);
+  std::shared_ptr<const TenantAnswer> ask_tenant(const std::string& name);
+  std::shared_ptr<const RecentAnswer> ask_recent();
+  template <typename Ask>
+  auto in_turn(Ask ask) -> decltype(ask());
 
   const std::chrono::milliseconds timeout_;
   const bool keys_;
@@ -50,7 +63,8 @@ class Inquirer {
   std::mutex mutex_;  // of who reads; guards what follows
   std::unique_ptr<Fleet> fleet_;
   std::deque<std::pair<std::string, std::shared_ptr<const TenantAnswer>>> answers_;  // the oldest first
-  std::chrono::steady_clock::time_point get_denied_, keys_denied_;                   // since then
+  std::shared_ptr<const RecentAnswer> recent_;
+  bool get_denied_ = false, keys_denied_ = false, top_denied_ = false;
 };
 
 }  // namespace tenants::tool

@@ -5,6 +5,8 @@
 #include <initializer_list>
 #include <stdexcept>
 
+#include "tool/fleet/attention.h"
+#include "tool/snapshot/sum.h"
 #include "tool/web/assets.h"
 #include "tool/web/download.h"
 #include "tool/web/front.h"
@@ -193,8 +195,24 @@ void Site::front(const httplib::Request& request, httplib::Response& response) {
   SharedReading reading = scraper_.read();
   if (!reading) return refuse(response, 503, kBusy);
   web::Request all{.table = Table::kTenants, .sort = &web::page_columns(Table::kTenants)[0], .top = web::Request::kAll};
-  web::View view = web::view(reading, scraper_.before(*reading), all);
-  response.set_content(web::front_page(view, history_, options_.metrics_path), kHtml);
+  SharedReading before = scraper_.before(*reading);
+  web::View view = web::view(reading, before, all);
+  std::shared_ptr<const RecentAnswer> recent = inquirer_ ? inquirer_->recent() : nullptr;
+  std::optional<Snapshot> grown;
+  if (before) grown = growth(before->snapshot, reading->snapshot);
+  std::string unknown;
+  if (recent && recent->denied)
+    unknown =
+        "Which tenant grows is not known: the ACL of the exporter's user does not have <code>+tenants.top</code>.";
+  response.set_content(web::front_page({.view = view,
+                                        .concerns = attention({.now = reading->snapshot,
+                                                               .recent = recent ? recent->recent : Recent{},
+                                                               .grown = grown ? &*grown : nullptr,
+                                                               .grown_seconds = view.seconds}),
+                                        .unknown = unknown,
+                                        .history = history_,
+                                        .metrics_path = options_.metrics_path}),
+                       kHtml);
 }
 
 void Site::tenants(const httplib::Request& request, httplib::Response& response) {

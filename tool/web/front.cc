@@ -18,6 +18,21 @@ const PageColumn& column(std::string_view id) {
   return *std::ranges::find(page_columns(Table::kTenants), id, &PageColumn::id);
 }
 
+std::string attention(const FrontParameters& of) {
+  std::string text = "<ul class=\"attention\" id=\"attention\" aria-label=\"What needs attention\">\n";
+  for (const Concern& concern : of.concerns) {
+    std::string severity = severity_name(concern.severity);
+    text += "<li class=\"" + (severity == "warning" ? "warning-level" : severity) + "\"><b>" + severity + "</b> ";
+    text += html(concern.text);
+    if (!concern.tenant.empty())
+      text += " <a href=\"" + tenant_address(Place::kFront, concern.tenant) + "\">details</a>";
+    text += "</li>\n";
+  }
+  if (of.concerns.empty()) text += "<li class=\"good\"><b>All is well.</b></li>\n";
+  text += "</ul>\n";
+  return of.unknown.empty() ? text : text + "<p class=\"unknown\">" + of.unknown + "</p>\n";
+}
+
 std::string charts(const View& view, const History* history) {
   std::string text;
   for (const char* id : {"memory", "commands", "cpu", "connections"}) {
@@ -64,12 +79,13 @@ std::string top(const View& view, const History* history, const char* id, const 
 
 }  // namespace
 
-std::string front_page(const View& view, const History* history, const std::string& metrics_path) {
+std::string front_page(const FrontParameters& of) {
+  const auto& [view, concerns, unknown, history, metrics_path] = of;
   std::string tops = top(view, history, "memory", "Most memory") + top(view, history, "cpu", "Most CPU") +
                      top(view, history, "commands", "Most commands/s");
   return page_in_shell({.place = Place::kFront,
                         .title = "Overview",
-                        .content = fill(assets::kFrontHtml, {{"warning", warning(view.reading->snapshot)},
+                        .content = fill(assets::kFrontHtml, {{"attention", attention(of)},
                                                              {"charts", charts(view, history)},
                                                              {"tops", tops},
                                                              {"all", count(double(view.all))},

@@ -2,13 +2,23 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "tool/exporter/history.h"
+#include "tool/fleet/attention.h"
 #include "tool/web/view.h"
 
 namespace tenants::tool::web {
 
-// HTML. `view` is of all tenants; `history` may be null: no trends. `metrics_path` is where the metrics are.
-std::string front_page(const View& view, const History* history, const std::string& metrics_path);
+struct FrontParameters {
+  const View& view;  // of all tenants
+  std::vector<Concern> concerns;
+  std::string unknown;     // which concerns could not be told, and why; empty: all could
+  const History* history;  // null: no trends
+  std::string metrics_path;
+};
+
+// HTML.
+std::string front_page(const FrontParameters& of);
 
 }  // namespace tenants::tool::web
