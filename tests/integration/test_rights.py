@@ -23,8 +23,8 @@ NEEDS = {
     ("list", "prefixes"): {"tenants.prefixes"},
     ("show", "app1"): {"tenants.get", "tenants.top"},
     ("top", "-b", "-n", "1", "-d", "0.1"): {"tenants.list"},
-    ("check", "--crit-keys", "1000000"): {"tenants.list"},
-    ("check", "--crit-cpu-percent", "100"): {"tenants.list", "tenants.top"},
+    ("check", "--keys", "any > 1000000"): {"tenants.list"},
+    ("check", "--cpu", "any > 100%"): {"tenants.list", "tenants.top"},
 }
 
 

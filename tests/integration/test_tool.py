@@ -130,7 +130,7 @@ def test_a_user_with_the_least_rights_can_use_everything(ready, tmp_path):
     ready.admin.call("ACL", "SETUSER", "ops", "on", ">secret", *OPERATOR.split())
     (tmp_path / "secret").write_text("secret\n")
     login = ["-p", ready.port, "--user", "ops", "--password-file", tmp_path / "secret"]
-    for command in (["list"], ["list", "users"], ["list", "prefixes"], ["show", "app1"], ["top", "-b", "-n", "1", "-d", "0.1"], ["check", "--crit-cpu-percent", "100"]):
+    for command in (["list"], ["list", "users"], ["list", "prefixes"], ["show", "app1"], ["top", "-b", "-n", "1", "-d", "0.1"], ["check", "--cpu", "any > 100%"]):
         assert ok(*login, *command)
 
 
@@ -166,7 +166,7 @@ def hostile(ready):
 
 def test_no_byte_of_a_name_reaches_the_terminal_as_it_is(hostile):
     names = [name for name in listed("-p", hostile.port)["rows"] if name not in ("default", "app1")]
-    commands = [["list"], ["list", "users", "-o", "wide"], ["list", "prefixes", "-o", "csv"], ["top", "-b", "-n", "1", "-d", "0.1"], ["top", "prefixes", "-b", "-n", "1", "-d", "0.1"], ["check", "--crit-keys", "0"]]
+    commands = [["list"], ["list", "users", "-o", "wide"], ["list", "prefixes", "-o", "csv"], ["top", "-b", "-n", "1", "-d", "0.1"], ["top", "prefixes", "-b", "-n", "1", "-d", "0.1"], ["check", "--keys", "any > 0"]]
     commands += [["show", name] for name in names if not name.startswith("(")]
     for command in commands:
         out = tool("-p", hostile.port, *command).out

@@ -68,6 +68,6 @@ def complete(*words):
 
 def test_bash_completes_subcommands_options_and_words():
     assert complete("valkey-tenants", "sh") == ["show"]
-    assert "--warn-bytes" in complete("valkey-tenants", "-p", "7000", "check", "--warn")
+    assert complete("valkey-tenants", "-p", "7000", "check", "--mem") == ["--memory"]
     assert complete("valkey-tenants", "list", "pre") == ["prefixes"]
     assert "--cacert" in complete("valkey-tenants", "list", "--ca")

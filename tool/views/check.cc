@@ -3,15 +3,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
-#include <cstdlib>
+#include <limits>
 
-#include "module/accounting/glob.h"
-#include "tool/fleet/fleet.h"
-#include "tool/fleet/window.h"
 #include "tool/snapshot/sum.h"
-#include "tool/views/format.h"
 #include "tool/views/output.h"
+#include "tool/views/recent.h"
+#include "tool/views/suggest.h"
+#include "tool/views/threshold.h"
 #include "tool/views/views.h"
 
 namespace tenants::tool {
@@ -21,57 +19,23 @@ namespace {
 enum State : int { kFine = 0, kWarning = 1, kCritical = 2, kUnknownState = 3 };
 constexpr const char* kStates[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
 
-constexpr std::size_t kMostSaid = 10, kMostData = 20;  // rows named in the line, and in the performance data
-
-enum Measure : std::size_t { kBytes, kMemoryPercent, kKeys, kConnections, kCpuPercent, kHitRatio, kMeasures };
-
-struct Threshold {
-  const char* name;
-  const char* help;
-  const char* unit;  // of performance data
-  bool least;        // the value must not be below it
-  bool tenants, prefixes;
-};
-constexpr Threshold kThresholds[kMeasures] = {
-    {"bytes", "memory, e.g. 500mb", "B", false, true, true},
-    {"memory-percent", "memory, of the maxmemory of all primaries", "%", false, true, true},
-    {"keys", "keys", "", false, true, true},
-    {"connections", "connections", "", false, true, false},
-    {"cpu-percent", "CPU of the last minute, of one core, on the node where it is most", "%", false, true, false},
-    {"hit-ratio", "hits / (hits + misses), 0 to 1; too low", "", true, false, true},
-};
+constexpr std::size_t kMostSaid = 10,
+                      kMostData = 20;  // rows named in the line, and in the performance data of a sentence
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 struct CheckOptions {
-  std::string tenant = "*";
-  bool prefixes = false;
-  std::array<std::string, kMeasures> warn_text, crit_text;
+  std::map<Measure, std::vector<std::string>> sentences;
 };
 
-using Limits = std::array<std::optional<double>, kMeasures>;
-
-double parse_limit(const Threshold& threshold, const std::string& option, const std::string& text) {
-  if (std::string_view(threshold.name) == "bytes") {
-    if (std::optional<std::uint64_t> bytes = parse_bytes(text)) return static_cast<double>(*bytes);
-    throw Failure(Exit::kUsage, option + ": allowed is a size as in valkey.conf, 500mb");
-  }
-  double value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-  if (error != std::errc() || end != text.data() + text.size() || !(value >= 0))
-    throw Failure(Exit::kUsage, option + ": allowed is a number, 0 or more");
-  return value;
+std::vector<Threshold> parse(const CheckOptions& options) {
+  std::vector<Threshold> all;
+  for (const auto& [measure, sentences] : options.sentences)
+    for (const std::string& sentence : sentences) all.push_back(parse_threshold(measure, sentence));
+  return all;
 }
 
-Limits read_limits(const CheckOptions& options, const std::array<std::string, kMeasures>& texts, const char* prefix) {
-  Limits limits;
-  for (std::size_t i = 0; i < kMeasures; ++i) {
-    if (texts[i].empty()) continue;
-    std::string option = std::string("--") + prefix + kThresholds[i].name;
-    if (options.prefixes ? !kThresholds[i].prefixes : !kThresholds[i].tenants)
-      throw Failure(Exit::kUsage, option + (options.prefixes ? " is of tenants, not of --prefixes"
-                                                             : " is of prefixes, add --prefixes"));
-    limits[i] = parse_limit(kThresholds[i], option, texts[i]);
-  }
-  return limits;
+std::string count_of(std::size_t count, const std::string& one) {
+  return std::to_string(count) + " " + one + (count == 1 ? "" : "s");
 }
 
 // No bar, which begins the performance data.
@@ -80,149 +44,280 @@ std::string plugin_text(std::string text) {
   return text;
 }
 
-std::string number(double value) {
-  std::array<char, 64> text{};
-  auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed, 2);
-  std::string all(text.data(), end);
-  all.erase(all.find_last_not_of('0') + 1);
-  if (all.ends_with('.')) all.pop_back();
-  return all;
+// Where it lies: in most cases the two are one number.
+struct Value {
+  double low = 0, high = 0;
+};
+
+std::optional<Value> known(std::uint64_t value) {
+  if (value == kAbsent) return std::nullopt;
+  return Value{static_cast<double>(value), static_cast<double>(value)};
 }
 
-std::string for_people(std::size_t measure, double value) {
-  if (measure == kBytes) return human(Unit::kBytes, static_cast<std::uint64_t>(value));
-  return number(value) + (std::string_view(kThresholds[measure].unit) == "%" ? "%" : "");
+std::optional<Value> times(std::optional<Value> value, double factor) {
+  if (value) value = Value{value->low * factor, value->high * factor};
+  return value;
 }
 
-std::string performance(const std::string& label, std::size_t measure, std::optional<double> value, const Limits& warn,
-                        const Limits& crit) {
-  std::string quoted;
-  for (char c : plugin_text(label)) quoted += c == '\'' ? "''" : std::string(1, c);
-  auto limit = [&](const std::optional<double>& one) {
-    return one ? number(*one) + (kThresholds[measure].least ? ":" : "") : "";
-  };
-  return " '" + quoted + "'=" + (value ? number(*value) + kThresholds[measure].unit : "U") + ";" +
-         limit(warn[measure]) + ";" + limit(crit[measure]) + ";0";
+// "memory", and what tells it from the other numbers of that name.
+std::string label_of(const Threshold& threshold) {
+  std::string label = measure_name(threshold.measure);
+  if (threshold.of == Threshold::Of::kMaxmemory) label += " of maxmemory";
+  if (threshold.of == Threshold::Of::kBytes && threshold.measure == Measure::kOrphans) label += " memory";
+  if (threshold.of == Threshold::Of::kPerSecond) label += " per second";
+  if (threshold.window) label += threshold.window == 10 ? " in 10s" : threshold.window == 60 ? " in 1m" : " in 5m";
+  return label;
 }
-
-// The value of each measure of one row; nothing where it is not known.
-using Measured = std::array<std::optional<double>, kMeasures>;
 
 class Check {
  public:
   Check(const ConnectionOptions& connection, const CheckOptions& options)
-      : options_(options),
-        warn_(read_limits(options, options.warn_text, "warn-")),
-        crit_(read_limits(options, options.crit_text, "crit-")),
-        fleet_(chosen_targets(connection), connection.timeout()) {}
+      : thresholds_(parse(options)), fleet_(chosen_targets(connection), connection.timeout()) {}
 
   int run() {
-    Table table = options_.prefixes ? Table::kPrefixes : Table::kTenants;
-    Snapshot snapshot = fleet_.read({.tenants = !options_.prefixes, .prefixes = options_.prefixes});
-    if (snapshot.nodes_up() == 0) report_incomplete(snapshot);  // throws
-    std::vector<Row> rows = sum(snapshot, table).rows;
-    bool own = options_.tenant.starts_with('(');  // the module's own rows, only where they are meant
-    std::erase_if(rows, [&](const Row& row) { return is_own(row.kind) != own || !matches(options_.tenant, row.name); });
-    std::vector<Measured> measured = measure(snapshot, table, rows);
-    for (std::size_t i = 0; i < rows.size(); ++i) judge(shown_title(rows[i]), measured[i]);
-    for (const std::string& line : snapshot.incomplete()) raise(kCritical, "no answer from " + line);
-    const char* what = options_.prefixes ? "prefixes" : "tenants";
-    if (rows.empty() && options_.tenant != "*") raise(kUnknownState, std::string("no ") + what + " match");
-    std::string line = std::string("TENANTS ") + kStates[state()] + " - ";
-    std::size_t said = 0;
-    for (State one : {kCritical, kWarning, kUnknownState})
-      for (const std::string& problem : problems_[one])
-        if (said++ < kMostSaid) line += (said > 1 ? ", " : "") + plugin_text(problem);
-    if (said > kMostSaid) line += ", and " + std::to_string(said - kMostSaid) + " more";
-    if (said) line += "; ";
-    line += std::to_string(rows.size()) + " " + what + " on " + std::to_string(snapshot.nodes_up()) + " nodes";
-    write_out(line + " |" + performance_data(rows, measured) + "\n");
+    bool prefixes = std::ranges::any_of(
+        thresholds_, [](const Threshold& one) { return one.prefix || one.measure == Measure::kHitRatio; });
+    snapshot_ = fleet_.read({.tenants = true, .prefixes = prefixes});
+    if (snapshot_.nodes_up() == 0) report_incomplete(snapshot_);  // throws
+    tenants_ = sum(snapshot_, Table::kTenants);
+    prefixes_ = sum(snapshot_, Table::kPrefixes);
+    for (const Row& row : prefixes_.rows) of_owner_[shown_owner(row)].push_back(row);
+    for (const std::string& line : snapshot_.incomplete()) raise(kCritical, line, kInfinity, "no answer from " + line);
+    for (const Threshold& threshold : thresholds_) judge(threshold);
+    write_out(line() + performance_data() + "\n");
     return state();
   }
 
  private:
-  bool wants(std::size_t measure) const { return warn_[measure] || crit_[measure]; }
+  struct Problem {
+    State state;
+    double badness;  // how many times the limit
+    std::string text;
+  };
+  struct Datum {
+    std::string label, unit;
+    std::optional<double> value;
+    std::string warning, critical;
+    bool least_is_zero = true;
+  };
 
-  std::vector<Measured> measure(const Snapshot& snapshot, Table table, const std::vector<Row>& rows) {
-    std::uint64_t limit = 0;  // bytes, of all primaries
-    for (const Node& node : snapshot.nodes)
-      if (node.data_source && limit != kAbsent) limit = node.max_memory == kAbsent ? kAbsent : limit + node.max_memory;
-    std::vector<Window> windows;
-    if (wants(kCpuPercent)) windows = read_windows(fleet_, 60);
-    std::vector<Measured> all;
-    for (const Row& row : rows) {
-      Measured& of = all.emplace_back();
-      auto known = [](std::uint64_t value) {
-        return value == kAbsent ? std::nullopt : std::optional<double>(static_cast<double>(value));
-      };
-      bool prefix = table == Table::kPrefixes;
-      of[kBytes] = known(row.values[*find_column(table, "bytes")]);
-      of[kKeys] = known(row.values[*find_column(table, "keys")]);
-      if (of[kBytes] && limit != kAbsent && limit) of[kMemoryPercent] = *of[kBytes] * 100 / static_cast<double>(limit);
-      if (prefix) {
-        if (row.values[prefix_column::kHitRatio] != kAbsent)
-          of[kHitRatio] = static_cast<double>(row.values[prefix_column::kHitRatio]) / 1000;
-        continue;
-      }
-      of[kConnections] = known(row.values[tenant_column::kConnections]);
-      for (const Window& window : windows)
-        if (std::optional<double> rate = window.rate(row, tenant_column::kCpuUsec))
-          of[kCpuPercent] = std::max(of[kCpuPercent].value_or(0), *rate / 1e4);
+  // Those it means, each with its name; of a total, one.
+  std::vector<std::pair<std::string, const Row*>> meant(const Threshold& threshold) {
+    const Sum& all = threshold.prefix ? prefixes_ : tenants_;
+    if (threshold.who == Threshold::Who::kTotal) return {{"total", &all.total}};
+    std::vector<std::pair<std::string, const Row*>> rows;
+    for (const Row& row : all.rows) {
+      bool orphans = threshold.measure == Measure::kOrphans;
+      if (orphans ? row.kind == Kind::kOrphans : threshold.means(row.name, shown_name(row), is_own(row.kind)))
+        rows.emplace_back(orphans ? "" : shown_title(row), &row);
     }
+    if (rows.empty() && threshold.who != Threshold::Who::kAny) nobody(threshold);
+    return rows;
+  }
+
+  void nobody(const Threshold& threshold) {
+    const char* what = threshold.prefix ? "prefix" : "tenant";
+    std::vector<std::string> names;
+    for (const Row& row : (threshold.prefix ? prefixes_ : tenants_).rows) names.push_back(shown_name(row));
+    std::string shown = plugin_text(escape_for_message(threshold.written));
+    bool glob = threshold.who == Threshold::Who::kGlob;
+    raise(kUnknownState, what + shown, 0,
+          std::string("no ") + what + (glob ? " matches " : " ") + shown +
+              (glob ? "" : did_you_mean(threshold.written, names)));
+  }
+
+  const Recent& recent(const std::string& column, int window) {
+    auto [found, is_new] = recent_.try_emplace({column, window});
+    if (is_new) found->second = read_recent(fleet_, snapshot_, {column}, column, window);
+    return found->second;
+  }
+
+  // Of one row, or of all. CPU is that of the busiest node, the rest is added up.
+  std::optional<Value> over_window(const Threshold& threshold, const std::string& name) {
+    constexpr std::pair<Measure, const char*> kColumns[] = {{Measure::kCpu, "cpu_usec"},
+                                                            {Measure::kCommands, "commands"},
+                                                            {Measure::kErrors, "errors"},
+                                                            {Measure::kDenied, "denied"},
+                                                            {Measure::kGrowth, "bytes_change"}};
+    const auto* column = std::ranges::find(kColumns, threshold.measure, &std::pair<Measure, const char*>::first);
+    const Recent& all = recent(column->second, threshold.window);
+    if (!all.complete) return std::nullopt;
+    bool total = threshold.who == Threshold::Who::kTotal, cpu = threshold.measure == Measure::kCpu;
+    Value value;
+    for (const Recent::OfNode& node : all.nodes) {
+      if (threshold.measure == Measure::kGrowth && !node.data_source) continue;
+      bool rate = cpu || threshold.of == Threshold::Of::kPerSecond;
+      if (rate && node.seconds <= 0) return std::nullopt;
+      double scale = (cpu ? 1e-4 : 1) / (rate ? node.seconds : 1);
+      Value part{0, node.least};
+      if (total) {
+        for (const auto& [_, one] : node.values) part.low += one;
+        part.high = node.least > 0 ? kInfinity : part.low;
+      } else if (auto found = node.values.find(name); found != node.values.end()) {
+        part = {found->second, found->second};
+      }
+      value.low = cpu ? std::max(value.low, part.low * scale) : value.low + part.low * scale;
+      value.high = cpu ? std::max(value.high, part.high * scale) : value.high + part.high * scale;
+    }
+    return value;
+  }
+
+  std::optional<std::uint64_t> max_memory() const {
+    std::uint64_t limit = 0;  // of all primaries
+    for (const Node& node : snapshot_.nodes)
+      if (node.data_source) add_known(limit, node.max_memory);
+    return limit == kAbsent || limit == 0 ? std::nullopt : std::optional(limit);
+  }
+
+  std::optional<Value> measured(const Threshold& threshold, const Row& row) {
+    Table table = threshold.prefix ? Table::kPrefixes : Table::kTenants;
+    auto of = [&](const char* column) { return known(row.values[*find_column(table, column)]); };
+    switch (threshold.measure) {
+      case Measure::kMemory:
+        if (threshold.of == Threshold::Of::kBytes) return of("bytes");
+        return max_memory() ? times(of("bytes"), 100 / static_cast<double>(*max_memory())) : std::nullopt;
+      case Measure::kKeys:
+        return of("keys");
+      case Measure::kOrphans:
+        return of(threshold.of == Threshold::Of::kBytes ? "bytes" : "keys");
+      case Measure::kConnections:
+        return of("connections");
+      case Measure::kHitRatio:
+        return times(known(lookups(threshold, row).values[prefix_column::kHitRatio]), 0.001);
+      default:
+        return over_window(threshold, shown_name(row));
+    }
+  }
+
+  // The row that has its hits and misses: of a tenant, those under its prefixes.
+  Row lookups(const Threshold& threshold, const Row& row) {
+    if (threshold.prefix) return row;
+    if (threshold.who == Threshold::Who::kTotal) return prefixes_.total;
+    return total(Table::kPrefixes, of_owner_[shown_name(row)]);
+  }
+
+  bool nothing_to_judge(const Threshold& threshold, const Row& row) {
+    if (threshold.measure != Measure::kHitRatio) return false;
+    Row of = lookups(threshold, row);
+    std::uint64_t hits = of.values[prefix_column::kHits], misses = of.values[prefix_column::kMisses];
+    return (hits == kAbsent || hits == 0) && (misses == kAbsent || misses == 0);
+  }
+
+  void judge(const Threshold& threshold) {
+    std::string what = label_of(threshold), worst_label = threshold.too_small() ? "least " : "most ";
+    if (threshold.prefix) worst_label += "prefix ";
+    worst_label +=
+        what + (threshold.who == Threshold::Who::kGlob ? " of " + escape_for_message(threshold.written) : "");
+    std::optional<Value> worst;
+    auto rows = meant(threshold);
+    bool many = threshold.who == Threshold::Who::kAny || threshold.who == Threshold::Who::kGlob;
+    std::size_t place = data_.size();
+    for (const auto& [name, row] : rows) {
+      if (nothing_to_judge(threshold, *row)) continue;
+      std::optional<Value> value = measured(threshold, *row);
+      std::string title = (name.empty() ? "" : name + " ") + what;
+      if (value && (!worst || (threshold.too_small() ? value->low < worst->low : value->high > worst->high)))
+        worst = value;
+      if (rows.size() <= kMostData || !many) add_datum(threshold, title, value);
+      weigh(threshold, title, value, name);
+    }
+    if (many && !rows.empty()) add_datum(threshold, worst_label, worst, place);
+  }
+
+  void weigh(const Threshold& threshold, const std::string& title, const std::optional<Value>& value,
+             const std::string& name) {
+    std::string subject = (name.empty() ? "" : name + " ") + measure_name(threshold.measure);
+    if (!value) {
+      bool no_limit = threshold.of == Threshold::Of::kMaxmemory && !max_memory();
+      raise(kUnknownState, title, 0, subject + (no_limit ? ": no maxmemory is set" : " is not known"));
+      return;
+    }
+    bool low = threshold.beyond(value->low), high = threshold.beyond(value->high);
+    if (!low && !high) return;
+    if (low != high) {
+      raise(kUnknownState, title, 0, subject + " is not known: it is not among the 1,000 that the server names");
+      return;
+    }
+    double shown = threshold.too_small() ? value->high : value->low;
+    double badness =
+        threshold.too_small() ? threshold.limit / std::max(shown, 1e-9) : shown / std::max(threshold.limit, 1e-9);
+    raise(threshold.warning ? kWarning : kCritical, title, badness,
+          subject + " " + threshold.value_text(shown) + " " + threshold.limit_text());
+  }
+
+  // The worst of what is wrong with one number.
+  void raise(State state, const std::string& title, double badness, const std::string& text) {
+    auto [found, is_new] = problems_.try_emplace(title, Problem{state, badness, text});
+    Problem& old = found->second;
+    if (!is_new && (rank(state) > rank(old.state) || (state == old.state && badness > old.badness)))
+      old = {state, badness, text};
+  }
+
+  static int rank(State state) {
+    constexpr int kRanks[] = {0, 2, 3, 1};  // what is known to be wrong is worse than what is not known
+    return kRanks[state];
+  }
+
+  std::vector<Problem> problems() const {
+    std::vector<Problem> all;
+    for (const auto& [_, problem] : problems_) all.push_back(problem);
+    std::ranges::stable_sort(all, [](const Problem& a, const Problem& b) {
+      return rank(a.state) != rank(b.state) ? rank(a.state) > rank(b.state) : a.badness > b.badness;
+    });
     return all;
   }
 
-  void judge(const std::string& name, const Measured& measured) {
-    for (std::size_t i = 0; i < kMeasures; ++i) {
-      if (!wants(i)) continue;
-      if (!measured[i]) {
-        if (i == kMemoryPercent && measured[kBytes])
-          raise(kUnknownState, name + " memory-percent: no maxmemory is set");
-        else if (i != kHitRatio)  // too few look-ups is nothing bad
-          raise(kUnknownState, name + " " + kThresholds[i].name + " is not known yet");
-        continue;
-      }
-      auto beyond = [&](const std::optional<double>& limit) {
-        return limit && (kThresholds[i].least ? *measured[i] < *limit : *measured[i] > *limit);
-      };
-      State state = beyond(crit_[i]) ? kCritical : beyond(warn_[i]) ? kWarning : kFine;
-      if (state == kFine) continue;
-      double limit = state == kCritical ? *crit_[i] : *warn_[i];
-      raise(state, name + " " + kThresholds[i].name + " " + for_people(i, *measured[i]) +
-                       (kThresholds[i].least ? " < " : " > ") + for_people(i, limit));
-    }
-  }
-
-  void raise(State state, const std::string& problem) { problems_[state].push_back(problem); }
-
   State state() const {
-    for (State one : {kCritical, kWarning, kUnknownState})
-      if (!problems_[one].empty()) return one;
-    return kFine;
+    std::vector<Problem> all = problems();
+    return all.empty() ? kFine : all.front().state;
   }
 
-  // Each row where they are few, and the worst of each measure.
-  std::string performance_data(const std::vector<Row>& rows, const std::vector<Measured>& measured) const {
-    std::string text;
-    for (std::size_t i = 0; i < kMeasures; ++i) {
-      if (!wants(i)) continue;
-      std::optional<double> worst;
-      for (const Measured& one : measured) {
-        if (!one[i]) continue;
-        if (!worst || (kThresholds[i].least ? *one[i] < *worst : *one[i] > *worst)) worst = one[i];
-      }
-      text += performance(std::string(kThresholds[i].least ? "least " : "most ") + kThresholds[i].name, i, worst, warn_,
-                          crit_);
-      for (std::size_t row = 0; row < rows.size() && rows.size() <= kMostData; ++row)
-        text += performance(shown_title(rows[row]) + " " + kThresholds[i].name, i, measured[row][i], warn_, crit_);
+  std::string line() const {
+    std::string text = std::string("TENANTS ") + kStates[state()] + " - ";
+    std::vector<Problem> all = problems();
+    for (std::size_t i = 0; i < std::min(all.size(), kMostSaid); ++i)
+      text += (i ? ", " : "") + plugin_text(all[i].text);
+    if (all.size() > kMostSaid) text += ", and " + std::to_string(all.size() - kMostSaid) + " more";
+    if (!all.empty()) text += "; ";
+    auto own = [](const Row& row) { return is_own(row.kind); };
+    auto count = tenants_.rows.size() - static_cast<std::size_t>(std::ranges::count_if(tenants_.rows, own));
+    return text + count_of(count, "tenant") + " on " + count_of(snapshot_.nodes_up(), "node");
+  }
+
+  // Two sentences about the same number are one datum: a limit for each level, the first there is.
+  void add_datum(const Threshold& threshold, const std::string& label, const std::optional<Value>& value,
+                 std::optional<std::size_t> at = std::nullopt) {
+    auto same = std::ranges::find(data_, label, &Datum::label);
+    if (same == data_.end()) {
+      Datum datum{.label = label};
+      if (value && value->low == value->high) datum.value = value->low;
+      bool percent = threshold.of == Threshold::Of::kPercent || threshold.of == Threshold::Of::kMaxmemory;
+      datum.unit = percent ? "%" : threshold.of == Threshold::Of::kBytes ? "B" : "";
+      same = data_.insert(at ? data_.begin() + static_cast<std::ptrdiff_t>(*at) : data_.end(), std::move(datum));
+    }
+    std::string& limit = threshold.warning ? same->warning : same->critical;
+    if (limit.empty()) limit = threshold.range();
+  }
+
+  std::string performance_data() const {
+    std::string text = data_.empty() ? "" : " |";
+    for (const Datum& datum : data_) {
+      std::string quoted;
+      for (char c : plugin_text(datum.label)) quoted += c == '\'' ? "''" : std::string(1, c);
+      text += " '" + quoted + "'=" + (datum.value ? plain_number(*datum.value) + datum.unit : "U") + ";" +
+              datum.warning + ";" + datum.critical + ";0";
     }
     return text;
   }
 
-  const CheckOptions& options_;
-  Limits warn_, crit_;
+  std::vector<Threshold> thresholds_;
   Fleet fleet_;
-  std::array<std::vector<std::string>, 4> problems_;
+  Snapshot snapshot_;
+  Sum tenants_, prefixes_;
+  std::map<std::string, std::vector<Row>> of_owner_;  // prefixes, by the owner's shown name
+  std::map<std::pair<std::string, int>, Recent> recent_;
+  std::map<std::string, Problem> problems_;  // by what is wrong
+  std::vector<Datum> data_;
 };
 
 }  // namespace
@@ -238,19 +333,22 @@ Subcommand add_check(CLI::App& program, const ConnectionOptions& connection) {
   auto options = std::make_shared<CheckOptions>();
   CLI::App* app = program.add_subcommand("check", "Compare with thresholds, as a Nagios plug-in");
   app->footer(
-      "  valkey-tenants check --warn-bytes 400mb --crit-bytes 500mb       every tenant\n"
-      "  valkey-tenants check --tenant 'app1*' --crit-connections 1000    some tenants\n"
-      "  valkey-tenants check --prefixes --warn-hit-ratio 0.5             caches that miss\n"
-      "  valkey-tenants -c -h 10.0.0.1 check                              do all nodes answer?");
-  app->add_option("--tenant", options->tenant, "Only names that match, as in KEYS; '(o*' for the module's own rows")
-      ->type_name("GLOB");
-  app->add_flag("--prefixes", options->prefixes, "Check prefixes, not tenants");
-  for (std::size_t i = 0; i < kMeasures; ++i) {
-    std::string name = kThresholds[i].name;
-    app->add_option("--warn-" + name, options->warn_text[i], std::string("WARNING: ") + kThresholds[i].help)
-        ->type_name("N")
-        ->group("Thresholds");
-    app->add_option("--crit-" + name, options->crit_text[i], "CRITICAL: likewise")->type_name("N")->group("Thresholds");
+      "  valkey-tenants check --memory 'any > 500MB' --memory 'any > 400MB warn'\n"
+      "  valkey-tenants check --memory 'shop* > 80% of maxmemory' --growth 'any > 100MB in 5m'\n"
+      "  valkey-tenants check --connections 'app1 > 1000' --cpu 'any > 50% warn' --errors 'any > 5/s'\n"
+      "  valkey-tenants check --hit-ratio 'any < 0.5 warn' --hit-ratio 'prefix app1:* < 0.2'\n"
+      "  valkey-tenants check --orphans '> 1000'                   keys under nobody's prefix\n"
+      "  valkey-tenants -c -h 10.0.0.1 check                       do all nodes answer?\n"
+      "\n"
+      "A threshold is a sentence, WHO > NUMBER: CRITICAL where it is true, and only WARNING with warn at its end "
+      "(what\n"
+      "-c and -w of other plug-ins are). WHO is any tenant, total, a name, a pattern as in KEYS, or prefix and one of\n"
+      "these; the comparison > >= < or <=. What is not known is UNKNOWN.");
+  for (const MeasureOption& one : measures()) {
+    app->add_option(std::string("--") + one.name, options->sentences[one.measure], one.help)
+        ->allow_extra_args(false)
+        ->type_name("SENTENCE")
+        ->group("Thresholds; each may be repeated");
   }
   return {app, [&connection, options] { return Check(connection, *options).run(); }};
 }
