@@ -8,6 +8,7 @@
 
 #include "tool/client/printable.h"
 #include "tool/views/output.h"
+#include "tool/views/suggest.h"
 #include "tool/views/views.h"
 #if __has_include("tool/exporter/exporter.h")
 #include "tool/exporter/exporter.h"
@@ -40,24 +41,41 @@ class Help : public CLI::Formatter {
   }
 };
 
+// "unknown option --srt, did you mean --sort?", if that is what was wrong.
+std::optional<std::string> unknown_option(const CLI::App& program) {
+  std::vector<const CLI::App*> apps{&program};
+  for (const CLI::App* chosen : program.get_subcommands()) apps.push_back(chosen);
+  std::vector<std::string> names;
+  for (const CLI::App* one : apps)
+    for (const CLI::Option* option : one->get_options())
+      for (const std::string& name : option->get_lnames())
+        if (!option->get_group().empty()) names.push_back("--" + name);
+  for (const std::string& word : program.remaining(true)) {
+    if (!word.starts_with('-')) continue;
+    std::string name = word.substr(0, word.find('='));
+    std::string meant = name.starts_with("--") ? did_you_mean(name, names) : "";
+    return "unknown option " + printable(name) + (meant.empty() ? "; see --help" : meant);
+  }
+  return std::nullopt;
+}
+
 // Words that were not expected are not repeated, but for names of options: one may be a password.
 std::string wrong_usage(const CLI::App& program, const CLI::ParseError& error) {
-  auto unknown_option = [](const CLI::App& app) -> std::optional<std::string> {
-    for (const std::string& word : app.remaining(true))
-      if (word.starts_with('-')) return "unknown option " + printable(word.substr(0, word.find('='))) + "; see --help";
-    return std::nullopt;
-  };
-  if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
-    if (auto unknown = unknown_option(program)) return *unknown;
-    if (!program.get_subcommands().empty()) return "there is an argument too many; see --help";
-  }
-  for (const CLI::App* one : program.get_subcommands())
-    if (auto unknown = unknown_option(*one)) return *unknown;
+  if (auto unknown = unknown_option(program)) return *unknown;
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) && !program.get_subcommands().empty())
+    return "there is an argument too many; see --help";
   if (!program.get_subcommands().empty() || program.remaining_size() == 0)
     return error.what() + std::string("; see --help");
   std::string allowed;
-  for (const CLI::App* one : program.get_subcommands({})) allowed += (allowed.empty() ? "" : ", ") + one->get_name();
-  return "unknown command " + printable(program.remaining().front()) + ", allowed are " + allowed;
+  std::vector<std::string> names;
+  for (const CLI::App* one : program.get_subcommands({})) {
+    if (one->get_group().empty()) continue;  // hidden
+    names.push_back(one->get_name());
+    allowed += (allowed.empty() ? "" : ", ") + names.back();
+  }
+  std::string typed = program.remaining().front();
+  std::string meant = did_you_mean(typed, names);
+  return "unknown command " + printable(typed) + (meant.empty() ? ", allowed are " + allowed : meant);
 }
 
 int fail(const CLI::App& program, const Failure& failure) {

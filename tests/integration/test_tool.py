@@ -106,8 +106,14 @@ def test_exit_codes_tell_what_is_wrong_and_messages_what_to_do(ready, launch):
     ready.admin.call("ACL", "SETUSER", "weak", "on", ">secret", "+ping")
     expect(1, "no such tenant", "-p", port, "show", "nobody")
     expect(1, "not part of a cluster", "-p", port, "-c", "list")
-    expect(2, "unknown command lits, allowed are", "-p", port, "lits")
-    expect(2, "--sort: unknown column, allowed are name, users", "-p", port, "list", "--sort", "x")
+    expect(2, "unknown command nonsense, allowed are", "-p", port, "nonsense")
+    expect(2, "unknown command lst, did you mean list?", "-p", port, "lst")
+    expect(2, "unknown option --srt, did you mean --sort?", "-p", port, "list", "--srt", "keys")
+    expect(2, "unknown option --filtr, did you mean --filter?", "-p", port, "top", "--filtr=x")
+    expect(2, "--sort: unknown column, did you mean memory?", "-p", port, "list", "--sort", "memry")
+    expect(2, "only tenants, users and prefixes to be shown, did you mean prefixes?", "-p", port, "list", "prefxes")
+    expect(1, "no such tenant app11, did you mean app1?", "-p", port, "show", "app11")
+    expect(2, "--sort: unknown column, allowed are name, growth, users", "-p", port, "list", "--sort", "x")
     expect(2, "--nonsense", "-p", port, "list", "--nonsense")
     expect(2, "--timeout", "-t", "0", "list")
     expect(2, "VALKEYCLI_AUTH", "-a", "hunter2", "list")
@@ -213,6 +219,46 @@ def test_filter_and_order(ready):
     assert names[1:-1] == ["app3", "app2", "app1"]
 
 
+@pytest.mark.parametrize("table, column, headings", [("tenants", "bytes", ["memory", "MEMORY"]), ("tenants", "connections", ["conns"]), ("tenants", "cpu_usec", ["cpu"]), ("tenants", "bytes_in", ["bytes-in", "BYTES-IN"]), ("prefixes", "keys_without_ttl", ["no-ttl"])])
+def test_an_order_is_told_by_a_column_or_its_heading(ready, table, column, headings):
+    quick_passes(ready.admin)
+    ready.admin.pipeline([("SET", f"app{n}:k", "x" * 1000 * n) for n in (1, 2, 3)])
+    full_pass(ready.admin)
+    order = lambda by: [name for name in re.findall("^app\\d", ok("-p", ready.port, "list", table, "-o", "csv", "--sort", by), re.MULTILINE)]  # noqa: E731
+    assert len(order(column)) >= 3 and all(order(heading) == order(column) for heading in headings)
+
+
+def test_a_filter_is_a_part_of_the_name_or_a_pattern_in_list_and_top(ready):
+    for text, names in {"pp1": ["app1"], "app*": ["app1", "app2", "app3"], "*pp[12]": ["app1", "app2"], "app1": ["app1"], "none": []}.items():
+        listed_names = {line.split(",")[0] for line in ok("-p", ready.port, "list", "--filter", text, "-o", "csv").splitlines()[1:]}
+        top = ok("-p", ready.port, "top", "-b", "-n", "1", "-d", "0.1", "--filter", text).splitlines()[2:]
+        assert listed_names == set(names) == {line.split()[0] for line in top} - {"total"}, text
+
+
+def test_whose_memory_grew_most_and_which_keys_are_two_commands(ready):
+    quick_passes(ready.admin)
+    ready.admin.pipeline([("SET", f"app2:{n}", "x" * 1000) for n in range(100)] + [("SET", "app1:k", "x" * 100)])  # by somebody else
+    full_pass(ready.admin)
+    growth = lambda: listed("-p", ready.port)["rows"]["app2"].get("bytes_change_5m", 0)  # noqa: E731
+    wait_until(lambda: growth() > 100_000, "TOP to remember how much there was")
+    lines = ok("-p", ready.port, "list", "--sort", "growth", "--bytes").splitlines()
+    names, grown = [line.split()[0] for line in lines], [line.split()[4] for line in lines]
+    assert grown[0] == "GROWTH" and names[1] == "app2" and int(grown[1]) == growth() and grown[1].startswith("+")
+    assert int(grown[-1]) == sum(int(change) for change in grown[1:-1] if change != "-")
+    assert "GROWTH" not in ok("-p", ready.port, "list") and "GROWTH" in ok("-p", ready.port, "list", "-o", "wide")
+    assert [row["bytes_change_5m"] for row in csv.DictReader(io.StringIO(ok("-p", ready.port, "list", "--filter", "app2", "-o", "csv")))] == [str(growth())]
+    shown = ok("-p", ready.port, "show", "app2")
+    assert re.search(r"since start .*\+100 +\+\d+K$", shown, re.MULTILINE) and re.search(r"^LARGEST KEY .*\napp2%3A\d+ ", shown, re.MULTILINE), shown
+
+
+def test_growth_is_left_out_where_it_may_not_be_asked_for(ready):
+    ready.admin.call("ACL", "SETUSER", "ops", "on", ">secret", *OPERATOR.split(), "-tenants.top")
+    login = ["-p", ready.port, "--user", "ops"]
+    assert "GROWTH" not in ok(*login, "list", "-o", "wide", VALKEYCLI_AUTH="secret") and "bytes_change_5m" not in ok(*login, "list", "-o", "json", VALKEYCLI_AUTH="secret")
+    result = tool(*login, "list", "--sort", "growth", VALKEYCLI_AUTH="secret")
+    assert result.code == 4 and "tenants.top" in result.err
+
+
 @pytest.mark.parametrize("command", [["list"], ["list", "users"], ["list", "prefixes", "-o", "wide"], ["show", "long" * 30], ["top", "-b", "-n", "1", "-d", "0.1"]], ids=" ".join)
 @pytest.mark.parametrize("columns", [80, 50])
 def test_no_line_is_wider_than_the_terminal(ready, command, columns):
@@ -267,6 +313,67 @@ def test_show_tells_all_of_a_tenant(ready):
     text = ok("-p", ready.port, "show", "app1")
     for heading in ("TENANT", "LAST", "USER", "PREFIX", "COMMAND", "LARGEST KEY", "SLOW COMMAND"):
         assert re.search(f"^{heading} ", text, re.MULTILINE), text
+
+
+def test_show_fits_a_terminal_and_leaves_no_column_out(ready):
+    quick_passes(ready.admin)
+    app1 = ready.session("app1")
+    app1.pipeline([("SET", f"app1:{key}", "x" * 2**key) for key in range(12)] + [(name, "app1:1") for name in ("GET", "STRLEN", "TYPE", "TTL", "PTTL", "EXISTS", "TOUCH")])
+    full_pass(ready.admin)
+    everything = ok("-p", ready.port, "show", "app1")
+    for columns, lines in ((80, 24), (40, 24)):
+        terminal = Terminal("-p", ready.port, "show", "app1", columns=columns, lines=lines)
+        assert terminal.rest() == 0
+        text = terminal.raw.decode()
+        terminal.close()
+        headings = {word for line in everything.splitlines() if line[:1].isupper() for word in line.split()}
+        assert headings <= set(text.split()), headings - set(text.split())
+        assert max(map(len, text.split("\r\n"))) <= columns and re.search(r"\.\.\. \d+ more", text)
+        assert columns < 80 or text.count("\n") < lines, text
+
+
+def test_the_trend_says_what_it_knows_once(ready):
+    rows = [line for line in re.search(r"^LAST .*\n((?:.+\n)+)", ok("-p", ready.port, "show", "app1"), re.MULTILINE)[1].splitlines()]
+    labels = [re.match(r"\S+ \S+(?: start)?", row)[0] for row in rows]
+    assert len(set(labels)) == len(labels) <= 3 and labels[-1].endswith(", since start"), rows
+    assert [trend["window_seconds"] for trend in json.loads(ok("-p", ready.port, "show", "app1", "-o", "json"))["trend"]] == [10, 60, 300]
+
+
+def test_show_says_in_which_databases_and_who_else(ready):
+    ready.admin.call("ACL", "SETUSER", "guest", "on", "nopass", "~app1:*", "+@all")
+    acl_taken_in(ready.admin)
+    app1, guest = ready.session("app1"), ready.session("guest")
+    app1.pipeline([("SET", f"app1:{key}", "x" * 100) for key in range(20)] + [("SELECT", 2), ("SET", "app1:k", "x" * 1000)])
+    guest.pipeline([("GET", "app1:1")] * 3)
+    quick_passes(ready.admin)
+    full_pass(ready.admin)
+    (owner,) = [row["owner"] for row in listed("-p", ready.port, what="prefixes")["rows"].values() if row["name"] == "app1%3A"]
+    seen = json.loads(ok("-p", ready.port, "show", owner, "-o", "json"))
+    assert [(row["database"], row["keys"]) for row in seen["databases"]] == [(0, 20), (2, 1)]
+    assert sum(row["bytes"] for row in seen["databases"]) == seen["bytes"]
+    (prefix,) = [row for row in seen["prefix_rows"] if row["name"] == "app1%3A"]
+    assert prefix["shared_with"] == [{"app1": "guest", "guest": "app1"}[owner]]
+    assert {row["name"]: (row["reads_sampled"], row["writes_sampled"]) for row in prefix["used_by"]} == {"app1": (0, 21), "guest": (3, 0)}
+    text = ok("-p", ready.port, "show", owner)
+    assert re.search(r"^DATABASE .*\n0 +20 .*\n2 +1 ", text, re.MULTILINE) and re.search(r"^SHARED PREFIX .*\napp1%3A +app1 +0 +21 .*\napp1%3A +guest +3 +0 ", text, re.MULTILINE), text
+    assert "DATABASE" not in ok("-p", ready.port, "show", "app2")
+
+
+def test_show_in_all_digits_and_of_what_is_no_estimate(ready):
+    quick_passes(ready.admin)
+    ready.session("app1").pipeline([("SET", f"app1:{key}", "x" * 1000) for key in range(100)])
+    full_pass(ready.admin)
+    seen = json.loads(ok("-p", ready.port, "show", "app1", "-o", "json"))
+    line = ok("-p", ready.port, "show", "app1", "--bytes").splitlines()[1].split()
+    assert line[:4] == ["app1", "100", str(seen["bytes"]), str(seen["bytes_error"])]
+    assert ok("-p", ready.port, "show", "(overhead)").splitlines()[1].split()[3] == "-"
+
+
+def test_show_has_a_line_for_a_node_that_is_down(ready):
+    down = free_port()
+    result = tool("-p", ready.port, "-p", down, "show", "app1")
+    assert result.code == 1 and re.search(rf"^127.0.0.1:{down} +down ", result.out, re.MULTILINE)
+    assert f"127.0.0.1:{down}: down: Connection refused\n" in result.out
 
 
 def test_show_cuts_long_lists_and_says_so_and_json_has_all(ready):

@@ -63,7 +63,6 @@ std::shared_ptr<Reading> Scraper::read_over(Connections& connections, millisecon
   }
   auto reading = std::make_shared<Reading>();
   reading->snapshot = connections.fleet->read(wanted_, std::min(timeout_, connections.finds_nodes ? most / 2 : most));
-  keep_each_node_once(reading->snapshot.nodes);
   tell_of_no_keys(reading->snapshot.nodes);
   log_changes(last ? &last->snapshot : nullptr, reading->snapshot);
   return reading;

@@ -29,6 +29,35 @@ std::uint64_t number_of(const Reply& map, std::string_view name) {
   return value ? value->number().value_or(0) : 0;
 }
 
+void add_databases(const Reply& reply, TenantDetails& details) {
+  const Reply* databases = reply.find("databases");
+  details.databases_known &= databases != nullptr;
+  for (std::size_t i = 0; databases && i < databases->elements.size(); ++i) {
+    const Reply& one = databases->elements[i];
+    TenantDatabase& sum = details.databases[number_of(one, "database")];
+    auto known = [&](const char* name) {
+      const Reply* value = one.find(name);
+      return value ? value->number().value_or(kAbsent) : kAbsent;
+    };
+    add_known(sum.keys, known("keys"));
+    add_known(sum.bytes, known("bytes"));
+    add_known(sum.bytes_error, known("bytes_error"));
+  }
+}
+
+void add_uses(const Reply& prefix, const Row& row, TenantDetails& details) {
+  auto& users = details.uses[{row.name, row.kind}];
+  if (const Reply* shared = prefix.find("shared_with"))
+    for (const Reply& user : shared->elements) users[std::string(user.text)].may_write = true;
+  if (const Reply* used = prefix.find("used_by"))
+    for (const Reply& user : used->elements) {
+      PrefixUse& use = users[user.text_of("name")];
+      use.reads += number_of(user, "reads_sampled");
+      use.writes += number_of(user, "writes_sampled");
+    }
+  if (users.empty()) details.uses.erase({row.name, row.kind});
+}
+
 // One node's reply to TENANTS.GET.
 void take_in(const Reply& reply, Node& node, TenantDetails& details) {
   Row tenant = read_row(Table::kTenants, reply);
@@ -50,9 +79,12 @@ void take_in(const Reply& reply, Node& node, TenantDetails& details) {
     }
   }
   if (const Reply* prefixes = reply.find("prefixes")) {
-    for (const Reply& prefix : prefixes->elements)
+    for (const Reply& prefix : prefixes->elements) {
       node.rows(Table::kPrefixes).push_back(read_row(Table::kPrefixes, prefix));
+      add_uses(prefix, node.rows(Table::kPrefixes).back(), details);
+    }
   }
+  if (node.data_source) add_databases(reply, details);
 }
 
 void add_big_keys(Fleet& fleet, TenantDetails& details) {

@@ -21,6 +21,17 @@ struct BigKey {
   std::uint64_t db = 0, bytes = 0;
 };
 
+// What its keys take in one database, over the sources of data.
+struct TenantDatabase {
+  std::uint64_t keys = 0, bytes = 0, bytes_error = 0;
+};
+
+// Who else uses a prefix: on all nodes together.
+struct PrefixUse {
+  bool may_write = false;               // besides the owner
+  std::uint64_t reads = 0, writes = 0;  // since the reset, by a sample
+};
+
 // Its use in the last seconds, all nodes together: per second; nothing where a node cannot tell.
 struct Trend {
   int window = 0;                                         // seconds asked for
@@ -32,11 +43,15 @@ struct Trend {
 struct TenantDetails {
   Snapshot nodes;  // all nodes; tables hold this tenant, its users and its prefixes
   Sum users, prefixes;
-  Row tenant;                                     // over all nodes
-  std::map<std::string, std::uint64_t> commands;  // by name
-  std::vector<SlowCommand> slow;                  // the newest first
-  std::vector<BigKey> big_keys;                   // the largest first
-  bool big_keys_denied = false;                   // by the ACL of a node
+  Row tenant;                                         // over all nodes
+  std::map<std::string, std::uint64_t> commands;      // by name
+  std::vector<SlowCommand> slow;                      // the newest first
+  std::vector<BigKey> big_keys;                       // the largest first
+  bool big_keys_denied = false;                       // by the ACL of a node
+  std::map<std::uint64_t, TenantDatabase> databases;  // by number; empty where a node cannot tell
+  bool databases_known = true;
+  // Of prefixes that several use: by name and kind, then by user; bytes as they are.
+  std::map<std::pair<std::string, Kind>, std::map<std::string, PrefixUse>> uses;
   std::array<Trend, 3> trends;
 };
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 
@@ -75,6 +74,11 @@ std::string human_rate(Unit unit, double value) {
   return unit == Unit::kBytes ? scaled(value, 1024, kBinary) : scaled(value, 1000, kThousands);
 }
 
+std::string human_change(Unit unit, long long change, bool raw_number) {
+  auto size = static_cast<std::uint64_t>(change < 0 ? -change : change);
+  return (change < 0 ? "-" : change > 0 ? "+" : "") + (raw_number ? raw(unit, size) : human(unit, size));
+}
+
 std::string raw(Unit unit, std::uint64_t value) {
   if (value == kAbsent) return "";
   return unit == Unit::kShare ? print("%.3f", static_cast<double>(value) / 1000) : std::to_string(value);
@@ -87,20 +91,6 @@ std::string human_error(std::uint64_t value, std::uint64_t error) {
   double percent = 100.0 * static_cast<double>(error) / static_cast<double>(std::max<std::uint64_t>(value, 1));
   if (percent >= 999.5) return ">999%";
   return print(percent < 0.05 ? "<0.1%%" : percent < 9.95 ? "%.1f%%" : "%.0f%%", percent);
-}
-
-std::optional<std::uint64_t> parse_bytes(std::string_view text) {
-  double value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-  if (error != std::errc() || !(value >= 0)) return std::nullopt;
-  std::string unit(end, text.data() + text.size());
-  for (char& c : unit) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-  constexpr std::pair<const char*, double> kUnits[] = {
-      {"", 1},           {"b", 1},   {"k", 1e3},           {"kb", 1024.0}, {"m", 1e6},
-      {"mb", 1048576.0}, {"g", 1e9}, {"gb", 1073741824.0}, {"t", 1e12},    {"tb", 1099511627776.0}};
-  const auto* found = std::ranges::find_if(kUnits, [&](const auto& one) { return unit == one.first; });
-  if (found == std::end(kUnits) || value * found->second >= 9e18) return std::nullopt;
-  return static_cast<std::uint64_t>(value * found->second);
 }
 
 }  // namespace tenants::tool

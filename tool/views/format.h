@@ -1,7 +1,6 @@
-// Numbers for people, and what people write for numbers.
+// Numbers for people.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,12 +16,11 @@ Unit unit_of(Table table, std::size_t column);
 std::string human(Unit unit, std::uint64_t value);
 // The same of a rate per second or a percentage: small ones with a decimal.
 std::string human_rate(Unit unit, double value);
+// How much it changed: "+1.5M", "-20", "0"; or all digits.
+std::string human_change(Unit unit, long long change, bool raw_number);
 // All digits: a share as 0.95. kAbsent: "".
 std::string raw(Unit unit, std::uint64_t value);
 // How large the error is beside the value: "0%", "1.5%"; "?" where the value is known and the error is not.
 std::string human_error(std::uint64_t value, std::uint64_t error);
-
-// "500mb", as in valkey.conf: k is 1000 and kb 1024, m and mb, g and gb. Nothing where it is none.
-std::optional<std::uint64_t> parse_bytes(std::string_view text);
 
 }  // namespace tenants::tool

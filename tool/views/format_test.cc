@@ -30,13 +30,11 @@ TEST(Format, numbers_read_as_people_write_them) {
   EXPECT_EQ(human_rate(Unit::kCount, 0.01), "<0.1");
 }
 
-TEST(Format, sizes_are_read_as_in_valkey_conf) {
-  EXPECT_EQ(parse_bytes("500"), 500u);
-  EXPECT_EQ(parse_bytes("1k"), 1000u);
-  EXPECT_EQ(parse_bytes("1kb"), 1024u);
-  EXPECT_EQ(parse_bytes("1.5GB"), 1610612736u);
-  for (const char* wrong : {"", "x", "-1", "5 mb", "1e3", "5x", "99999999tb", "nan"})
-    EXPECT_EQ(parse_bytes(wrong), std::nullopt) << wrong;
+TEST(Format, a_change_has_its_sign) {
+  EXPECT_EQ(human_change(Unit::kBytes, 1536 * 1024, false), "+1.50M");
+  EXPECT_EQ(human_change(Unit::kCount, -20, false), "-20");
+  EXPECT_EQ(human_change(Unit::kBytes, 0, false), "0");
+  EXPECT_EQ(human_change(Unit::kBytes, -1048576, true), "-1048576");
 }
 
 TEST(TextTable, no_line_is_wider_than_asked_and_names_are_cut_before_columns_go) {

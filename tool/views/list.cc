@@ -2,13 +2,17 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
+#include <unordered_map>
 
-#include "module/accounting/glob.h"
 #include "tool/fleet/fleet.h"
 #include "tool/snapshot/sum.h"
 #include "tool/views/format.h"
 #include "tool/views/json.h"
 #include "tool/views/output.h"
+#include "tool/views/recent.h"
+#include "tool/views/rows.h"
+#include "tool/views/suggest.h"
 #include "tool/views/text_table.h"
 #include "tool/views/views.h"
 
@@ -24,7 +28,7 @@ struct ListOptions {
 };
 
 // What a table of 80 columns has room for; `wide` has all but the reasons of denials.
-std::vector<std::size_t> shown_columns(Table table, bool wide) {
+std::vector<std::size_t> shown_columns(Table table, bool wide, bool growth) {
   if (wide) {
     std::vector<std::size_t> numbers;
     for (std::size_t i = 0; i < columns(table).size(); ++i)
@@ -34,6 +38,7 @@ std::vector<std::size_t> shown_columns(Table table, bool wide) {
   switch (table) {
     case Table::kTenants: {
       using namespace tenant_column;
+      if (growth) return {kKeys, kBytes, kBytesError, kConnections, kCommands, kCpuUsec};
       return {kKeys, kBytes, kBytesError, kConnections, kCommands, kCpuUsec, kBytesIn, kBytesOut};
     }
     case Table::kUsers: {
@@ -58,124 +63,181 @@ std::size_t default_order(Table table) {
   }
 }
 
+constexpr std::size_t kName = kMostColumns, kGrowth = kName + 1;  // that are no columns of the table
+
+// Of a tenant's memory, in the last five minutes; by name as it is shown.
+using Growth = std::unordered_map<std::string, std::optional<long long>>;
+
 std::size_t sort_column(const ListOptions& options) {
   if (options.sort.empty()) return default_order(options.table);
-  if (std::optional<std::size_t> column = find_column(options.table, options.sort)) return *column;
-  std::string allowed = "name";
-  for (const Column& column : columns(options.table)) allowed.append(", ").append(column.name);
-  throw Failure(Exit::kUsage, "--sort: unknown column, allowed are " + allowed);
+  std::string sort = options.sort;
+  for (char& c : sort) c = static_cast<char>(c == '-' ? '_' : c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+  if (sort == "name") return kName;
+  std::vector<std::string> names{"name"};
+  if (options.table == Table::kTenants) {
+    if (sort == "growth" || sort == "bytes_change_5m") return kGrowth;
+    names.emplace_back("growth");
+  }
+  for (std::size_t i = 0; i < columns(options.table).size(); ++i) {
+    std::string title = heading(options.table, i);
+    for (char& c : title) c = static_cast<char>(c == '-' ? '_' : c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+    if (sort == title || sort == columns(options.table)[i].name) return i;
+    names.emplace_back(columns(options.table)[i].name);
+  }
+  std::string allowed = names[0];
+  for (std::size_t i = 1; i < names.size(); ++i) allowed.append(", ").append(names[i]);
+  names.insert(names.end(), {"memory", "conns", "cpu"});
+  std::string meant = did_you_mean(sort, names);
+  throw Failure(Exit::kUsage, "--sort: unknown column" + (meant.empty() ? ", allowed are " + allowed : meant));
 }
 
 // The largest first; what is not known last, equals by name.
-void sort(std::vector<Row>& rows, const ListOptions& options) {
-  if (options.sort == "name") {
+void sort(std::vector<Row>& rows, const ListOptions& options, const Growth* growth) {
+  std::size_t column = sort_column(options);
+  if (column == kName) {
     if (options.reverse) std::ranges::reverse(rows);
     return;
   }
-  std::size_t column = sort_column(options);
-  std::ranges::stable_sort(rows, [&](const Row& a, const Row& b) {
-    std::uint64_t left = a.values[column], right = b.values[column];
-    if (left == kAbsent || right == kAbsent) return left != kAbsent && right == kAbsent;
+  auto in_order = [&](const auto& left, bool left_known, const auto& right, bool right_known) {
+    if (!left_known || !right_known) return left_known && !right_known;
     return options.reverse ? left < right : left > right;
+  };
+  std::ranges::stable_sort(rows, [&](const Row& a, const Row& b) {
+    if (column == kGrowth) {
+      const auto &left = growth->at(shown_name(a)), &right = growth->at(shown_name(b));
+      return in_order(left, left.has_value(), right, right.has_value());
+    }
+    std::uint64_t left = a.values[column], right = b.values[column];
+    return in_order(left, left != kAbsent, right, right != kAbsent);
   });
 }
 
-std::string cell(Table table, std::size_t column, const Row& row, bool raw_numbers) {
-  if (raw_numbers) {
-    std::string text = raw(unit_of(table, column), row.values[column]);
-    return text.empty() ? "-" : text;
+// A server that refuses is an error only where nothing was asked for but this.
+std::optional<Growth> read_growth(Fleet& fleet, const Snapshot& snapshot, const std::vector<Row>& rows, bool needed) {
+  Recent recent;
+  try {
+    recent = read_recent(fleet, snapshot, {"bytes_change", "bytes"}, "bytes_change", 300);
+  } catch (const Failure&) {
+    if (needed) throw;
+    return std::nullopt;
   }
-  bool is_error = std::string_view(columns(table)[column].name) == "bytes_error";
-  if (is_error && row.kind == Kind::kOverhead) return "-";  // is no estimate
-  if (is_error) return human_error(row.values[column - 1], row.values[column]);
-  return human(unit_of(table, column), row.values[column]);
+  Growth growth;
+  for (const Row& row : rows) {
+    std::optional<double> change = recent.data(shown_name(row));
+    growth[shown_name(row)] = change ? std::optional(std::llround(*change)) : std::nullopt;
+  }
+  return growth;
 }
 
-std::string heading(Table table, std::size_t column) {
-  std::string name = columns(table)[column].name;
-  if (name == "bytes_error") return "±";
-  if (name == "cpu_usec") return "CPU";
-  if (name == "bytes") return "MEMORY";
-  if (name == "connections") return "CONNS";
-  if (name == "keys_without_ttl") return "NO-TTL";
-  if (name == "avg_ttl_msec") return "AVG-TTL";
-  if (name == "hits_sampled" || name == "misses_sampled") name.resize(name.find('_'));
-  for (char& c : name) c = static_cast<char>(c == '_' ? '-' : c & ~0x20);
-  return name;
+// Of all these, but for overhead. Who has no memory now is not named by the servers, and passed over.
+std::optional<long long> total_growth(const Growth& growth, std::span<const Row> rows) {
+  long long total = 0;
+  for (const Row& row : rows) {
+    const std::optional<long long>& change = growth.at(shown_name(row));
+    if (!change && row.kind != Kind::kOverhead && row.values[tenant_column::kBytes] != 0) return std::nullopt;
+    total += change.value_or(0);
+  }
+  return total;
 }
 
-std::string as_table(const ListOptions& options, const std::vector<Row>& rows, std::size_t hidden, const Row* rest,
-                     const Row& all) {
+std::string growth_cell(const std::optional<long long>& change, bool raw_numbers) {
+  return change ? human_change(Unit::kBytes, *change, raw_numbers) : "-";
+}
+
+std::string as_table(const ListOptions& options, std::span<const Row> all, std::size_t shown, const Growth* growth) {
   TextTable table;
-  std::vector<std::size_t> numbers = shown_columns(options.table, options.format == "wide");
+  std::vector<std::size_t> numbers = shown_columns(options.table, options.format == "wide", growth != nullptr);
   bool owners = options.format == "wide" && options.table != Table::kTenants;
   const char* names[] = {"TENANT", "USER", "PREFIX"};
   table.header = {names[static_cast<std::size_t>(options.table)]};
   if (owners) table.header.push_back(options.table == Table::kUsers ? "TENANT" : "OWNER"), table.left = 2;
-  for (std::size_t column : numbers) table.header.push_back(heading(options.table, column));
-  auto add = [&](const std::string& name, const Row& row) {
+  for (std::size_t column : numbers) {
+    table.header.push_back(heading(options.table, column));
+    if (growth && column == tenant_column::kBytesError) table.header.emplace_back("GROWTH");
+  }
+  auto add = [&](const std::string& name, const Row& row, const std::string& grew) {
     std::vector<std::string> line{name};
     if (owners) line.push_back(shown_owner(row));
-    for (std::size_t column : numbers) line.push_back(cell(options.table, column, row, options.raw));
+    for (std::size_t column : numbers) {
+      line.push_back(cell(options.table, column, row, options.raw));
+      if (growth && column == tenant_column::kBytesError) line.push_back(grew);
+    }
     table.rows.push_back(std::move(line));
   };
-  for (const Row& row : rows) add(shown_title(row), row);
-  if (rest) add("... " + std::to_string(hidden) + " more", *rest);
-  add("total", all);
+  for (const Row& row : all.first(shown))
+    add(shown_title(row), row, growth ? growth_cell(growth->at(shown_name(row)), options.raw) : "");
+  auto add_sum = [&](const std::string& name, std::span<const Row> rows) {
+    add(name, total(options.table, {rows.begin(), rows.end()}),
+        growth ? growth_cell(total_growth(*growth, rows), options.raw) : "");
+  };
+  std::span<const Row> rest = all.subspan(shown);
+  if (!rest.empty()) add_sum("... " + std::to_string(rest.size()) + " more", rest);
+  add_sum("total", all);
   return table.text(output_width());
 }
 
-std::string as_csv(Table table, const std::vector<Row>& rows) {
+std::string as_csv(Table table, std::span<const Row> rows, const Growth* growth) {
   std::string text = "name,kind";
   if (table != Table::kTenants) text += table == Table::kUsers ? ",tenant" : ",owner";
   for (const Column& column : columns(table)) text.append(",").append(column.name);
+  if (growth) text += ",bytes_change_5m";
   text += "\n";
   for (const Row& row : rows) {
     text.append(shown_name(row)).append(",").append(kind_name(row.kind));
     if (table != Table::kTenants) text.append(",").append(shown_owner(row));
     for (std::size_t i = 0; i < columns(table).size(); ++i)
       text.append(",").append(raw(unit_of(table, i), row.values[i]));
+    if (growth) {
+      const std::optional<long long>& change = growth->at(shown_name(row));
+      text += "," + (change ? std::to_string(*change) : "");
+    }
     text += "\n";
   }
   return text;
 }
 
-std::string as_json(const ListOptions& options, const Snapshot& snapshot, const std::vector<Row>& rows,
-                    const Row& all) {
+std::string as_json(const ListOptions& options, const Snapshot& snapshot, std::span<const Row> all, std::size_t shown,
+                    const Growth* growth) {
   Json json;
   json["complete"] = snapshot.incomplete().empty();
   if (std::string mode = snapshot.keys_mode(); !mode.empty()) json["keys_mode"] = mode;
   json["nodes"] = nodes_to_json(snapshot);
   Json& list = json["rows"] = Json::array();
-  for (const Row& row : rows) list.push_back(to_json(options.table, row));
-  json["total"] = to_json(options.table, all);
+  auto add_growth = [&](Json& to, const std::optional<long long>& change) {
+    if (change) to["bytes_change_5m"] = *change;
+  };
+  for (const Row& row : all.first(shown)) {
+    list.push_back(to_json(options.table, row));
+    if (growth) add_growth(list.back(), growth->at(shown_name(row)));
+  }
+  json["total"] = to_json(options.table, total(options.table, {all.begin(), all.end()}));
+  if (growth) add_growth(json["total"], total_growth(*growth, all));
   json["total"].erase("name");
   json["total"].erase("kind");
   return json.dump(1) + "\n";
 }
 
 int list(const ConnectionOptions& connection, const ListOptions& options) {
-  if (options.sort != "name") sort_column(options);  // before anybody is asked
+  bool by_growth = sort_column(options) == kGrowth;  // before anybody is asked
   Fleet fleet(chosen_targets(connection), connection.timeout());
   Table table = options.table;
   Snapshot snapshot = fleet.read(
       {.tenants = table == Table::kTenants, .users = table == Table::kUsers, .prefixes = table == Table::kPrefixes});
   int code = report_incomplete(snapshot);
   std::vector<Row> rows = sum(snapshot, table).rows;
-  if (!options.filter.empty()) std::erase_if(rows, [&](const Row& row) { return !matches(options.filter, row.name); });
-  sort(rows, options);
-  Row all = total(table, rows), rest;
-  std::size_t hidden = options.most && rows.size() > options.most ? rows.size() - options.most : 0;
-  if (hidden) {
-    rest = total(table, {rows.end() - static_cast<std::ptrdiff_t>(hidden), rows.end()});
-    rows.resize(options.most);
-  }
+  std::erase_if(rows, [&](const Row& row) { return !passes_filter(row, options.filter); });
+  std::optional<Growth> growth;
+  if (table == Table::kTenants && (by_growth || options.format != "table"))
+    growth = read_growth(fleet, snapshot, rows, by_growth);
+  const Growth* grew = growth ? &*growth : nullptr;
+  sort(rows, options, grew);
+  std::size_t shown = options.most ? std::min(options.most, rows.size()) : rows.size();
   if (options.format == "json")
-    write_out(as_json(options, snapshot, rows, all));
+    write_out(as_json(options, snapshot, rows, shown, grew));
   else if (options.format == "csv")
-    write_out(as_csv(table, rows));
+    write_out(as_csv(table, std::span(rows).first(shown), grew));
   else
-    write_out(as_table(options, rows, hidden, hidden ? &rest : nullptr, all));
+    write_out(as_table(options, rows, shown, grew));
   return code;
 }
 
@@ -186,7 +248,8 @@ void add_table(CLI::App& app, Table& table) {
     for (auto [name, value] :
          {std::pair("tenants", Table::kTenants), {"users", Table::kUsers}, {"prefixes", Table::kPrefixes}})
       if (text == name) return table = value, true;
-    throw Failure(Exit::kUsage, "there are only tenants, users and prefixes to be shown");
+    const std::vector<std::string> names{"tenants", "users", "prefixes"};
+    throw CLI::ValidationError("there are only tenants, users and prefixes to be shown" + did_you_mean(text, names));
   };
   app.add_option_function<std::string>("what", read, "tenants, users or prefixes")->type_name("");
 }
@@ -196,13 +259,16 @@ Subcommand add_list(CLI::App& program, const ConnectionOptions& connection) {
   CLI::App* app = program.add_subcommand("list", "List tenants, users or prefixes, and what each of them uses");
   app->footer(
       "  valkey-tenants list                             who fills the memory\n"
+      "  valkey-tenants list --sort growth -n 5          whose memory grew most in the last five minutes\n"
       "  valkey-tenants list --sort connections -n 10    who has most connections\n"
-      "  valkey-tenants list prefixes --filter 'app1*'   some prefixes\n"
+      "  valkey-tenants list prefixes --filter cart      some prefixes\n"
       "  valkey-tenants -c -h 10.0.0.1 list -o json      a whole cluster, for a program");
   add_table(*app, options->table);
-  app->add_option("--sort", options->sort, "Column, the largest first; or name")->type_name("COLUMN");
+  app->add_option("--sort", options->sort, "Column or its heading, the largest first; growth; or name")
+      ->type_name("COLUMN");
   app->add_flag("-r,--reverse", options->reverse, "The smallest first");
-  app->add_option("--filter", options->filter, "Only names that match, as in KEYS")->type_name("GLOB");
+  app->add_option("--filter", options->filter, "Only names that contain this, or match it if it has * ? [")
+      ->type_name("TEXT");
   app->add_option("-n,--rows", options->most, "So many rows; the others as one")
       ->type_name("N")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 31).description(""));

@@ -37,6 +37,12 @@ std::size_t output_width() {
   return size.ws_col;
 }
 
+std::size_t output_lines() {
+  winsize size{};
+  if (!::isatty(STDOUT_FILENO) || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 0;
+  return size.ws_row;
+}
+
 bool colours_welcome() {
   const char *no = std::getenv("NO_COLOR"), *term = std::getenv("TERM");
   return ::isatty(STDOUT_FILENO) && !(no && *no) && term && std::strcmp(term, "dumb") != 0;

@@ -19,6 +19,9 @@ void say(const std::string& message);
 // How many columns stdout has: of a terminal, else without limit (0).
 std::size_t output_width();
 
+// How many lines it has, likewise.
+std::size_t output_lines();
+
 // Colours and cursor movements are welcome: a terminal, no NO_COLOR, no TERM=dumb.
 bool colours_welcome();
 

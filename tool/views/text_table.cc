@@ -20,7 +20,7 @@ std::string cut(const std::string& text, std::size_t width) {
   return width ? text.substr(0, width - 1) + "+" : "";
 }
 
-std::string TextTable::text(std::size_t width) const {
+std::pair<std::vector<std::size_t>, std::size_t> TextTable::fit(std::size_t width) const {
   std::vector<std::size_t> widths;
   for (const std::string& name : header) widths.push_back(width_of(name));
   for (const auto& row : rows)
@@ -37,6 +37,11 @@ std::string TextTable::text(std::size_t width) const {
     while (shown > 1 && sum() > width) --shown;
     widths[0] = std::min(whole, least + (width > sum() ? width - sum() : 0));
   }
+  return {widths, shown};
+}
+
+std::string TextTable::text(std::size_t width) const {
+  auto [widths, shown] = fit(width);
   std::string text;
   auto add = [&](const std::vector<std::string>& row) {
     std::string line;
@@ -51,6 +56,52 @@ std::string TextTable::text(std::size_t width) const {
   };
   if (!header.empty()) add(header);
   for (const auto& row : rows) add(row);
+  return text;
+}
+
+std::string TextTable::wrapped(std::size_t width) const {
+  std::size_t shown = fit(width).second;
+  if (shown == header.size() || shown < 2) return text(width);
+  auto part = [&](std::size_t from, std::size_t to) {
+    TextTable some;
+    some.left = left;
+    auto pick = [&](const std::vector<std::string>& row) {
+      std::vector<std::string> cells{row[0]};
+      cells.insert(cells.end(), row.begin() + static_cast<std::ptrdiff_t>(from),
+                   row.begin() + static_cast<std::ptrdiff_t>(to));
+      return cells;
+    };
+    some.header = pick(header);
+    for (const auto& row : rows) some.rows.push_back(pick(row));
+    if (from > 1) some.left = 1;
+    return some;
+  };
+  return part(1, shown).text(width) + part(shown, header.size()).wrapped(width);
+}
+
+std::size_t width_of_text(const std::string& text) {
+  std::size_t most = 0;
+  for (std::size_t at = 0, end; at < text.size(); at = end + 1) {
+    end = std::min(text.find('\n', at), text.size());
+    most = std::max(most, width_of(text.substr(at, end - at)));
+  }
+  return most;
+}
+
+std::string beside(const std::string& left, const std::string& right, std::size_t apart) {
+  std::string text;
+  std::size_t width = width_of_text(left) + apart, l = 0, r = 0;
+  auto next = [](const std::string& from, std::size_t& at) {
+    std::size_t end = std::min(from.find('\n', at), from.size());
+    std::string line = at < from.size() ? from.substr(at, end - at) : "";
+    at = std::min(end + 1, from.size());
+    return line;
+  };
+  while (l < left.size() || r < right.size()) {
+    std::string line = next(left, l), more = next(right, r);
+    if (!more.empty()) line += std::string(width - width_of(line), ' ') + more;
+    text += line + "\n";
+  }
   return text;
 }
 
