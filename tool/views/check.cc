@@ -126,9 +126,9 @@ class Check {
               (glob ? "" : did_you_mean(threshold.written, names)));
   }
 
-  const Recent& recent(const std::string& column, int window) {
+  const RecentNumber& recent(const std::string& column, int window) {
     auto [found, is_new] = recent_.try_emplace({column, window});
-    if (is_new) found->second = read_recent(fleet_, snapshot_, {column}, column, window);
+    if (is_new) found->second = read_recent_number(fleet_, snapshot_, {column}, column, window);
     return found->second;
   }
 
@@ -140,11 +140,11 @@ class Check {
                                                             {Measure::kDenied, "denied"},
                                                             {Measure::kGrowth, "bytes_change"}};
     const auto* column = std::ranges::find(kColumns, threshold.measure, &std::pair<Measure, const char*>::first);
-    const Recent& all = recent(column->second, threshold.window);
+    const RecentNumber& all = recent(column->second, threshold.window);
     if (!all.complete) return std::nullopt;
     bool total = threshold.who == Threshold::Who::kTotal, cpu = threshold.measure == Measure::kCpu;
     Value value;
-    for (const Recent::OfNode& node : all.nodes) {
+    for (const RecentNumber::OfNode& node : all.nodes) {
       if (threshold.measure == Measure::kGrowth && !node.data_source) continue;
       bool rate = cpu || threshold.of == Threshold::Of::kPerSecond;
       if (rate && node.seconds <= 0) return std::nullopt;
@@ -315,7 +315,7 @@ class Check {
   Snapshot snapshot_;
   Sum tenants_, prefixes_;
   std::map<std::string, std::vector<Row>> of_owner_;  // prefixes, by the owner's shown name
-  std::map<std::pair<std::string, int>, Recent> recent_;
+  std::map<std::pair<std::string, int>, RecentNumber> recent_;
   std::map<std::string, Problem> problems_;  // by what is wrong
   std::vector<Datum> data_;
 };

@@ -114,9 +114,9 @@ void sort(std::vector<Row>& rows, const ListOptions& options, const Growth* grow
 
 // A server that refuses is an error only where nothing was asked for but this.
 std::optional<Growth> read_growth(Fleet& fleet, const Snapshot& snapshot, const std::vector<Row>& rows, bool needed) {
-  Recent recent;
+  RecentNumber recent;
   try {
-    recent = read_recent(fleet, snapshot, {"bytes_change", "bytes"}, "bytes_change", 300);
+    recent = read_recent_number(fleet, snapshot, {"bytes_change", "bytes"}, "bytes_change", 300);
   } catch (const Failure&) {
     if (needed) throw;
     return std::nullopt;

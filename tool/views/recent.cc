@@ -18,7 +18,7 @@ double read_double(std::string_view text) {
 }
 
 // One reply; false where it has an unknown form.
-bool take_in(const Reply& reply, const std::string& field, Recent::OfNode& node) {
+bool take_in(const Reply& reply, const std::string& field, RecentNumber::OfNode& node) {
   const Reply *seconds = reply.find("seconds"), *rows = reply.find("tenants");
   if (!seconds || !rows) return false;
   node.seconds = read_double(seconds->text);
@@ -35,7 +35,7 @@ bool take_in(const Reply& reply, const std::string& field, Recent::OfNode& node)
 
 }  // namespace
 
-std::optional<double> Recent::data(const std::string& shown) const {
+std::optional<double> RecentNumber::data(const std::string& shown) const {
   double sum = 0;
   for (const OfNode& node : nodes) {
     if (!node.data_source) continue;
@@ -46,14 +46,14 @@ std::optional<double> Recent::data(const std::string& shown) const {
   return complete && !nodes.empty() ? std::optional(sum) : std::nullopt;
 }
 
-Recent read_recent(Fleet& fleet, const Snapshot& snapshot, const std::vector<std::string>& by, const std::string& field,
+RecentNumber read_recent_number(Fleet& fleet, const Snapshot& snapshot, const std::vector<std::string>& by, const std::string& field,
                    int seconds) {
   std::vector<Command> commands;
   for (const std::string& column : by)
     commands.push_back({"TENANTS.TOP", column, "WINDOW", std::to_string(seconds), "COUNT", std::to_string(kMostNamed)});
-  Recent recent;
+  RecentNumber recent;
   for (const Answer& answer : fleet.ask(commands)) {
-    Recent::OfNode node;
+    RecentNumber::OfNode node;
     auto same = std::ranges::find(snapshot.nodes, answer.node, &Node::address);
     node.data_source = same != snapshot.nodes.end() && same->data_source;
     bool taken = answer.ok();

@@ -11,7 +11,7 @@
 
 namespace tenants::tool {
 
-struct Recent {
+struct RecentNumber {
   struct OfNode {
     bool data_source = false;
     double seconds = 0;                              // how far back it reaches
@@ -28,7 +28,7 @@ struct Recent {
 // `seconds` is 10, 60 or 300. The values are of the column `field`, of the tenants with most of each column `by`.
 // Throws Failure where a server refuses. Its main thread is busy with it for some 3 ms where it has 1,000 tenants to
 // name.
-Recent read_recent(Fleet& fleet, const Snapshot& snapshot, const std::vector<std::string>& by, const std::string& field,
+RecentNumber read_recent_number(Fleet& fleet, const Snapshot& snapshot, const std::vector<std::string>& by, const std::string& field,
                    int seconds);
 
 }  // namespace tenants::tool

@@ -87,7 +87,7 @@ void add_changes(Fleet& fleet, TenantDetails& details) {
   for (Trend& trend : details.trends) {
     if (trend.keys_change && trend.bytes_change) continue;
     for (auto [by, change] : {std::pair("keys", &trend.keys_change), {"bytes", &trend.bytes_change}}) {
-      Recent recent = read_recent(fleet, details.nodes, {by}, std::string(by) + "_change", trend.window);
+      RecentNumber recent = read_recent_number(fleet, details.nodes, {by}, std::string(by) + "_change", trend.window);
       if (auto value = recent.data(shown_name(details.tenant))) *change = std::llround(*value);
     }
   }

@@ -13,7 +13,7 @@ namespace tenants::tool {
 
 namespace {
 
-constexpr std::size_t kBarWidth = 6, kLeastName = 12, kWide = 100;  // from so many columns on there is room for gaps
+constexpr std::size_t kBarWidth = 6, kShortestName = 12, kWide = 100;  // from so many columns on there is room for gaps
 constexpr std::size_t kNone = TopColumn::kNone;
 
 constexpr TopColumn kTenantTop[] = {
@@ -360,7 +360,7 @@ TopLayout top_layout(const TopOptions& options, std::size_t width, std::size_t l
   if (with_bar && all[options.sort].show != TopColumn::kHits && all[options.sort].show != TopColumn::kError)
     layout.bar = kBarWidth;
   std::size_t longest_name = std::max(longest, characters(top_title(options.table)));
-  std::size_t least = std::min(longest_name, kLeastName);
+  std::size_t least = std::min(longest_name, kShortestName);
   auto needs = [&](std::size_t i) { return layout.gap + width_of(all[i], i == options.sort); };
   std::size_t used = least + needs(options.sort);
   if (width && used + layout.bar > width) layout.bar = 0;
