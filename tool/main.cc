@@ -104,6 +104,8 @@ int run(int argc, char** argv) {
   subcommands.push_back(add_exporter(program, connection));
 #endif
   subcommands.push_back(add_completion(program));
+  subcommands.push_back(add_names(program, connection));
+  subcommands.push_back(add_manual(program));
 
   try {
     program.parse(argc, argv);

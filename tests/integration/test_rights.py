@@ -106,7 +106,7 @@ def test_the_documents_give_these_rights_and_no_other(ops):
     assert allowed - EVERYBODYS == RIGHTS | HARMLESS
 
 
-@pytest.mark.parametrize("path", ["docs/tool.md", "docs/operating.md", "docs/monitoring.md", "deploy/valkey.conf", "docs/valkey-tenants.1"])
+@pytest.mark.parametrize("path", ["docs/tool.md", "docs/operating.md", "docs/monitoring.md", "deploy/valkey.conf", "docs/valkey-tenants.1.in"])
 def test_the_documents_agree_on_the_rights(path):
     text = (REPOSITORY / path).read_text().replace("\\", "")
     assert OPERATOR.removeprefix("-@all ") in text

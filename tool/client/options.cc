@@ -40,7 +40,8 @@ void add_connection_options(CLI::App& app, ConnectionOptions& options) {
       ->check(CLI::Range(0.01, 3600.0).description(""))
       ->group(group);
   group = "Login";
-  app.add_option("--user", options.user, "ACL user; the password comes from VALKEYCLI_AUTH or REDISCLI_AUTH, or")
+  app.add_option("--user", options.user,
+                 "ACL user; its password is VALKEYCLI_AUTH or REDISCLI_AUTH, or by one of the next two")
       ->type_name("USER")
       ->group(group);
   app.add_option("--password-file", options.password_file, "Its first line is the password")

@@ -16,5 +16,8 @@ Subcommand add_check(CLI::App& program, const ConnectionOptions& connection);
 // What `check` says and returns where it could not look: plug-ins have words and codes of their own.
 int fail_check(const Failure& failure);
 Subcommand add_completion(CLI::App& program);
+// For shells and the build; in no help.
+Subcommand add_names(CLI::App& program, const ConnectionOptions& connection);
+Subcommand add_manual(CLI::App& program);
 
 }  // namespace tenants::tool
