@@ -152,7 +152,8 @@ class Check {
       Value part{0, node.least};
       if (total) {
         for (const auto& [_, one] : node.values) part.low += one;
-        part.high = node.least > 0 ? kInfinity : part.low;
+        part.high = part.low;
+        if (node.least > 0) part.high = kInfinity;
       } else if (auto found = node.values.find(name); found != node.values.end()) {
         part = {found->second, found->second};
       }
@@ -215,7 +216,8 @@ class Check {
     for (const auto& [name, row] : rows) {
       if (nothing_to_judge(threshold, *row)) continue;
       std::optional<Value> value = measured(threshold, *row);
-      std::string title = (name.empty() ? "" : name + " ") + what;
+      std::string title = what;
+      if (!name.empty()) title.insert(0, name + " ");
       if (value && (!worst || (threshold.too_small() ? value->low < worst->low : value->high > worst->high)))
         worst = value;
       if (rows.size() <= kMostData || !many) add_datum(threshold, title, value);

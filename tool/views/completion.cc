@@ -81,7 +81,7 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 // In single quotes of a shell.
-std::string quoted(const std::string& text) {
+std::string single_quoted(const std::string& text) {
   std::string inside;
   for (char c : text) inside += c == '\'' ? "'\\''" : std::string(1, c);
   return "'" + inside + "'";
@@ -192,17 +192,19 @@ std::string zsh(const CLI::App& program) {
       for (char& c : help)
         if (c == '[' || c == ']' || c == ':') c = ' ';
       if (word.takes_value) value = word.values.empty() ? ":value:_files" : ":value:(" + joined(word.values) + ")";
-      text += " \\\n        " + quoted("*" + word.text + "[" + help + "]" + value);
+      std::string spec("*");
+      spec.append(word.text).append("[").append(help).append("]").append(value);
+      text += " \\\n        " + single_quoted(spec);
     }
     return text;
   };
   std::string cases, subcommands;
   for (const CLI::App* app : shown_subcommands(program)) {
     std::vector<std::string> fixed = fixed_words(app->get_name());
-    subcommands += " " + quoted(app->get_name() + ":" + app->get_description());
+    subcommands += " " + single_quoted(app->get_name() + ":" + app->get_description());
     cases += "    " + app->get_name() + ") _arguments $common" + specs(app);
     if (app->get_name() == "show") cases += " '1:tenant:_valkey_tenants_names'";
-    cases += (fixed.empty() ? "" : " " + quoted("1:what:(" + joined(fixed) + ")")) + " ;;\n";
+    cases += (fixed.empty() ? "" : " " + single_quoted("1:what:(" + joined(fixed) + ")")) + " ;;\n";
   }
   return filled(kZsh, {{"common", specs(&program)}, {"subcommands", subcommands}, {"cases", cases}});
 }
@@ -214,19 +216,19 @@ std::string fish(const CLI::App& program) {
       bool is_long = word.text.starts_with("--");
       text += "complete -c valkey-tenants" + when + (is_long ? " -l " : " -s ") + word.text.substr(is_long ? 2 : 1);
       if (!word.values.empty())
-        text += " -x -a " + quoted(joined(word.values));
+        text += " -x -a " + single_quoted(joined(word.values));
       else if (word.takes_value)
         text += " -r -F";
-      text += " -d " + quoted(word.help) + "\n";
+      text += " -d " + single_quoted(word.help) + "\n";
     }
   };
   add(&program, "");
   for (const CLI::App* app : shown_subcommands(program)) {
-    std::string when = " -n " + quoted("__fish_seen_subcommand_from " + app->get_name());
+    std::string when = " -n " + single_quoted("__fish_seen_subcommand_from " + app->get_name());
     text += "complete -c valkey-tenants -n __fish_use_subcommand -a " + app->get_name() + " -d " +
-            quoted(app->get_description()) + "\n";
+            single_quoted(app->get_description()) + "\n";
     if (std::vector<std::string> fixed = fixed_words(app->get_name()); !fixed.empty())
-      text += "complete -c valkey-tenants" + when + " -a " + quoted(joined(fixed)) + "\n";
+      text += "complete -c valkey-tenants" + when + " -a " + single_quoted(joined(fixed)) + "\n";
     add(app, when);
   }
   return text;

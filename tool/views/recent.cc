@@ -49,6 +49,7 @@ std::optional<double> RecentNumber::data(const std::string& shown) const {
 RecentNumber read_recent_number(Fleet& fleet, const Snapshot& snapshot, const std::vector<std::string>& by, const std::string& field,
                    int seconds) {
   std::vector<Command> commands;
+  commands.reserve(by.size());
   for (const std::string& column : by)
     commands.push_back({"TENANTS.TOP", column, "WINDOW", std::to_string(seconds), "COUNT", std::to_string(kMostNamed)});
   RecentNumber recent;

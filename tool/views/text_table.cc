@@ -41,7 +41,9 @@ std::pair<std::vector<std::size_t>, std::size_t> TextTable::fit(std::size_t widt
 }
 
 std::string TextTable::text(std::size_t width) const {
-  auto [widths, shown] = fit(width);
+  const auto fitted = fit(width);
+  const std::vector<std::size_t>& widths = fitted.first;
+  const std::size_t shown = fitted.second;
   std::string text;
   auto add = [&](const std::vector<std::string>& row) {
     std::string line;
