@@ -5,7 +5,7 @@ PYTEST := $(PYTHON) -B -m pytest tests/integration
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 
 build:
-	scripts/install build test
+	scripts/install build test page
 	cmake --preset release >/dev/null && cmake --build --preset release
 
 demo: build
@@ -17,7 +17,7 @@ demo: build
 # take. Those that compare CPU clocks follow alone.
 WORKERS ?= 6
 test:
-	scripts/install build test servers browser deploy
+	scripts/install build test servers browser deploy page
 	$(MAKE) --no-print-directory -j2 build servers
 	$(MAKE) --no-print-directory binding
 	build/release/unit_tests --gtest_brief=1

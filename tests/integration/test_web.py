@@ -4,9 +4,12 @@ import collections
 import csv
 import io
 import json
+import os
+import pathlib
 import re
 import signal
 import statistics
+import threading
 import urllib.parse
 
 import pytest
@@ -18,6 +21,7 @@ from browser import chromium, prefer, resize
 from exporter import Exporter
 from info import read_info
 from server import free_port
+from shared_cluster import SharedCluster
 from tenants import acl_taken_in, full_pass, quick_passes
 from waiting import exit_code, patience, wait_until
 
@@ -411,7 +415,7 @@ def test_light_and_dark_have_contrast(site, driver):
     assert len(backs) == 2
 
 
-def test_the_first_look_has_rates_of_the_last_seconds_and_trends(launch, export):
+def test_the_first_look_has_rates_of_the_last_seconds_and_trends(launch, export, driver):
     server = launch()
     server.admin.call("ACL", "SETUSER", "app", "on", "nopass", "~app:*", "+@all")
     acl_taken_in(server.admin)
@@ -424,6 +428,10 @@ def test_the_first_look_has_rates_of_the_last_seconds_and_trends(launch, export)
     wait_until(lambda: len(trend()["unix_seconds"]) >= 4 and sum(rate or 0 for rate in trend()["commands_per_second"]) > 10, "a trend")
     seconds = [float(said) for said in re.findall(r"Rates are of the last ([\d.]+) seconds", exporter.text("/tenants"))]
     assert seconds and seconds[0] < 30 * patience()
+    driver.get(exporter.address + "/tenants/app")
+    drawn = ".plot canvas" if "uPlot (v" in exporter.text("/page.js") else ".plot path"
+    assert driver.find_elements(By.CSS_SELECTOR, drawn)
+    assert not errors(driver), "nothing that the Content-Security-Policy had to stop"
     assert "Trend" not in lazy.text("/tenants") and "trend" not in json.loads(lazy.text("/tenants/app?format=json"))
 
 
@@ -484,3 +492,29 @@ def test_json_and_csv_name_the_kinds_as_the_module_does(site, table, command):
         assert collections.Counter(row["kind"].encode() for row in rows) == kinds
         for row in rows:
             assert row["name"] == f"({row['kind']})" or not row["name"].startswith("("), row
+
+
+def test_pictures_for_the_documentation(launch, version, module, tmp_path):
+    """Taken where SCREENSHOTS says, else nowhere: SCREENSHOTS=docs pytest tests/integration/test_web.py -k pictures --servers 9"""
+    if "SCREENSHOTS" not in os.environ:
+        pytest.skip("SCREENSHOTS says where to put them")
+    cluster = SharedCluster(launch)
+    for node in cluster.nodes:
+        node.admin.call("CONFIG", "SET", "maxmemory", "200mb")
+    cluster.fill_with_life()
+    exporter = Exporter(module, tmp_path, [cluster.nodes[0].port], connection=["-c"], options=["--web.history-interval", "1", "--web.keys"])
+    life = threading.Thread(target=cluster.live, args=(165,))
+    life.start()
+    life.join(135)
+    with chromium() as driver:
+        for name, path, size, dark in [("desktop", "/", (1440, 900), False), ("phone", "/", (390, 844), False), ("dark", "/tenants?sort=commands", (1180, 740), True), ("tenant", "/tenants/search", (1440, 900), False)]:
+            resize(driver, *size)
+            prefer(driver, dark)
+            driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
+            driver.get(exporter.address + path)
+            life.join(2)
+            picture = driver.get_screenshot_as_png()
+            assert not errors(driver) and len(picture) < 150_000
+            (pathlib.Path(os.environ["SCREENSHOTS"]) / f"web-{name}.png").write_bytes(picture)
+    life.join()
+    assert exporter.stop() == 0

@@ -63,12 +63,12 @@ std::string top(const View& view, const History* history, const char* id, const 
   lines.resize(shown);
   std::string text = std::string("<table class=\"top\"><caption><a href=\"tenants?sort=") + id + "\">" + title +
                      "</a></caption><tbody>\n";
-  double whole = value(view, view.whole, of).value_or(0);
+  double most = lines.empty() ? 0 : lines.front().first;  // what bars are parts of: of all, they would hardly be seen
   for (const auto& [known, line] : lines) {
     text += "<tr><th scope=\"row\" title=\"" + html(shown_title(*line->row)) + "\">" +
             tenant_link(Place::kFront, line->row->name) + "</th><td>" +
             (history ? spark(history->of(line->row->name, *metric_of(of))) : "") + "</td><td class=\"" +
-            bar_class(known, whole) + "\">" + format(known, of.unit) + "</td></tr>\n";
+            bar_class(known, most) + "\">" + format(known, of.unit) + "</td></tr>\n";
   }
   if (lines.empty())
     text += std::string("<tr><td class=\"zero\">") +

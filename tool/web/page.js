@@ -62,7 +62,8 @@ function patch(old, fresh) {
 
 function drawAll() {
   if (typeof uPlot === "undefined") return;
-  for (const plot of main.querySelectorAll(".plot[data-values]")) if (!plot.plot) draw(plot, plot.dataset);
+  for (const plot of main.querySelectorAll(".plot[data-values]"))
+    if (!plot.plot && plot.clientHeight > 80) draw(plot, plot.dataset); // on a phone there is no room for axes
 }
 
 const units = {
@@ -97,11 +98,11 @@ function draw(plot, data) {
     {
       ...size(),
       legend: { show: false },
-      padding: [6, 4, 0, 0],
+      padding: [6, 16, 0, 0],
       cursor: { y: false, points: { size: 6 } },
       scales: { y: { range: lowest } },
       axes: [
-        { ...axis, size: 22, space: 60, values: (_, ticks) => ticks.map((each) => new Date(each * 1000).toTimeString().slice(0, 5)) },
+        { ...axis, size: 22, space: 70, values: (_, ticks, _axis, _space, step) => ticks.map((each) => new Date(each * 1000).toTimeString().slice(0, step < 60 ? 8 : 5)) },
         { ...axis, size: 58, space: 28, values: (_, ticks) => ticks.map(shown) },
       ],
       series: [{}, { stroke: color("--accent"), width: 1.5, fill: color("--fill"), points: { show: false } }],

@@ -25,7 +25,7 @@ std::string node_card(const Node& node) {
   std::string text = std::string("<li class=\"node ") + role_name(node.role) + "\"><b>" + address + "</b>";
   text += std::string("<span>") + role_name(node.role) + " · " + html(text_of(node, "server")) + "</span><span>up " +
           duration(known(node.status_number("uptime_seconds")));
-  if (node.used_memory != kAbsent) text += " · " + bytes(known(node.used_memory));
+  if (node.used_memory != kAbsent) text += "</span><span>" + bytes(known(node.used_memory));
   if (node.max_memory != kAbsent) text += " of " + bytes(known(node.max_memory));
   std::string mode = text_of(node, "keys_mode");
   if (!mode.empty() && mode != "exact") text += " · keys " + html(mode);

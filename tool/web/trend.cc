@@ -76,7 +76,7 @@ std::string path(const History::Series& series, Range scale, std::size_t step, d
 
 // The opening tag.
 std::string svg(const History::Series& series, int height, const std::string& attributes) {
-  return "<svg viewBox=\"0 -1 " + std::to_string(width_of(series)) + " " + std::to_string(height + 2) +
+  return "<svg viewBox=\"0 -1 " + std::to_string(width_of(series) - 1) + " " + std::to_string(height + 2) +
          "\" preserveAspectRatio=\"none\" " + attributes + ">";
 }
 
