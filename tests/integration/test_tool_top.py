@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from conftest import REPOSITORY
 from tenants import acl_taken_in, quick_passes, settled_info
 from tool import TOOL, Terminal, environment, ok, tool
 from waiting import exit_code, wait_until
@@ -332,3 +333,17 @@ def test_batch_says_what_is_wrong(shared):
     assert tool("-p", shared.port, "top", "-b", "-n", "0").code == 2
     result = tool("-p", shared.port, "top", "prefixes", "-b", "-n", "1", "--sort", "cpu%")
     assert result.code == 2 and "allowed are MEMORY" in result.err
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/tool.md"])
+def test_the_recorded_screen_is_what_it_shows(top, document):
+    recorded = re.search(r"^```\n(valkey-tenants \d\d:\d\d:\d\d .*?)^```", (REPOSITORY / document).read_text(), re.MULTILINE | re.DOTALL)[1].splitlines()
+    screen = top()
+    screen.press(b"G")
+    heading = screen.wait_for(r"^TENANT .*ΔMEM\*.*$")[0]
+    status = screen.wait_for(r"^rows .*$")[0]
+    at = next(number for number, line in enumerate(recorded) if line.startswith("TENANT"))
+    assert recorded[at].split() == heading.split() and max(map(len, recorded)) <= 80
+    assert all(re.match(r"(critical|warning|notice): \S", line) for line in recorded[1:at])
+    assert recorded[-1].split("  ", 1)[1].split() == status.split("  ", 1)[1].split()
+    assert leaves(screen) == 0

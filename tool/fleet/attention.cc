@@ -247,17 +247,16 @@ Recent read_recent(Fleet& fleet, std::size_t rows) {
   Recent recent;
   for (const Answer& answer : fleet.ask(commands)) {
     if (!answer.ok()) continue;
-    Window now{.node = answer.node, .complete = true}, five_minutes = now;
+    recent.now.push_back({.node = answer.node, .complete = true});
+    recent.five_minutes.push_back({.node = answer.node, .complete = true});
     for (std::size_t i = 0; i < commands.size(); ++i) {
       const Reply& reply = answer.replies[i];
       check(reply);  // what is not allowed is not 0
-      Window& window = i < std::size(kNow) ? now : five_minutes;
+      Window& window = (i < std::size(kNow) ? recent.now : recent.five_minutes).back();
       take_in(reply, window);
       const Reply* listed = reply.find("tenants");
       window.complete &= listed && listed->elements.size() < rows;
     }
-    recent.now.push_back(std::move(now));
-    recent.five_minutes.push_back(std::move(five_minutes));
   }
   return recent;
 }

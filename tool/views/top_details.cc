@@ -27,7 +27,8 @@ std::string headline(const TopTenant& tenant) {
   auto text = [&](std::size_t column) { return human(unit_of(Table::kTenants, column), values[column]); };
   std::string line =
       escape(tenant.name) + "  " + text(kBytes) + " ±" + human_error(values[kBytes], values[kBytesError]);
-  line += "  " + text(kKeys) + " keys  " + text(kConnections) + " connections";
+  line += "  " + text(kKeys) + " keys  " + text(kConnections) +
+          (values[kConnections] == 1 ? " connection" : " connections");
   std::size_t down = tenant.details.nodes.nodes.size() - tenant.details.nodes.nodes_up();
   return down ? line + "  " + std::to_string(down) + " DOWN" : line;
 }

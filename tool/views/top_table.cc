@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
+#include <limits>
 
 #include "module/accounting/glob.h"
 #include "tool/snapshot/sum.h"
@@ -317,7 +318,7 @@ std::vector<std::uint32_t> top_order(const TopRows& rows, const TopOptions& opti
     if (!is_shown(row, options.filter, glob)) continue;
     double value = row.cells[options.sort].value();
     if (std::isnan(value))
-      value = -INFINITY;
+      value = -std::numeric_limits<double>::infinity();
     else if (options.reverse)
       value = -value;
     if (is_own(row.kind))
