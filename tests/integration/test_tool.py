@@ -119,7 +119,6 @@ def test_exit_codes_tell_what_is_wrong_and_messages_what_to_do(ready, launch):
     expect(2, "VALKEYCLI_AUTH", "-a", "hunter2", "list")
     expect(2, "--password-file", "-u", f"valkey://ops:hunter2@127.0.0.1:{port}", "list")
     expect(2, "hosts and", "-h", "a", "-h", "b", "-p", "1", "-p", "2", "-p", "3", "list")
-    expect(2, "top needs a terminal", "-p", port, "top")
     expect(2, "cannot read", "-p", port, "--password-file", "/nonexistent", "list")
     expect(3, "Connection refused", "-p", free_port(), "list")
     expect(3, "127.0.0.1:", "-p", port, "--tls", "list")
