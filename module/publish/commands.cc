@@ -176,7 +176,7 @@ int get(Context* context, String** argv, int argc) {
     });
   }
   values[tenant_columns::kUsers] = values[tenant_columns::kPrefixes] = kAbsent;  // follow below
-  api.ReplyWithMap(context, 6 + known(values) + known_by_database);
+  api.ReplyWithMap(context, 6 + known(values) + !memory + known_by_database);
   reply_field(context, "name", tenant.name);
   reply_field(context, "kind", tenant.kind);
   reply_values(context, kTenantColumns, values);
@@ -187,6 +187,7 @@ int get(Context* context, String** argv, int argc) {
   for (std::size_t i = 0; i < users.size() && i < kMostUsers; ++i) reply_user(context, module, users[i]);
   reply(context, "prefixes");
   reply_prefixes(context, module, prefixes, false);
+  if (!memory) reply_recent(context, module, *number);
   if (known_by_database) reply_databases(context, databases);
   return server_api::kOk;
 }

@@ -54,6 +54,9 @@ class CsvText {
   std::span<const Column> columns_;
 };
 
+// top.cc: the field `recent`, what the tenant of this row did in each window.
+void reply_recent(Context* context, const Module& module, std::uint32_t row);
+
 // pages.cc: each a whole command.
 int list_tenants(Context* context, String** argv, int argc);
 int list_users(Context* context, String** argv, int argc);

@@ -68,23 +68,24 @@ std::optional<By> find_by(std::string_view name) {
   return column ? std::optional(By{*column, false, kTenantColumns[*column].name}) : std::nullopt;
 }
 
-// 0: not worth a line.
+// 0: not worth a line. Changes below 0 come after those above.
+constexpr std::uint64_t kBelowZero = 1ULL << 63;
 std::uint64_t score(const Columns& now, const PackedColumns* then, By by, std::uint32_t row) {
   if (by.change) {
     std::size_t column = kChanging[by.column].column;
     std::int64_t changed = change(now[column][row], at(then, column, row)).value_or(0);
-    return changed > 0 ? static_cast<std::uint64_t>(changed) : 0;
+    return changed ? static_cast<std::uint64_t>(changed) ^ kBelowZero : 0;
   }
   std::uint64_t value = now[by.column][row];
   if (kTenantColumns[by.column].kind == Column::kCounter) value = growth(by.column, value, at(then, by.column, row));
   return value == kAbsent ? 0 : value;
 }
 
-void reply_use(Context* context, const Tenant& tenant, const Use& use) {
-  long changes = std::ranges::count_if(use.changes, [](const auto& change) { return change.has_value(); });
-  api.ReplyWithMap(context, 2 + known(use.values) + changes);
-  reply_field(context, "name", tenant.name);
-  reply_field(context, "kind", tenant.kind);
+long fields(const Use& use) {
+  return known(use.values) + std::ranges::count_if(use.changes, [](const auto& change) { return change.has_value(); });
+}
+
+void reply_fields(Context* context, const Use& use) {
   reply_values(context, kTenantColumns, use.values);
   for (std::size_t i = 0; i < use.changes.size(); ++i) {
     if (!use.changes[i]) continue;
@@ -94,6 +95,23 @@ void reply_use(Context* context, const Tenant& tenant, const Use& use) {
 }
 
 }  // namespace
+
+void reply_recent(Context* context, const Module& module, std::uint32_t row) {
+  const Tally& tally = module.tallies.last();
+  reply(context, "recent");
+  api.ReplyWithArray(context, static_cast<long>(History::kWindows.size()));
+  for (std::size_t window = 0; window < History::kWindows.size(); ++window) {
+    Moment before = module.tallies.history().before(window, tally.usec);
+    Use recent = use(tally.tenants, before.columns.get(), row);
+    for (std::size_t i = 0; i < recent.values.size(); ++i)
+      if (kTenantColumns[i].kind != Column::kCounter) recent.values[i] = kAbsent;
+    api.ReplyWithMap(context, 2 + fields(recent));
+    reply_field(context, "window", History::kWindows[window] / 1'000'000);
+    reply(context, "seconds");
+    api.ReplyWithDouble(context, static_cast<double>(tally.usec - before.usec) / 1e6);
+    reply_fields(context, recent);
+  }
+}
 
 int top(Context* context, String** argv, int argc) {
   Module& module = *module_state;
@@ -144,8 +162,14 @@ int top(Context* context, String** argv, int argc) {
   api.ReplyWithDouble(context, static_cast<double>(tally.usec - before.usec) / 1e6);
   reply(context, "tenants");
   api.ReplyWithArray(context, static_cast<long>(places.size()));
-  for (const Place& place : places)
-    reply_use(context, tenant_at(module, place.row), use(now, before.columns.get(), place.row));
+  for (const Place& place : places) {
+    Use recent = use(now, before.columns.get(), place.row);
+    Tenant tenant = tenant_at(module, place.row);
+    api.ReplyWithMap(context, 2 + fields(recent));
+    reply_field(context, "name", tenant.name);
+    reply_field(context, "kind", tenant.kind);
+    reply_fields(context, recent);
+  }
   return server_api::kOk;
 }
 

@@ -20,9 +20,12 @@ constexpr const char* kRight = "Basic b3BzOnNlY3JldA==";                        
 
 struct Exporter {
   Scraper scraper{{}, std::chrono::milliseconds(100), {.prefixes = true}};
-  Site site{scraper, {.users = {{"ops", kHash}}}};
+  Site site{scraper, {}};
   HttpServer server;
-  Exporter() { site.install(server); }
+  Exporter() {
+    site.set_users({{"ops", kHash}});
+    site.install(server);
+  }
 };
 
 struct Response {

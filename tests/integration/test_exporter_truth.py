@@ -32,14 +32,14 @@ OF_STORAGE = {"__name__", "job", "instance", "node"}  # labels that the tests ne
 
 @pytest.fixture
 def scraped(export, tmp_path):
-    """A function that has Prometheus scrape these servers, through an exporter that logs in as `watcher`; gives the Prometheus."""
+    """A function that has Prometheus scrape these servers, through an exporter that logs in as `watcher`, over one connection; gives the Prometheus."""
     with contextlib.ExitStack() as running:
 
         def start(*servers, rules=WATCHER, options=(), scrape_seconds=1):
             for server in servers:
                 server.admin.call("ACL", "SETUSER", "watcher", "on", ">secret", *rules.split())
             ports = [server.port for server in servers]
-            exporter = export(*ports, connection=["--user", "watcher"], environment={"VALKEYCLI_AUTH": "secret"}, options=options)
+            exporter = export(*ports, connection=["--user", "watcher"], environment={"VALKEYCLI_AUTH": "secret"}, options=["--web.history-interval", "0", *options])
             return running.enter_context(prometheus(tmp_path, JOB.format(exporter.port), scrape_seconds))
 
         yield start

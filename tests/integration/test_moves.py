@@ -29,6 +29,7 @@ def untrue(info, held):
     return off
 
 
+@pytest.mark.newest_server("how keys move is the module's own doing")
 def test_sizes_of_keys_that_moved_are_not_taken_for_those_of_the_keys_that_are_left(launch):
     admin = launch().admin
     admin.call("ACL", "SETUSER", "app1", *RULES, "~user:*")
@@ -55,6 +56,7 @@ def test_sizes_of_keys_that_moved_are_not_taken_for_those_of_the_keys_that_are_l
     wait_until(look, lambda: f"the new count: {read_info(admin).prefixes}")
 
 
+@pytest.mark.newest_server("how keys move is the module's own doing")
 @pytest.mark.parametrize("leaves", ["tenants.prefixes", "acl"])
 def test_keys_of_a_prefix_that_goes_are_at_once_those_of_the_tenant_whose_pattern_covers_them(launch, leaves):
     admin = launch().admin

@@ -301,6 +301,12 @@ def test_top_tells_what_was_used_over_the_window_and_forgets_what_came_before(sh
     grown = top(admin, "keys_change")
     assert grown["by"] == b"keys_change"
     assert [(row["name"], row["keys_change"]) for row in grown["tenants"]] == [(b"app1", 300)]
+    for recent, window in zip(resp3(admin, "TENANTS.GET", "app1")["recent"], (10, 60, 300), strict=True):
+        same = next(row for row in top(admin, "writes", "WINDOW", window)["tenants"] if row["name"] == b"app1")
+        assert recent.pop("window") == window and 0 <= recent.pop("seconds") <= window * 1.3 * patience()
+        assert (recent["writes"], recent["commands"], recent["keys_change"]) == (300, 300, 300)
+        assert recent == {name: same[name] for name in same if name in recent}, "what TOP says"
+        assert set(same) - set(recent) == {"name", "kind", "users", "prefixes", "connections", "connections_peak", "keys", "bytes", "bytes_error"}, "counters"
 
     def window_has_passed():
         admin.call("PING")
@@ -312,6 +318,11 @@ def test_top_tells_what_was_used_over_the_window_and_forgets_what_came_before(sh
     assert [row["reads"] for row in short["tenants"] if row["name"] == b"app2"] == [50]
     assert 9.9 <= short["seconds"] <= 13 * patience()
     assert long["tenants"][0]["name"] == b"app1" and long["tenants"][0]["writes"] == 300
+    app2.pipeline([("SET", f"app2:{n}", "x") for n in range(3)])
+    app1.pipeline([("DEL", f"app1:{n}") for n in range(100)])
+    settled_info(admin)
+    changed = [(row["name"], row["keys_change"]) for row in top(admin, "keys_change")["tenants"]]
+    assert changed == [(b"app2", 3), (b"app1", -100)], "who shrank comes last, who did not change not at all"
     assert b"app1" in [row["name"] for row in top(admin, "keys")["tenants"]], "a gauge is as it is now"
 
 

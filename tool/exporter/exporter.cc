@@ -73,16 +73,16 @@ class Background {
           auto next = std::chrono::steady_clock::now();
           std::unique_lock lock(mutex_);
           do {
-            history.add(read(scraper, interval / 2));
+            history.add(read(scraper, interval));
             next = std::max(next + interval, std::chrono::steady_clock::now());
           } while (interval.count() > 0 && !wake_.wait_until(lock, stop, next, [&] { return stop.stop_requested(); }));
         }) {}
   ~Background() { Stream::give_up(); }  // all requests are answered by then
 
  private:
-  static SharedReading read(Scraper& scraper, std::chrono::milliseconds fresh) {
+  static SharedReading read(Scraper& scraper, std::chrono::milliseconds interval) {
     try {
-      return scraper.read_in_background(fresh);
+      return interval.count() ? scraper.read_in_background(interval / 2) : scraper.read();
     } catch (const std::exception& wrong) {
       log(Level::kError, "cannot read", {{"reason", wrong.what()}});
       return nullptr;

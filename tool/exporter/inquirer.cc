@@ -36,7 +36,7 @@ std::shared_ptr<const TenantAnswer> Inquirer::ask_tenant(const std::string& name
   answer->keys_denied = keys_denied_;
   if (!answer->get_denied) {
     try {
-      answer->details = read_tenant(*fleet_, name, {.trends = false, .big_keys = keys_ && !answer->keys_denied});
+      answer->details = read_tenant(*fleet_, name, keys_ && !answer->keys_denied);
       answer->known = answer->details.nodes.nodes_up() > 0;
       answer->keys_denied |= answer->details.big_keys_denied;
       keys_denied_ = answer->keys_denied;

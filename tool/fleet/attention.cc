@@ -1,14 +1,12 @@
 #include "tool/fleet/attention.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <map>
 
 #include "module/accounting/escape.h"
 #include "tool/client/printable.h"
-#include "tool/snapshot/parse.h"
 
 namespace tenants::tool {
 
@@ -149,7 +147,7 @@ void add_memory(const Evidence& evidence, const std::vector<Use>& uses, Of& conc
 
 // How one tenant's memory grew, on all nodes whose data count.
 struct Growth {
-  double bytes = 0, seconds = 0, full_in = INFINITY;  // seconds until the first node is full, if it goes on so
+  double bytes = 0, seconds = 0, full_in = INFINITY;  // seconds until the first node is full that is not yet
   double of_memory = 0;                               // the largest share of a node's used memory
 };
 
@@ -176,7 +174,7 @@ std::map<std::string_view, Growth> growth_by_tenant(const Evidence& evidence) {
       growth.seconds = std::max(growth.seconds, window.seconds);
       if (node->used_memory != kAbsent && node->used_memory)
         growth.of_memory = std::max(growth.of_memory, bytes / known(node->used_memory));
-      if (bytes > 0 && node->max_memory != kAbsent && node->used_memory < node->max_memory)
+      if (bytes > 0 && node->max_memory != kAbsent && known(node->used_memory) < kFull * known(node->max_memory))
         growth.full_in = std::min(growth.full_in, known(node->max_memory - node->used_memory) / bytes * window.seconds);
     }
   }
@@ -218,47 +216,12 @@ void add_cpu(const std::vector<Use>& uses, Of& concerns) {
   concerns.push_back({most >= kAllCpu ? Severity::kWarning : Severity::kNotice, text, tenant});
 }
 
-// The rows of one reply that are not there yet.
-void take_in(const Reply& reply, Window& window) {
-  const Reply *length = reply.find("seconds"), *rows = reply.find("tenants");
-  if (!length || !rows) return;
-  std::from_chars(length->text.data(), length->text.data() + length->text.size(), window.seconds);
-  for (const Reply& one : rows->elements) {
-    Row row = read_row(Table::kTenants, one);
-    if (!window.places.emplace(shown_name(row), window.rows.size()).second) continue;
-    auto change = [&](std::string_view name) {
-      const Reply* value = one.find(name);
-      return value && value->type == Reply::Type::kInteger ? std::optional(value->integer) : std::nullopt;
-    };
-    window.rows.push_back(std::move(row));
-    window.changes.push_back({change("keys_change"), change("bytes_change")});
-  }
-}
-
 }  // namespace
 
 Recent read_recent(Fleet& fleet, std::size_t rows) {
-  constexpr const char* kNow[] = {"commands", "errors", "denied", "rejected", "cpu_usec"};
-  constexpr const char* kFiveMinutes[] = {"bytes_change", "bytes"};
-  std::vector<Command> commands;
-  for (const char* by : kNow) commands.push_back({"TENANTS.TOP", by, "WINDOW", "10", "COUNT", std::to_string(rows)});
-  for (const char* by : kFiveMinutes)
-    commands.push_back({"TENANTS.TOP", by, "WINDOW", "300", "COUNT", std::to_string(rows)});
-  Recent recent;
-  for (const Answer& answer : fleet.ask(commands)) {
-    if (!answer.ok()) continue;
-    recent.now.push_back({.node = answer.node, .complete = true});
-    recent.five_minutes.push_back({.node = answer.node, .complete = true});
-    for (std::size_t i = 0; i < commands.size(); ++i) {
-      const Reply& reply = answer.replies[i];
-      check(reply);  // what is not allowed is not 0
-      Window& window = (i < std::size(kNow) ? recent.now : recent.five_minutes).back();
-      take_in(reply, window);
-      const Reply* listed = reply.find("tenants");
-      window.complete &= listed && listed->elements.size() < rows;
-    }
-  }
-  return recent;
+  auto windows = read_windows(
+      fleet, {{10, {"commands", "errors", "denied", "rejected", "cpu_usec"}}, {300, {"bytes_change", "bytes"}}}, rows);
+  return {std::move(windows[0]), std::move(windows[1])};
 }
 
 const char* severity_name(Severity severity) {

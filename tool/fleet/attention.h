@@ -15,9 +15,8 @@ struct Recent {
   std::vector<Window> five_minutes;  // memory and how it changed
 };
 
-// One round trip to all nodes that are up: of each node the `rows` tenants (1 … 1000) with most of each of these, so 10
-// are enough to find the worst among any number of them. Some ns per tenant on the server's main thread and 3 µs per
-// row. A node that does not answer is left out; throws Failure where one refuses.
+// By read_windows(): the `rows` tenants with most of each of these, so 10 are enough to find the worst among any number
+// of them.
 Recent read_recent(Fleet& fleet, std::size_t rows);
 
 enum class Severity : std::uint8_t { kCritical, kWarning, kNotice };

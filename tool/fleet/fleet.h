@@ -15,6 +15,9 @@ namespace tenants::tool {
 struct Wanted {
   bool tenants = true, users = false, prefixes = false;
 };
+inline Wanted only(Table table) {
+  return {.tenants = table == Table::kTenants, .users = table == Table::kUsers, .prefixes = table == Table::kPrefixes};
+}
 
 // What one node replied to Fleet::ask.
 struct Answer {

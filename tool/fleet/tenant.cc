@@ -1,11 +1,11 @@
 #include "tool/fleet/tenant.h"
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include "module/accounting/escape.h"
 #include "tool/client/printable.h"
-#include "tool/fleet/window.h"
 #include "tool/snapshot/parse.h"
 
 namespace tenants::tool {
@@ -58,6 +58,34 @@ void add_uses(const Reply& prefix, const Row& row, TenantDetails& details) {
   if (users.empty()) details.uses.erase({row.name, row.kind});
 }
 
+template <typename Number>
+void add(std::optional<Number>& sum, std::optional<Number> part) {
+  sum = sum && part ? std::optional(*sum + *part) : std::nullopt;
+}
+
+void add_recent(const Reply& reply, bool data_source, Trend& trend) {
+  const Reply *recent = reply.find("recent"), *window = nullptr;
+  for (std::size_t i = 0; recent && i < recent->elements.size(); ++i)
+    if (number_of(recent->elements[i], "window") == static_cast<std::uint64_t>(trend.window))
+      window = &recent->elements[i];
+  auto change = [&](const char* name) -> std::optional<long long> {
+    const Reply* value = window ? window->find(name) : nullptr;
+    return value && value->type == Reply::Type::kInteger ? std::optional(value->integer) : std::nullopt;
+  };
+  double seconds = 0;
+  if (std::string text = window ? window->text_of("seconds") : ""; !text.empty())
+    std::from_chars(text.data(), text.data() + text.size(), seconds);
+  trend.seconds = std::max(trend.seconds, seconds);
+  Row row = window ? read_row(Table::kTenants, *window) : Row{};
+  for (std::size_t i = 0; i < trend.rates.size(); ++i) {
+    bool known = seconds > 0 && row.values[i] != kAbsent;
+    add(trend.rates[i], known ? std::optional(static_cast<double>(row.values[i]) / seconds) : std::nullopt);
+  }
+  if (!data_source) return;
+  add(trend.keys_change, change("keys_change"));
+  add(trend.bytes_change, change("bytes_change"));
+}
+
 // One node's reply to TENANTS.GET.
 void take_in(const Reply& reply, Node& node, TenantDetails& details) {
   Row tenant = read_row(Table::kTenants, reply);
@@ -85,6 +113,7 @@ void take_in(const Reply& reply, Node& node, TenantDetails& details) {
     }
   }
   if (node.data_source) add_databases(reply, details);
+  for (Trend& trend : details.trends) add_recent(reply, node.data_source, trend);
 }
 
 void add_big_keys(Fleet& fleet, TenantDetails& details) {
@@ -107,34 +136,15 @@ void add_big_keys(Fleet& fleet, TenantDetails& details) {
   if (details.big_keys.size() > kMostKeys) details.big_keys.resize(kMostKeys);
 }
 
-Trend read_trend(Fleet& fleet, TenantDetails& details, int window) {
-  Trend trend{.window = window};
-  std::span<const Column> all = columns(Table::kTenants);
-  for (std::size_t i = 0; i < all.size(); ++i)
-    if (all[i].kind == Column::kCounter) trend.rates[i] = 0;
-  std::array<std::optional<long long>, 2> changes{0, 0};
-  for (const Window& of : read_windows(fleet, window)) {
-    trend.seconds = std::max(trend.seconds, of.seconds);
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      std::optional<double> rate = of.rate(details.tenant, i);
-      if (trend.rates[i]) trend.rates[i] = rate ? std::optional(*trend.rates[i] + *rate) : std::nullopt;
-    }
-    if (!node_at(details.nodes, of.node).data_source) continue;
-    const Row* row = of.find(details.tenant);
-    for (std::size_t i = 0; i < changes.size(); ++i) {
-      std::optional<long long> change;
-      if (row) change = of.changes[static_cast<std::size_t>(row - of.rows.data())][i];
-      changes[i] = changes[i] && change ? std::optional(*changes[i] + *change) : std::nullopt;
-    }
-  }
-  trend.keys_change = changes[0], trend.bytes_change = changes[1];
-  return trend;
-}
-
 }  // namespace
 
-TenantDetails read_tenant(Fleet& fleet, const std::string& name, TenantParts parts) {
+TenantDetails read_tenant(Fleet& fleet, const std::string& name, bool big_keys) {
   TenantDetails details;
+  for (Trend& trend : details.trends) {
+    for (std::size_t i = 0; i < columns(Table::kTenants).size(); ++i)
+      if (columns(Table::kTenants)[i].kind == Column::kCounter) trend.rates[i] = 0;
+    trend.keys_change = trend.bytes_change = 0;
+  }
   details.nodes = fleet.read({.tenants = false});
   std::optional<Failure> why;
   bool found = false;
@@ -166,10 +176,7 @@ TenantDetails read_tenant(Fleet& fleet, const std::string& name, TenantParts par
   details.users = sum(details.nodes, Table::kUsers);
   details.prefixes = sum(details.nodes, Table::kPrefixes);
   std::ranges::sort(details.slow, std::ranges::greater(), &SlowCommand::unix_msec);
-  constexpr int kWindows[] = {10, 60, 300};
-  for (std::size_t i = 0; parts.trends && i < std::size(kWindows); ++i)
-    details.trends[i] = read_trend(fleet, details, kWindows[i]);
-  if (parts.big_keys) add_big_keys(fleet, details);
+  if (big_keys) add_big_keys(fleet, details);
   return details;
 }
 

@@ -34,10 +34,10 @@ struct PrefixUse {
 
 // Its use in the last seconds, all nodes together: per second; nothing where a node cannot tell.
 struct Trend {
-  int window = 0;                                         // seconds asked for
+  int window = 0;                                         // seconds
   double seconds = 0;                                     // the longest that a node looked back
   std::array<std::optional<double>, kMostColumns> rates;  // of counters
-  std::optional<long long> keys_change, bytes_change;     // over the window, of the primaries
+  std::optional<long long> keys_change, bytes_change;     // over the window, of the sources of data
 };
 
 struct TenantDetails {
@@ -52,14 +52,10 @@ struct TenantDetails {
   bool databases_known = true;
   // Of prefixes that several use: by name and kind, then by user; bytes as they are.
   std::map<std::pair<std::string, Kind>, std::map<std::string, PrefixUse>> uses;
-  std::array<Trend, 3> trends;
+  std::array<Trend, 3> trends{{{10}, {60}, {300}}};
 };
 
-struct TenantParts {
-  bool trends = true, big_keys = true;
-};
-
-// Throws Failure kError where no node knows a tenant of this name.
-TenantDetails read_tenant(Fleet& fleet, const std::string& name, TenantParts parts = {});
+// Throws Failure kError where no node knows a tenant of this name. `big_keys`: ask for them, which the ACL may forbid.
+TenantDetails read_tenant(Fleet& fleet, const std::string& name, bool big_keys = true);
 
 }  // namespace tenants::tool

@@ -1,5 +1,6 @@
 #include "tool/fleet/window.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "tool/snapshot/parse.h"
@@ -8,11 +9,24 @@ namespace tenants::tool {
 
 namespace {
 
-constexpr std::size_t kMostRows = 1000;
-
-std::optional<long long> change(const Reply& row, std::string_view name) {
-  const Reply* value = row.find(name);
-  return value && value->type == Reply::Type::kInteger ? std::optional(value->integer) : std::nullopt;
+// The rows of one reply that are not there yet; false where it has an unknown form.
+bool take_in(const Reply& reply, std::size_t most, Window& window) {
+  check(reply);  // what is not allowed is not 0
+  const Reply *seconds = reply.find("seconds"), *rows = reply.find("tenants");
+  if (!seconds || !rows) return false;
+  std::from_chars(seconds->text.data(), seconds->text.data() + seconds->text.size(), window.seconds);
+  for (const Reply& one : rows->elements) {
+    Row row = read_row(Table::kTenants, one);
+    if (!window.places.emplace(shown_name(row), window.rows.size()).second) continue;
+    auto change = [&](std::string_view name) {
+      const Reply* value = one.find(name);
+      return value && value->type == Reply::Type::kInteger ? std::optional(value->integer) : std::nullopt;
+    };
+    window.rows.push_back(std::move(row));
+    window.changes.push_back({change("keys_change"), change("bytes_change")});
+  }
+  window.complete &= rows->elements.size() < most;
+  return true;
 }
 
 }  // namespace
@@ -29,25 +43,43 @@ std::optional<double> Window::rate(const Row& tenant, std::size_t column) const 
   return static_cast<double>(row->values[column]) / seconds;
 }
 
-std::vector<Window> read_windows(Fleet& fleet, int seconds) {
-  std::vector<Window> windows;
-  Command command{"TENANTS.TOP", "commands", "WINDOW", std::to_string(seconds), "COUNT", std::to_string(kMostRows)};
-  for (const Answer& answer : fleet.ask({command})) {
+std::optional<long long> Window::change(const Row& tenant, std::size_t column) const {
+  const Row* row = find(tenant);
+  if (!row) return complete ? std::optional(0LL) : std::nullopt;
+  return changes[static_cast<std::size_t>(row - rows.data())][column == tenant_column::kBytes];
+}
+
+std::vector<std::vector<Window>> read_windows(Fleet& fleet, const std::vector<WindowQuery>& queries, std::size_t rows) {
+  std::vector<Command> commands;
+  for (const WindowQuery& query : queries)
+    for (const std::string& by : query.by)
+      commands.push_back({"TENANTS.TOP", by, "WINDOW", std::to_string(query.seconds), "COUNT", std::to_string(rows)});
+  std::vector<std::vector<Window>> all(queries.size());
+  for (const Answer& answer : fleet.ask(commands)) {
     if (!answer.ok()) continue;
-    check(answer.replies[0]);  // what is not allowed is not 0
-    Window window{.node = answer.node};
-    const Reply &reply = answer.replies[0], *length = reply.find("seconds"), *rows = reply.find("tenants");
-    if (!length || !rows) continue;
-    std::from_chars(length->text.data(), length->text.data() + length->text.size(), window.seconds);
-    for (const Reply& row : rows->elements) {
-      window.rows.push_back(read_row(Table::kTenants, row));
-      window.places.emplace(shown_name(window.rows.back()), window.rows.size() - 1);
-      window.changes.push_back({change(row, "keys_change"), change(row, "bytes_change")});
+    std::size_t reply = 0;
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      Window window{.node = answer.node, .complete = true};
+      bool taken = true;
+      for (std::size_t k = 0; k < queries[i].by.size(); ++k) taken &= take_in(answer.replies[reply++], rows, window);
+      if (taken) all[i].push_back(std::move(window));
     }
-    window.complete = rows->elements.size() < kMostRows;
-    windows.push_back(std::move(window));
   }
-  return windows;
+  return all;
+}
+
+std::optional<long long> change_of(const std::vector<Window>& windows, const Snapshot& snapshot, const Row& tenant,
+                                   std::size_t column) {
+  long long sum = 0;
+  for (const Node& node : snapshot.nodes) {
+    if (!node.data_source) continue;
+    auto window = std::ranges::find(windows, node.address, &Window::node);
+    if (window == windows.end()) return std::nullopt;
+    std::optional<long long> change = window->change(tenant, column);
+    if (!change) return std::nullopt;
+    sum += *change;
+  }
+  return sum;
 }
 
 }  // namespace tenants::tool

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "tool/fleet/window.h"
 #include "tool/snapshot/sum.h"
 #include "tool/views/output.h"
-#include "tool/views/recent.h"
 #include "tool/views/suggest.h"
 #include "tool/views/threshold.h"
 #include "tool/views/views.h"
@@ -126,37 +126,53 @@ class Check {
               (glob ? "" : did_you_mean(threshold.written, names)));
   }
 
-  const RecentNumber& recent(const std::string& column, int window) {
-    auto [found, is_new] = recent_.try_emplace({column, window});
-    if (is_new) found->second = read_recent_number(fleet_, snapshot_, {column}, column, window);
+  const std::vector<Window>& recent(const std::string& column, int seconds) {
+    auto [found, is_new] = recent_.try_emplace({column, seconds});
+    if (is_new) found->second = read_windows(fleet_, {{seconds, {column}}})[0];
     return found->second;
   }
 
+  bool is_source(const std::string& node) const {
+    auto found = std::ranges::find(snapshot_.nodes, node, &Node::address);
+    return found != snapshot_.nodes.end() && found->data_source;
+  }
+
   // Of one row, or of all. CPU is that of the busiest node, the rest is added up.
-  std::optional<Value> over_window(const Threshold& threshold, const std::string& name) {
-    constexpr std::pair<Measure, const char*> kColumns[] = {{Measure::kCpu, "cpu_usec"},
-                                                            {Measure::kCommands, "commands"},
-                                                            {Measure::kErrors, "errors"},
-                                                            {Measure::kDenied, "denied"},
-                                                            {Measure::kGrowth, "bytes_change"}};
-    const auto* column = std::ranges::find(kColumns, threshold.measure, &std::pair<Measure, const char*>::first);
-    const RecentNumber& all = recent(column->second, threshold.window);
-    if (!all.complete) return std::nullopt;
-    bool total = threshold.who == Threshold::Who::kTotal, cpu = threshold.measure == Measure::kCpu;
+  std::optional<Value> over_window(const Threshold& threshold, const Row& row) {
+    struct Number {
+      Measure measure;
+      const char* by;
+      std::size_t column;
+    };
+    constexpr Number kNumbers[] = {{Measure::kCpu, "cpu_usec", tenant_column::kCpuUsec},
+                                   {Measure::kCommands, "commands", tenant_column::kCommands},
+                                   {Measure::kErrors, "errors", tenant_column::kErrors},
+                                   {Measure::kDenied, "denied", tenant_column::kDenied},
+                                   {Measure::kGrowth, "bytes_change", tenant_column::kBytes}};
+    const Number& number = *std::ranges::find(kNumbers, threshold.measure, &Number::measure);
+    const std::vector<Window>& all = recent(number.by, threshold.window);
+    if (all.size() < snapshot_.nodes_up()) return std::nullopt;
+    bool cpu = number.measure == Measure::kCpu, growth = number.measure == Measure::kGrowth;
+    bool rate = cpu || threshold.of == Threshold::Of::kPerSecond;
     Value value;
-    for (const RecentNumber::OfNode& node : all.nodes) {
-      if (threshold.measure == Measure::kGrowth && !node.data_source) continue;
-      bool rate = cpu || threshold.of == Threshold::Of::kPerSecond;
-      if (rate && node.seconds <= 0) return std::nullopt;
-      double scale = (cpu ? 1e-4 : 1) / (rate ? node.seconds : 1);
-      Value part{0, node.least};
-      if (total) {
-        for (const auto& [_, one] : node.values) part.low += one;
-        part.high = part.low;
-        if (node.least > 0) part.high = kInfinity;
-      } else if (auto found = node.values.find(name); found != node.values.end()) {
-        part = {found->second, found->second};
+    for (const Window& window : all) {
+      if (growth && !is_source(window.node)) continue;
+      if (rate && window.seconds <= 0) return std::nullopt;
+      auto of = [&](const Row& listed) -> double {
+        if (growth) return static_cast<double>(window.change(listed, number.column).value_or(0));
+        std::uint64_t value = listed.values[number.column];
+        return value == kAbsent ? 0 : static_cast<double>(value);
+      };
+      Value part;  // the servers name those with most; who is not among them has no more than the last
+      if (!window.complete) part = {growth ? -kInfinity : 0, of(window.rows.back())};
+      if (threshold.who == Threshold::Who::kTotal) {
+        if (!window.complete) part.high = kInfinity;
+        for (const Row& listed : window.rows) part.low += of(listed);
+        if (window.complete) part.high = part.low;
+      } else if (const Row* listed = window.find(row)) {
+        part = {of(*listed), of(*listed)};
       }
+      double scale = (cpu ? 1e-4 : 1) / (rate ? window.seconds : 1);
       value.low = cpu ? std::max(value.low, part.low * scale) : value.low + part.low * scale;
       value.high = cpu ? std::max(value.high, part.high * scale) : value.high + part.high * scale;
     }
@@ -186,7 +202,7 @@ class Check {
       case Measure::kHitRatio:
         return times(known(lookups(threshold, row).values[prefix_column::kHitRatio]), 0.001);
       default:
-        return over_window(threshold, shown_name(row));
+        return over_window(threshold, row);
     }
   }
 
@@ -317,7 +333,7 @@ class Check {
   Snapshot snapshot_;
   Sum tenants_, prefixes_;
   std::map<std::string, std::vector<Row>> of_owner_;  // prefixes, by the owner's shown name
-  std::map<std::pair<std::string, int>, RecentNumber> recent_;
+  std::map<std::pair<std::string, int>, std::vector<Window>> recent_;
   std::map<std::string, Problem> problems_;  // by what is wrong
   std::vector<Datum> data_;
 };

@@ -36,7 +36,7 @@ std::vector<std::string> values_of(const std::string& subcommand, const std::str
   if (option == "--sort" && subcommand == "top") {
     for (Table table : {Table::kTenants, Table::kUsers, Table::kPrefixes})
       for (const TopColumn& column : top_columns(table))
-        if (column.show != TopColumn::kShare && column.show != TopColumn::kError) add(column.header);
+        if (column.show != TopColumn::kError) add(column.header);
   }
   return names;
 }

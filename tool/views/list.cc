@@ -2,15 +2,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cmath>
 #include <unordered_map>
 
-#include "tool/fleet/fleet.h"
+#include "tool/fleet/window.h"
 #include "tool/snapshot/sum.h"
 #include "tool/views/format.h"
 #include "tool/views/json.h"
 #include "tool/views/output.h"
-#include "tool/views/recent.h"
 #include "tool/views/rows.h"
 #include "tool/views/suggest.h"
 #include "tool/views/text_table.h"
@@ -114,27 +112,27 @@ void sort(std::vector<Row>& rows, const ListOptions& options, const Growth* grow
 
 // A server that refuses is an error only where nothing was asked for but this.
 std::optional<Growth> read_growth(Fleet& fleet, const Snapshot& snapshot, const std::vector<Row>& rows, bool needed) {
-  RecentNumber recent;
+  std::vector<Window> windows;
   try {
-    recent = read_recent_number(fleet, snapshot, {"bytes_change", "bytes"}, "bytes_change", 300);
+    windows = read_windows(fleet, {{300, {"bytes_change", "bytes"}}})[0];
   } catch (const Failure&) {
     if (needed) throw;
     return std::nullopt;
   }
   Growth growth;
   for (const Row& row : rows) {
-    std::optional<double> change = recent.data(shown_name(row));
-    growth[shown_name(row)] = change ? std::optional(std::llround(*change)) : std::nullopt;
+    bool known = row.kind != Kind::kOverhead && row.values[tenant_column::kBytes] != kAbsent;
+    growth[shown_name(row)] = known ? change_of(windows, snapshot, row, tenant_column::kBytes) : std::nullopt;
   }
   return growth;
 }
 
-// Of all these, but for overhead. Who has no memory now is not named by the servers, and passed over.
+// Of all these, but for overhead.
 std::optional<long long> total_growth(const Growth& growth, std::span<const Row> rows) {
   long long total = 0;
   for (const Row& row : rows) {
     const std::optional<long long>& change = growth.at(shown_name(row));
-    if (!change && row.kind != Kind::kOverhead && row.values[tenant_column::kBytes] != 0) return std::nullopt;
+    if (!change && row.kind != Kind::kOverhead) return std::nullopt;
     total += change.value_or(0);
   }
   return total;
@@ -221,11 +219,10 @@ int list(const ConnectionOptions& connection, const ListOptions& options) {
   bool by_growth = sort_column(options) == kGrowth;  // before anybody is asked
   Fleet fleet(chosen_targets(connection), connection.timeout());
   Table table = options.table;
-  Snapshot snapshot = fleet.read(
-      {.tenants = table == Table::kTenants, .users = table == Table::kUsers, .prefixes = table == Table::kPrefixes});
+  Snapshot snapshot = fleet.read(only(table));
   int code = report_incomplete(snapshot);
   std::vector<Row> rows = sum(snapshot, table).rows;
-  std::erase_if(rows, [&](const Row& row) { return !passes_filter(row, options.filter); });
+  std::erase_if(rows, [&](const Row& row) { return !passes_filter(row.name, shown_name(row), options.filter); });
   std::optional<Growth> growth;
   if (table == Table::kTenants && (by_growth || options.format != "table"))
     growth = read_growth(fleet, snapshot, rows, by_growth);

@@ -29,11 +29,9 @@ std::string cell(Table table, std::size_t column, const Row& row, bool raw_numbe
   return human(unit_of(table, column), row.values[column]);
 }
 
-bool passes_filter(const Row& row, const std::string& filter) {
-  if (filter.empty()) return true;
-  if (filter.find_first_of("*?[") != std::string::npos)
-    return matches(filter, row.name) || matches(filter, shown_name(row));
-  return row.name.find(filter) != std::string::npos || shown_name(row).find(filter) != std::string::npos;
+bool passes_filter(const std::string& name, const std::string& shown, const std::string& filter) {
+  if (filter.find_first_of("*?[") != std::string::npos) return matches(filter, name) || matches(filter, shown);
+  return name.find(filter) != std::string::npos || shown.find(filter) != std::string::npos;
 }
 
 }  // namespace tenants::tool

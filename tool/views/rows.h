@@ -14,7 +14,7 @@ std::string heading(Table table, std::size_t column);
 // wanted.
 std::string cell(Table table, std::size_t column, const Row& row, bool raw_numbers);
 
-// Does its name contain this, or match it if it has * ? [ ? As it is, or as it is shown. An empty one takes all.
-bool passes_filter(const Row& row, const std::string& filter);
+// Does a name contain `filter`, or match it if that has * ? [ ? As it is, or as it is shown. An empty filter takes all.
+bool passes_filter(const std::string& name, const std::string& shown, const std::string& filter);
 
 }  // namespace tenants::tool

@@ -1,14 +1,12 @@
 // `show`: all that is known of one tenant.
 
 #include <CLI/CLI.hpp>
-#include <cmath>
 
 #include "module/accounting/escape.h"
 #include "tool/client/printable.h"
 #include "tool/fleet/tenant.h"
 #include "tool/views/json.h"
 #include "tool/views/output.h"
-#include "tool/views/recent.h"
 #include "tool/views/show_text.h"
 #include "tool/views/suggest.h"
 #include "tool/views/views.h"
@@ -82,17 +80,6 @@ std::string as_json(const TenantDetails& details) {
   return json.dump(1) + "\n";
 }
 
-// Whom TENANTS.TOP does not name for its commands, since others filled its prefixes, it may for what it has.
-void add_changes(Fleet& fleet, TenantDetails& details) {
-  for (Trend& trend : details.trends) {
-    if (trend.keys_change && trend.bytes_change) continue;
-    for (auto [by, change] : {std::pair("keys", &trend.keys_change), {"bytes", &trend.bytes_change}}) {
-      RecentNumber recent = read_recent_number(fleet, details.nodes, {by}, std::string(by) + "_change", trend.window);
-      if (auto value = recent.data(shown_name(details.tenant))) *change = std::llround(*value);
-    }
-  }
-}
-
 // The failure, with the name that was meant where there is one near it.
 Failure nobody(Fleet& fleet, const std::string& name, const Failure& why) {
   std::vector<std::string> names;
@@ -129,7 +116,6 @@ Subcommand add_show(CLI::App& program, const ConnectionOptions& connection) {
               if (!std::string_view(failure.what()).starts_with("no such tenant")) throw;
               throw nobody(fleet, options->name, failure);
             }
-            add_changes(fleet, details);
             int code = report_incomplete(details.nodes);
             Room room = options->raw ? Room{} : Room{output_width(), output_lines()};
             write_out(options->format == "json" ? as_json(details) : show_text(details, room, options->raw));

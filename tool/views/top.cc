@@ -65,7 +65,7 @@ int top(const ConnectionOptions& connection, RunOptions options) {
     options.shown.sort = *column;
   }
   Fleet fleet(chosen_targets(connection), connection.timeout());
-  Snapshot first = fleet.read({.tenants = false});
+  Snapshot first = fleet.read(only(options.shown.table));
   if (first.nodes_up() == 0) report_incomplete(first);  // throws
   if (options.batch || !::isatty(STDOUT_FILENO)) {
     run_batch(fleet, options);

@@ -22,8 +22,7 @@ std::string in_short(const Failure& failure) {
 TopRows TopReader::read(Table table, bool with_hits) {
   with_hits &= table == Table::kTenants;
   if (with_hits && Clock::now() >= next_prefixes_) read_prefixes();
-  Snapshot now = fleet_.read(
-      {.tenants = table == Table::kTenants, .users = table == Table::kUsers, .prefixes = table == Table::kPrefixes});
+  Snapshot now = fleet_.read(only(table));
   std::string problem = read_recent_use();
   if (table_ != table) before_.reset();
   TopRows rows = top_rows(table, {now, before_ ? &*before_ : nullptr, &recent_, &lookups_});
@@ -32,7 +31,7 @@ TopRows TopReader::read(Table table, bool with_hits) {
   rows.concerns = attention(evidence);
   if (!problem.empty()) rows.notes.push_back(problem);
   if (with_hits && !prefixes_problem_.empty()) rows.notes.push_back(prefixes_problem_);
-  before_ = std::move(now);
+  before_ = before_ ? remember(std::move(*before_), std::move(now)) : std::move(now);
   table_ = table;
   return rows;
 }

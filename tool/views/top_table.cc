@@ -5,9 +5,9 @@
 #include <ctime>
 #include <limits>
 
-#include "module/accounting/glob.h"
 #include "tool/snapshot/sum.h"
 #include "tool/views/format.h"
+#include "tool/views/rows.h"
 #include "tool/views/text_table.h"
 
 namespace tenants::tool {
@@ -225,12 +225,6 @@ std::string about(const Snapshot& now, const TopRows& rows) {
   return line;
 }
 
-bool is_shown(const TopRow& row, const std::string& filter, bool glob) {
-  if (filter.empty()) return true;
-  return glob ? matches(filter, row.name) || matches(filter, row.title)
-              : row.name.find(filter) != std::string::npos || row.title.find(filter) != std::string::npos;
-}
-
 std::size_t width_of(const TopColumn& column, bool sorted) {
   return std::max(column.width, characters(column.header) + sorted);
 }
@@ -310,12 +304,11 @@ TopRows top_rows(Table table, const TopSources& sources) {
 }
 
 std::vector<std::uint32_t> top_order(const TopRows& rows, const TopOptions& options) {
-  bool glob = options.filter.find_first_of("*?[") != std::string::npos;
   std::vector<std::pair<double, std::uint32_t>> chosen;
   std::vector<std::uint32_t> own, order;
   for (std::uint32_t i = 0; i < rows.rows.size(); ++i) {
     const TopRow& row = rows.rows[i];
-    if (!is_shown(row, options.filter, glob)) continue;
+    if (!passes_filter(row.name, row.title, options.filter)) continue;
     double value = row.cells[options.sort].value();
     if (std::isnan(value))
       value = -std::numeric_limits<double>::infinity();
@@ -360,7 +353,8 @@ TopLayout top_layout(const TopOptions& options, std::size_t width, std::size_t l
   TopLayout layout{.sort = options.sort, .gap = width && width < kWide ? std::size_t{1} : 2};
   if (with_bar && all[options.sort].show != TopColumn::kHits && all[options.sort].show != TopColumn::kError)
     layout.bar = kBarWidth;
-  std::size_t longest_name = std::max(longest, characters(top_title(options.table)));
+  std::size_t longest_name =
+      std::max({longest, characters(top_title(options.table)), std::string_view("total").size()});
   std::size_t least = std::min(longest_name, kShortestName);
   auto needs = [&](std::size_t i) { return layout.gap + width_of(all[i], i == options.sort); };
   std::size_t used = least + needs(options.sort);
