@@ -65,6 +65,7 @@ def random_prefixes(server, count):
     return pings
 
 
+@pytest.mark.newest_server("what is attacked is the module's own")
 def test_random_prefixes_fill_no_memory_displace_nobody_and_are_all_counted(launch, request):
     count = request.config.getoption("prefixes")
     bare = launch(loading=None)
@@ -302,6 +303,7 @@ def test_numbers_at_the_ends_of_their_range_and_beyond_are_refused_or_mean_what_
     assert not rows_that_do_not_add_up(read_info(admin))
 
 
+@pytest.mark.newest_server("what is attacked is the module's own")
 @pytest.mark.parametrize("size", [1025, 1 << 20, 1 << 26], ids=["1KiB", "1MiB", "64MiB"])
 def test_giant_words_are_refused_at_once_and_kept_nowhere(shared, size):
     admin, giant = shared.admin, b"*" * size
@@ -466,6 +468,7 @@ def test_deleting_the_busiest_user_again_and_again_leaves_the_numbers_right(shar
     assert not rows_that_do_not_add_up(read_info(admin))
 
 
+@pytest.mark.newest_server("what is attacked is the module's own")
 def test_loading_and_saving_the_acl_all_the_time_under_traffic_ends_right(launch, tmp_path, seed):
     rng, acl_file = random.Random(seed), tmp_path / "users.acl"
     always = "user default on nopass ~* &* +@all\nuser app1 on >secret ~app1:* +@all\nuser app2 on >secret ~app2:* +@all\n"
@@ -509,6 +512,7 @@ def command_names(reply, found):
     return found
 
 
+@pytest.mark.newest_server("what is attacked is the module's own")
 @pytest.mark.parametrize("rights", RIGHTS)
 def test_a_tenant_learns_nothing_of_others_from_any_command(shared, rights):
     admin = shared.admin

@@ -123,6 +123,7 @@ def test_looking_leaves_no_trace_in_the_data_or_the_statistics(quiet):
     assert stat(admin, "expired_keys") == expired and admin.call("DBSIZE") == 2
 
 
+@pytest.mark.newest_server("the sampling is the module's own")
 def test_many_reads_are_estimated_by_prefix(quiet, seed):
     """Some 250 looks a second: so the estimates of a few seconds are right to some percent."""
     admin, choose = quiet.admin, random.Random(seed)
@@ -189,6 +190,7 @@ def test_who_reads_and_who_writes_a_shared_prefix_is_known(quiet):
     assert used_by(admin, "app1", b"shared:") == {}
 
 
+@pytest.mark.newest_server("the sampling is the module's own")
 def test_many_uses_of_a_shared_prefix_are_estimated_by_user(quiet, seed):
     admin, choose = quiet.admin, random.Random(seed)
     for name in ("app1", "app2"):

@@ -282,6 +282,7 @@ class Busy:
             thread.join()
 
 
+@pytest.mark.newest_server("it takes long, and is the same pass on all")
 @pytest.mark.fault(13)
 def test_a_module_loaded_into_a_full_and_busy_server_becomes_exact(launch):
     server = launch(loading=None)

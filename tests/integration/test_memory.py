@@ -449,6 +449,7 @@ def test_no_key_is_evicted_because_keys_are_counted_anew(launch):
     assert info.status["keys"] == 200_000 and info.prefixes[b"app1:1"]["keys"] == sum(str(number).startswith("1") for number in range(200_000))
 
 
+@pytest.mark.newest_server("the cost is the module's own")
 def test_an_idle_server_is_asked_little(shared):
     """Once a second, for the bytes of its connections; no key is measured again. A write ends that."""
     admin = shared.admin

@@ -185,6 +185,7 @@ def test_each_allocation_of_a_call_may_fail(scarce, call):
     wait_until(lambda: not wrong_keys(server), lambda: f"the counts to be right, {wrong_keys(server)}; {read_info(admin).status}")
 
 
+@pytest.mark.newest_server("the allocations are the module's own")
 def test_each_allocation_of_the_work_in_between_may_fail(scarce):
     """Reading a changed ACL, connections that come and go, passes, ticks: whatever comes after the change, nobody asks meanwhile."""
     server, module, plan = scarce

@@ -293,6 +293,7 @@ def spent_on_lists(server):
     return int(match[1]) if match else 0
 
 
+@pytest.mark.newest_server("the cost is the module's own")
 def test_bytes_cost_little_however_many_connections_come_and_go(launch):
     """From 8.1 on the server looks at all clients to find one."""
     server = launch(lines=["maxclients 3000"])
