@@ -21,6 +21,7 @@
 #include "module/accounting/settings.h"
 #include "module/accounting/shared_use.h"
 #include "module/accounting/users.h"
+#include "module/accounting/writes.h"
 #include "module/hooks/identity.h"
 #include "module/publish/tally.h"
 #include "module/sampling/core_wait.h"
@@ -76,9 +77,15 @@ struct AclReading {
   std::uint64_t lost = 0;          // the client, or kEverybody, of whose changes some could not be kept
   std::vector<std::string> names;  // while all are read
   std::size_t next = 0;
+  struct User {
+    std::string name;
+    UserKeys keys;
+    WriteQuestions questions;
+  };
+  std::optional<User> user;  // who is being read: what it may write is asked in slices, too
   std::uint32_t number = 0;  // of the reading of all users, which each user's row keeps
 
-  bool can_be_read() const { return all_wanted || all_running || !changed.empty(); }
+  bool can_be_read() const { return all_wanted || all_running || user || !changed.empty(); }
   bool wanted() const;  // or will be, when what is told has run
   void tell(std::uint64_t client, std::string_view user, bool queued, bool closes);
   void exec_runs(std::uint64_t client);
@@ -157,6 +164,8 @@ struct Module {
   Owners owners;
   Keyspace keyspace;
 
+  // hooks/command_table.cc
+  std::vector<WriteCommand> writes;
   // hooks/commands.cc
   std::vector<server_api::String*> arguments;  // of a command that is looked at
   SharedUse shared_use;

@@ -23,6 +23,7 @@ namespace server_api {
   X(true, void, SetModuleOptions, (Context*, int))                                                              \
   X(true, int, GetServerVersion, ())                                                                            \
   X(true, int*, GetCommandKeys, (Context*, String**, int, int*))                                                \
+  X(true, int*, GetCommandKeysWithFlags, (Context*, String**, int, int*, int**))                                \
   X(true, int, GetContextFlags, (Context*))                                                                     \
   X(true, void, Log, (Context*, const char*, const char*, ...))                                                 \
   X(true, int, CreateCommand, (Context*, const char*, CommandFunction, const char*, int, int, int))             \

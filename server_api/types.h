@@ -59,6 +59,11 @@ inline constexpr int kFlagServerStartup = 1 << 24;
 // OpenKey: read, and leave no trace: no access time, no statistics, no event, no expiry.
 inline constexpr int kOpenKeyUnnoticed = 1 << 0 | 1 << 16 | 1 << 17 | 1 << 18 | 1 << 19;
 
+// GetCommandKeysWithFlags, and what COMMAND says of keys: the ACL asks for the right to read, or to write (UPDATE,
+// INSERT, DELETE).
+inline constexpr int kKeyAccess = 1 << 4;
+inline constexpr int kKeyWrites = 1 << 5 | 1 << 6 | 1 << 7;
+
 inline constexpr int kReplyString = 0;
 inline constexpr int kReplyInteger = 2;
 inline constexpr int kReplyArray = 3;

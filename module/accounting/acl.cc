@@ -1,6 +1,7 @@
 #include "module/accounting/acl.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "module/accounting/glob.h"
 
@@ -16,17 +17,6 @@ void for_each_word(std::string_view rules, Visit visit) {
     visit(rules.substr(0, end));
     rules.remove_prefix(std::min(end + 1, rules.size()));
   }
-}
-
-// The length of the bracket with which the glob begins.
-std::size_t bracket_size(std::string_view glob) {
-  for (std::size_t i = 1; i < glob.size(); ++i) {
-    if (glob[i] == '\\')
-      ++i;
-    else if (glob[i] == ']')
-      return i + 1;
-  }
-  return glob.size();
 }
 
 // The length of what comes before the first wildcard.
@@ -94,29 +84,44 @@ Limits limits_of_name(std::string_view name) {
   return {name.substr(kDatabases.size(), tilde - kDatabases.size()), name.substr(tilde + 2)};
 }
 
-std::string key_of_glob(std::string_view glob) {
+namespace {
+
+// One of the bytes that the bracket matches.
+std::optional<char> byte_of_bracket(std::string_view bracket, int variant) {
+  char members[256];
+  std::size_t count = 0;
+  for (int byte = 'a'; byte < 'a' + 256; ++byte) {
+    auto letter = static_cast<char>(byte);
+    if (matches(bracket, {&letter, 1})) members[count++] = letter;
+  }
+  if (count == 0) return std::nullopt;
+  return members[static_cast<std::size_t>(variant) * std::max<std::size_t>(count, kVariants) / kVariants % count];
+}
+
+}  // namespace
+
+std::optional<std::string> key_of_glob(std::string_view glob, int variant) {
+  constexpr std::string_view kStars[kVariants] = {"", "x", "0", ":", "\x01", "Zz", "-", "~:~"};
+  constexpr char kAny[kVariants] = {'x', '0', ':', '\x01', 'Z', '-', '~', 'a'};
   std::string key;
+  bool star = false;
   while (!glob.empty()) {
-    std::size_t size = 1;
-    if (glob[0] == '[') {
-      size = bracket_size(glob);
-      std::string_view bracket = glob.substr(0, size);
-      for (int byte = 'a'; byte < 'a' + 256; ++byte) {
-        auto letter = static_cast<char>(byte);
-        if (!matches(bracket, {&letter, 1})) continue;
-        key += letter;
-        break;
-      }
+    std::size_t size = element_size(glob);
+    if (glob[0] == '*') {
+      key += kStars[variant];
+      star = true;
     } else if (glob[0] == '?') {
-      key += 'x';
-    } else if (glob[0] == '\\' && glob.size() > 1) {
-      size = 2;
-      key += glob[1];
-    } else if (glob[0] != '*') {
-      key += glob[0];
+      key += kAny[variant];
+    } else if (glob[0] == '[') {
+      std::optional<char> byte = byte_of_bracket(glob.substr(0, size), variant);
+      if (!byte) return std::nullopt;
+      key += *byte;
+    } else {
+      key += glob[size - 1];
     }
     glob.remove_prefix(size);
   }
+  if (star && key.empty()) key = "x";  // the server's star matches no empty key
   return key;
 }
 
@@ -129,18 +134,13 @@ std::vector<KeyPattern> patterns_of_keys(std::string_view keys) {
     KeyPattern pattern = pattern_of_glob(word.substr(tilde + 1));
     pattern.writes = access.empty() || access.find_first_of("Ww") != std::string_view::npos;
     pattern.reads = access.empty() || access.find_first_of("Rr") != std::string_view::npos;
-    pattern.key = key_of_glob(pattern.glob);
+    std::optional<std::string> key = key_of_glob(pattern.glob);
+    if (key) pattern.key = std::move(*key);
+    pattern.writes &= key.has_value();
+    pattern.reads &= key.has_value();
     patterns.push_back(std::move(pattern));
   });
   return patterns;
-}
-
-std::vector<std::string> commands_by_name(std::string_view commands) {
-  std::vector<std::string> names;
-  for_each_word(commands, [&](std::string_view word) {
-    if (word.size() > 1 && word[0] == '+' && word[1] != '@') names.emplace_back(word.substr(1));
-  });
-  return names;
 }
 
 }  // namespace tenants

@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +24,7 @@ struct KeyPattern {
   bool writes = false;  // the user may write these keys, as far as its rules for keys say
   bool reads = false;   // likewise: many commands that write need both
   std::string glob;     // as it was written, but that stars at the end are one
-  std::string key;      // one that it matches
+  std::string key;      // one that it matches; where there is none it may be neither written nor read
   int database = 0;     // one in which it holds
 };
 
@@ -33,7 +34,7 @@ std::string head_of_glob(std::string_view glob);
 // Its name, and what it covers.
 KeyPattern pattern_of_glob(std::string_view glob);
 
-// The databases of "db=1,2", as ACL GETUSER gives them from 9.1 on; none: all. Ascending.
+// The databases of "db=1,2", as ACL GETUSER gives them from 9.1 on; none: all, or, of the empty rule, none. Ascending.
 std::vector<int> databases_of_rule(std::string_view rule);
 
 // It holds in these databases only, at least one: from now on it is named "db=0-2,7 ~app1:*", whatever it covers. No
@@ -71,23 +72,28 @@ void for_each_byte_of_head(std::string_view glob, Visit visit) {
   }
 }
 
-// A key that the glob matches.
-std::string key_of_glob(std::string_view glob);
+// Some keys that the glob matches, as different as can be: not always kVariants of them. Nothing where it matches none:
+// "[]" and "[^\\x00-\\xff]" do not. O(length), and 256 for each bracket.
+inline constexpr int kVariants = 8;
+std::optional<std::string> key_of_glob(std::string_view glob, int variant = 0);
 
 // The patterns of one rule string as ACL GETUSER gives it: "~app1:* %R~app2:*". Words that are no key pattern are
 // passed over.
 std::vector<KeyPattern> patterns_of_keys(std::string_view keys);
 
-// The commands that a rule string allows by their names: "-@all +@read +lpop" → lpop.
-std::vector<std::string> commands_by_name(std::string_view commands);
+// The root permissions of a user, or a selector: each allows what it does by itself.
+struct Permissions {
+  std::string commands;                // "-@all +@read +lpop", as ACL GETUSER gives it
+  std::vector<int> databases;          // none: all
+  std::size_t first = 0, end = 0;      // its patterns
+  bool may_write[2] = {false, false};  // keys of those that may be written only, and read, too: see writes.h
+};
 
 // What one user holds.
 struct UserKeys {
   bool enabled = false;
   std::vector<KeyPattern> patterns;
-  bool all_commands = false;          // "+@all", and no rule besides
-  bool selectors = false;             // there are some: commands depend on the key
-  std::vector<std::string> commands;  // that are allowed by their names
+  std::vector<Permissions> permissions;  // all patterns are of one of these, in their order
 };
 
 }  // namespace tenants

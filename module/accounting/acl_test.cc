@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <utility>
 
 #include "module/accounting/glob.h"
@@ -82,15 +83,29 @@ TEST(Acl, patterns_are_read_with_their_access) {
 
 TEST(Acl, a_key_of_a_glob_is_one_that_it_matches) {
   for (const char* glob : {"app1:*", "app?:*", "a[12]b", "a[^a]b", "a[^a-y]", "a\\*b:*", "*", "", "[a", "a[\\]]b",
-                           "x\\", "[z-a]*", "**?*"})
-    EXPECT_TRUE(matches(glob, key_of_glob(glob))) << glob << " and " << key_of_glob(glob);
+                           "x\\", "[z-a]*", "**?*", "[a-z_-]*:x:*", "[\\]]", "[^]:*", "[a-\xff]", "[*"})
+    for (int variant = 0; variant < kVariants; ++variant) {
+      std::optional<std::string> key = key_of_glob(glob, variant);
+      ASSERT_TRUE(key) << glob;
+      EXPECT_TRUE(matches(glob, *key)) << glob << " and " << *key;
+    }
   EXPECT_EQ(key_of_glob("t:*:cache:*"), "t::cache:");
   EXPECT_EQ(key_of_glob("a\\*b"), "a*b");
 }
 
-TEST(Acl, commands_that_rules_allow_by_their_names) {
-  EXPECT_EQ(commands_by_name("-@all +@read +lpop -set +config|get"), (std::vector<std::string>{"lpop", "config|get"}));
-  EXPECT_TRUE(commands_by_name("+@all").empty());
+TEST(Acl, keys_of_a_glob_differ) {
+  std::set<std::string> keys;
+  for (int variant = 0; variant < kVariants; ++variant) keys.insert(key_of_glob("[a-c]:*", variant).value_or(""));
+  EXPECT_EQ(keys.size(), static_cast<std::size_t>(kVariants));
+  EXPECT_NE(key_of_glob("*"), "");  // the server's star matches no empty key
+}
+
+TEST(Acl, who_has_a_pattern_that_no_key_matches_may_do_nothing_by_it) {
+  for (const char* glob : {"[]:*", "a[]", "[", "[]-a]b"}) {
+    EXPECT_FALSE(key_of_glob(glob)) << glob;
+    auto patterns = patterns_of_keys(std::string("~") + glob);
+    EXPECT_FALSE(patterns.at(0).writes || patterns.at(0).reads) << glob;
+  }
 }
 
 }  // namespace

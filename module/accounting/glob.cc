@@ -6,9 +6,9 @@ namespace tenants {
 namespace {
 
 // Takes one element (a byte, ? or a bracket) off the pattern; does it match `byte`?
-bool take_element(std::string_view& pattern, unsigned char byte) {
+bool take_element(std::string_view& pattern, char byte) {
   auto take = [&] {
-    auto first = static_cast<unsigned char>(pattern[0]);
+    char first = pattern[0];
     pattern.remove_prefix(1);
     return first;
   };
@@ -23,7 +23,7 @@ bool take_element(std::string_view& pattern, unsigned char byte) {
   if (negated) take();
   while (!pattern.empty() && pattern[0] != ']') {
     bool range = pattern[0] != '\\' && pattern.size() > 2 && pattern[1] == '-';  // its ends are as they are
-    unsigned char low = take_escaped(), high = low;
+    char low = take_escaped(), high = low;
     if (range) {
       take();
       high = take();
@@ -36,6 +36,15 @@ bool take_element(std::string_view& pattern, unsigned char byte) {
 
 }  // namespace
 
+std::size_t element_size(std::string_view pattern) {
+  std::string_view rest = pattern;
+  if (rest[0] == '*')
+    rest.remove_prefix(1);
+  else
+    take_element(rest, 0);
+  return pattern.size() - rest.size();
+}
+
 bool matches(std::string_view pattern, std::string_view text) {
   std::string_view after_star, from_star;  // where to go on if what follows the last star fails
   bool star = false;
@@ -47,7 +56,7 @@ bool matches(std::string_view pattern, std::string_view text) {
       continue;
     }
     if (text.empty() && pattern.empty()) return true;
-    if (!text.empty() && !pattern.empty() && take_element(pattern, static_cast<unsigned char>(text[0]))) {
+    if (!text.empty() && !pattern.empty() && take_element(pattern, text[0])) {
       text.remove_prefix(1);
       continue;
     }

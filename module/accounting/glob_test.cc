@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <random>
 #include <string>
+#include <utility>
 
 namespace tenants {
 namespace {
@@ -31,10 +33,31 @@ TEST(Glob, elements_match_as_in_KEYS) {
   EXPECT_TRUE(matches("[!-\\]", "A"));  // and is a bound as it is
   EXPECT_TRUE(matches("[a-]", "^"));    // from ] to a, not closed
   EXPECT_TRUE(matches("[ab", "b"));
+  if (std::numeric_limits<char>::is_signed) {  // as the server of this machine
+    EXPECT_TRUE(matches("[a-\xff]", "A"));
+    EXPECT_FALSE(matches("[a-\xff]", "b"));
+    EXPECT_TRUE(matches("[\x80-\xff]", "\xc3"));
+  }
   EXPECT_FALSE(matches("[", "["));
   EXPECT_TRUE(matches("\\", "\\"));
   EXPECT_TRUE(matches("a\0*"sv, "a\0b"sv));
   EXPECT_FALSE(matches("a\0*"sv, "a"sv));
+}
+
+TEST(Glob, an_element_is_as_long_as_what_it_matches_says) {
+  for (auto [pattern, size] : {std::pair("a*", 1),
+                               {"*a", 1},
+                               {"?a", 1},
+                               {"\\*a", 2},
+                               {"\\", 1},
+                               {"[ab]c", 4},
+                               {"[]]", 2},
+                               {"[^]]", 3},
+                               {"[a-]]c", 5},
+                               {"[_-]*:x", 7},
+                               {"[\\]]c", 4},
+                               {"[ab", 3}})
+    EXPECT_EQ(element_size(pattern), static_cast<std::size_t>(size)) << pattern;
 }
 
 // The definition, as slow as it is short.

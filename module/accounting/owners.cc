@@ -58,14 +58,91 @@ Owners::Pattern* Owners::hold(std::uint32_t user, std::uint64_t hash) {
   return pattern;
 }
 
+void Owners::link(Waiting& waiting, Queue& queue) {
+  waiting.queue = &queue;
+  waiting.before = queue.last;
+  (queue.last ? queue.last->after : queue.first) = &waiting;
+  queue.last = &waiting;
+}
+
+void Owners::unlink(Waiting& waiting) {
+  Queue* queue = std::exchange(waiting.queue, nullptr);
+  if (!queue) return;
+  (waiting.before ? waiting.before->after : queue->first) = waiting.after;
+  (waiting.after ? waiting.after->before : queue->last) = waiting.before;
+  waiting.before = waiting.after = nullptr;
+  if (queue != &due_ && !queue->first) queues_.erase(queue->id);
+}
+
+// There is no room for it at this place. Where it has waited there already it keeps its turn.
+void Owners::wait(const Name& name, std::uint64_t place) {
+  Waiting* waiting = waiting_.find(name.id);
+  if (waiting && !waiting->due && waiting->place == place) return;
+  Queue* queue = queues_.find(place);
+  bool made = !queue;
+  if (made) queue = &queues_.insert(place);
+  try {
+    if (!waiting) waiting = &waiting_.insert(name.id);
+  } catch (...) {
+    if (made) queues_.erase(place);
+    throw;
+  }
+  unlink(*waiting);
+  std::uint64_t not_taken = std::exchange(waiting->due, false) ? waiting->place : 0;
+  waiting->place = place;
+  link(*waiting, *queue);
+  if (not_taken) room_at(not_taken);
+}
+
+void Owners::wait_no_more(const Name& name) {
+  Waiting* waiting = waiting_.find(name.id);
+  if (!waiting) return;
+  std::uint64_t place = waiting->place;
+  bool was_due = waiting->due;
+  unlink(*waiting);
+  waiting_.erase(name.id);
+  if (was_due) room_at(place);
+}
+
+// Whose turn it is, if there is room.
+void Owners::room_at(std::uint64_t place) {
+  Queue* queue = queues_.find(place);
+  if (!queue || !prefixes_.has_room_at(place)) return;
+  Waiting& first = *queue->first;
+  unlink(first);
+  first.due = true;
+  link(first, due_);
+}
+
+std::uint32_t Owners::gets_room() const {
+  if (!due_.first) return 0;
+  const Pattern* pattern = names_.find(due_.first->id)->first;
+  while (!pattern->writes) pattern = pattern->next_of_name;  // there is one, or it would not wait
+  return pattern->user;
+}
+
 // The last writer takes the name out of the ACL. True where that moves keys.
 bool Owners::write(Pattern& pattern, bool writes) {
   Name& name = *pattern.name;
   if (writes == std::exchange(pattern.writes, writes)) return false;
   writes ? ++name.writers : --name.writers;
   if (!writes && name.owner == pattern.user) choose_owner(name);
-  if (name.writers > 0 || !name.row) return false;
-  return prefixes_.leave_acl(std::exchange(name.row, 0));
+  if (name.writers > 0) {
+    Waiting* waiting = writes ? nullptr : waiting_.find(name.id);
+    if (waiting && !waiting->queue) link(*waiting, due_);  // it may have been this user who was to be set
+    return false;
+  }
+  if (!name.row) {
+    wait_no_more(name);
+    return false;
+  }
+  std::uint32_t row = std::exchange(name.row, 0);
+  bool moves = prefixes_.leave_acl(row);
+  if (waiting_.size() > 0) {
+    prefixes_.for_each_place_of(row, [this](std::uint64_t place) { room_at(place); });
+    room_at(PrefixTable::kAllPlaces);
+  }
+  return moves;
 }
 
 bool Owners::take(std::uint32_t user, const KeyPattern& wanted, const std::function<bool()>& make_room) {
@@ -82,6 +159,10 @@ bool Owners::take(std::uint32_t user, const KeyPattern& wanted, const std::funct
     PrefixTable::Entered entered = prefixes_.enter_acl(wanted.name, wanted.covers, make_room);
     name.row = entered.row;
     moved |= entered.moves_keys;
+    if (entered.full)
+      wait(name, entered.full);
+    else
+      wait_no_more(name);
     lacks_room_ |= !entered.row && !prefixes_.has_room() && wanted.name.size() <= PrefixTable::kLongestName;
   }
   return moved;

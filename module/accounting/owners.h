@@ -4,7 +4,8 @@
 // Of several users that have the same pattern only those who may write its keys count, the enabled first, then the one
 // with fewest patterns (the application before the tool that sees them all), then by name. A pattern of which nobody
 // may write the keys owns nothing. Patterns are kept by a hash of their name only; 48 bytes for each user's pattern, 40
-// for each name.
+// for each name. Of patterns with the same head PrefixTable::kMostMatching get rows, who comes first; the others wait,
+// 56 bytes each, and who has waited longest gets the room of one that goes.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +46,13 @@ class Owners {
       if (pattern->writes && pattern->user != name->owner) visit(pattern->user), --most;
   }
 
-  // There are patterns for which there was no room.
+  // A user who is to be set again: for one of its patterns, which had none, there is room now. 0: there is none such.
+  // After each call of set() and forget_others(), until there is none; each is followed by will_be_set(). O(users who
+  // have the pattern).
+  std::uint32_t gets_room() const;
+  void will_be_set() { unlink(*due_.first); }
+
+  // There are patterns for which there was no room in the table.
   bool lacks_room() const { return lacks_room_; }
   // All users are about to be set.
   void begin_all() { lacks_room_ = false; }
@@ -69,6 +76,21 @@ class Owners {
     Pattern *next_of_name = nullptr, *previous_of_name = nullptr;
     bool writes = false, seen = false;
   };
+  struct Queue;
+  // A name for which there was no room at a place (of PrefixTable).
+  struct Waiting {
+    std::uint64_t id = 0;  // as the name's
+    std::uint32_t next = 0;
+    bool due = false;  // there is room: a user that writes it is to be set, or will be
+    std::uint64_t place = 0;
+    Queue* queue = nullptr;  // null: a user will be set
+    Waiting *before = nullptr, *after = nullptr;
+  };
+  struct Queue {
+    std::uint64_t id = 0;  // the place
+    std::uint32_t next = 0;
+    Waiting *first = nullptr, *last = nullptr;
+  };
   struct Holder {
     Pattern* first = nullptr;
     std::uint32_t patterns = 0;
@@ -85,12 +107,20 @@ class Owners {
   void remove(Pattern& pattern);
   void choose_owner(Name& name);
   void show(const Name& name);
+  void wait(const Name& name, std::uint64_t place);
+  void wait_no_more(const Name& name);
+  void link(Waiting& waiting, Queue& queue);
+  void unlink(Waiting& waiting);
+  void room_at(std::uint64_t place);
 
   PrefixTable& prefixes_;
   const UserTable& users_;
   std::size_t most_;
   SteadyTable<Name, 32> names_;
   SteadyTable<Pattern, 32> patterns_;
+  SteadyTable<Waiting, 32> waiting_;
+  SteadyTable<Queue, 32> queues_;  // that are not empty
+  Queue due_;
   std::deque<Holder> holders_;  // by user row
   bool lacks_room_ = false;
 };

@@ -122,6 +122,79 @@ TEST_F(Few, what_finds_no_room_is_taken_in_when_there_is_some) {
   EXPECT_EQ(owner("z:"), "b");
 }
 
+// Patterns of the same head, more than there is room for. Users come, change and go; whoever gets room is set again,
+// when it comes to it. In the end as many have rows as can.
+TEST(Owners, room_among_patterns_of_one_head_goes_to_who_has_none) {
+  unsigned seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  PrefixTable table(2000, ":", 1);
+  UserTable users(200);
+  Owners owners(table, users);
+  std::map<std::uint32_t, UserKeys> has;
+  for (int i = 0; i < 90; ++i) has[users.add("u" + std::to_string(i))];
+  std::vector<std::uint32_t> to_be_set;
+  auto set = [&](std::uint32_t user) {
+    owners.set(user, has[user]);
+    for (; std::uint32_t next = owners.gets_room(); owners.will_be_set()) to_be_set.push_back(next);
+  };
+  auto set_one = [&] {
+    std::swap(to_be_set[random() % to_be_set.size()], to_be_set.back());
+    std::uint32_t user = to_be_set.back();
+    to_be_set.pop_back();
+    set(user);
+  };
+  auto random_keys = [&](UserKeys& keys) {
+    for (unsigned i = random() % 14; i > 0; --i) {
+      std::string star = random() % 2 ? "*" : "a*";  // two heads
+      const char* access = random() % 4 ? "~" : "%R~";
+      for (KeyPattern& pattern : patterns_of_keys(access + star + std::to_string(random() % 150)))
+        keys.patterns.push_back(std::move(pattern));
+      if (random() % 2 == 0) limit_to_databases(keys.patterns.back(), {1, static_cast<int>(random() % 3) + 2});
+    }
+  };
+  auto check = [&] {
+    std::set<std::string> wanted, have;
+    std::map<std::pair<std::string, int>, std::size_t> of_place;  // head and database, -1: all
+    auto for_each_place = [&](const std::string& name, auto visit) {
+      Limits limits = limits_of_name(name);
+      std::string head = head_of_glob(limits.glob);
+      if (limits.databases.empty()) visit(std::pair(head, -1));
+      for_each_database(limits.databases, [&](int db) { visit(std::pair(head, db)); });
+    };
+    for (const auto& [user, keys] : has)
+      for (const KeyPattern& pattern : keys.patterns)
+        if (pattern.writes) wanted.insert(pattern.name);
+    for (std::uint32_t row = PrefixTable::kFirst; row < table.end(); ++row)
+      if (table.used(row) && table[row].in_acl) have.insert(table[row].name);
+    for (const std::string& name : have) for_each_place(name, [&](const auto& place) { ++of_place[place]; });
+    EXPECT_TRUE(std::ranges::includes(wanted, have));
+    for (const std::string& name : wanted) {
+      bool full = false;
+      for_each_place(name, [&](const auto& place) { full |= of_place[place] >= PrefixTable::kMostMatching; });
+      EXPECT_TRUE(have.contains(name) || full) << name;
+    }
+    return wanted.size() - have.size();
+  };
+  std::size_t lacked = 0;
+  for (int round = 0; round < 60; ++round) {
+    for (int step = 0; step < 200; ++step) {  // more and more users, then fewer and fewer
+      auto& [user, keys] = *std::next(has.begin(), static_cast<int>(random() % has.size()));
+      keys = {};
+      if (step < 100 || random() % 4 == 0) random_keys(keys);
+      set(user);
+      while (!to_be_set.empty() && random() % 2) set_one();
+      if (step != 100) continue;
+      while (!to_be_set.empty()) set_one();
+      lacked += check();
+    }
+    while (!to_be_set.empty()) set_one();
+    check();
+  }
+  EXPECT_GT(lacked, 0u);
+  EXPECT_FALSE(owners.lacks_room());
+}
+
 // Against a plain search through all that all users have.
 TEST(Owners, random_changes_lead_to_where_a_whole_reading_leads) {
   unsigned seed = std::random_device{}();

@@ -253,13 +253,10 @@ PrefixTable::Entered PrefixTable::enter(std::string_view name, Covers covers, bo
   std::uint64_t hash = hash_of(name, covers);
   std::uint32_t row = find(hash, name, covers);
   if (row && rows_[row].*by) return {row, false};
-  auto is_full = [this](std::uint64_t id) {
-    const Place* place = places_.find(id);
-    return place && place->rows.size() >= kMostMatching;
-  };
-  if (places_.size() + places.size() > kMostPlaces || std::ranges::any_of(places, is_full)) {
+  auto full = std::ranges::find_if_not(places, [this](std::uint64_t id) { return has_room_at(id); });
+  if (full != places.end() || places_.size() + places.size() > kMostPlaces) {
     ++dropped_;
-    return {};
+    return {.full = full != places.end() ? *full : kAllPlaces};
   }
   bool known = row != 0;
   if (!row && !has_room() && name.size() <= kLongestName) full_ |= make_room();

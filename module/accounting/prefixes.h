@@ -80,11 +80,23 @@ class PrefixTable {
     std::uint32_t row = 0;    // 0: no room, or the name is too long, or too many have this head
     bool moves_keys = false;  // keys that have been counted may now belong elsewhere: count again
     bool is_new = false;      // it was not there before
+    std::uint64_t full = 0;   // the place for which these are too many, or kAllPlaces
   };
   Entered enter_acl(
       std::string_view name, Covers covers, const std::function<bool()>& make_room = [] { return false; });
   // It goes: the row is an orphan's from now on. True where that moves keys. No memory.
   bool leave_acl(std::uint32_t row);
+  static constexpr std::uint64_t kAllPlaces = ~std::uint64_t{0};  // there are kMostPlaces of them
+  bool has_room_at(std::uint64_t id) const {
+    if (id == kAllPlaces) return places_.size() < kMostPlaces;
+    const Place* place = places_.find(id);
+    return !place || place->rows.size() < kMostMatching;
+  }
+  // Calls `visit(id)` for each place that a row has, or had as long as it was of the ACL. No memory.
+  template <typename Visit>
+  void for_each_place_of(std::uint32_t row, Visit visit) const {
+    if (rows_[row].covers == Covers::kMatching) for_each_place(rows_[row].name, visit);
+  }
   // The same for a name of tenants.prefixes.
   Entered enter_named(
       std::string_view name, const std::function<bool()>& make_room = [] { return false; });

@@ -2,8 +2,8 @@
 // Passwords are in the reply's field "passwords", which is never looked at.
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <new>
+#include <span>
 #include <utility>
 
 #include "module/hooks/hooks.h"
@@ -21,85 +21,48 @@ constexpr std::uint64_t kRest = 20;                // times what a reading took,
 // A flat array of names and values, as RESP2 has it; of the user, then of each selector.
 void read_rules(UserKeys& user, CallReply* rules) {
   if (!server_api::is(rules, server_api::kReplyArray)) return;
-  std::size_t first = user.patterns.size();
+  Permissions own;
+  std::size_t at = user.permissions.size();
+  own.first = own.end = user.patterns.size();
+  user.permissions.push_back(own);  // before those of selectors
   for (std::size_t i = 0; i + 1 < api.CallReplyLength(rules); i += 2) {
     std::string_view field = server_api::text(api.CallReplyArrayElement(rules, i));
     CallReply* value = api.CallReplyArrayElement(rules, i + 1);
     std::string_view text = server_api::text(value);
-    if (field == "keys")
+    if (field == "keys") {
       for (KeyPattern& pattern : patterns_of_keys(text)) user.patterns.push_back(std::move(pattern));
-    if (field == "commands") {
-      user.all_commands = text == "+@all";
-      for (std::string& name : commands_by_name(text)) user.commands.push_back(std::move(name));
+      own.end = user.patterns.size();
     }
-    if (field == "databases")  // from 9.1 on; after the keys
-      if (std::vector<int> databases = databases_of_rule(text); !databases.empty())
-        for (std::size_t p = first; p < user.patterns.size(); ++p) limit_to_databases(user.patterns[p], databases);
+    if (field == "commands") own.commands = text;
+    if (field == "databases") {  // from 9.1 on; after the keys
+      own.databases = databases_of_rule(text);
+      for (std::size_t p = own.first; p < own.end; ++p) {
+        if (!own.databases.empty()) limit_to_databases(user.patterns[p], own.databases);
+        if (text.empty()) user.patterns[p].writes = user.patterns[p].reads = false;  // after `resetdbs`: in none
+      }
+    }
     if (field == "flags")
       for (std::size_t f = 0; f < api.CallReplyLength(value); ++f)
         user.enabled |= server_api::text(api.CallReplyArrayElement(value, f)) == "on";
     if (field != "selectors") continue;
-    user.selectors = api.CallReplyLength(value) > 0;
     for (std::size_t s = 0; s < api.CallReplyLength(value); ++s) read_rules(user, api.CallReplyArrayElement(value, s));
   }
+  user.permissions[at] = std::move(own);
 }
 
-// Commands that write, of each type, and how many words each has after the key at least.
-struct Write {
-  std::string_view command;
-  int more;
-};
-constexpr Write kWrites[] = {{"SET", 1},   {"DEL", 0},   {"EXPIRE", 1}, {"HSET", 2},  {"HDEL", 1},
-                             {"RPUSH", 1}, {"LPUSH", 1}, {"LPOP", 0},   {"SADD", 1},  {"SREM", 1},
-                             {"ZADD", 2},  {"ZREM", 1},  {"XADD", 3},   {"XDEL", 1},  {"SETBIT", 2},
-                             {"PFADD", 0}, {"INCR", 0},  {"APPEND", 1}, {"GEOADD", 3}};
-
-// May the user write this key? Nothing where the server says nothing. The command by which it may comes first then.
-std::optional<bool> may_write(Module& module, std::string_view user, const KeyPattern& pattern,
-                              std::vector<Write>& writes) {
-  std::optional<bool> may;
-  api.SelectDb(module.context.get(), pattern.database);  // the server says of the one that is selected
-  for (Write& write : writes) {
-    std::vector<std::string_view> words(static_cast<std::size_t>(2 + std::max(write.more, 0)), pattern.key);
-    words[0] = write.command;
-    std::optional<bool> answer = module.ask.may_run(user, words);
-    if (!answer) continue;
-    may = answer;
-    if (*answer) {
-      std::swap(write, writes.front());
-      break;
-    }
-  }
-  return may;
-}
-
-// Which patterns may it really write? Its rules for commands, and its selectors, decide, too: the server is
-// asked. Some of the commands that write stand for all, and those that its rules name. Without selectors one pattern
-// tells for all that allow as much; with selectors each is asked for, up to kMostAsked. 2 µs each, 0.9 ms at the most.
-void ask_what_it_writes(Module& module, std::string_view name, UserKeys& user) {
-  constexpr std::size_t kMostAsked = 16, kMostNamed = 8;
-  if (user.all_commands && !user.selectors) return;
-  std::vector<Write> writes(std::begin(kWrites), std::end(kWrites));
-  for (const std::string& command : user.commands) {
-    const CommandEntry* entry = module.commands.find(command);
-    if (writes.size() >= std::size(kWrites) + kMostNamed) break;
-    if (entry && entry->kind == Kind::kWrite) writes.push_back({command, std::abs(entry->arity) - 2});
-  }
-  std::size_t asked = 0;
-  std::optional<bool> verdicts[2];  // on patterns that it may only write, and read, too
-  for (KeyPattern& pattern : user.patterns) {
-    if (!pattern.writes || pattern.name.empty()) continue;
-    std::optional<bool>& verdict = verdicts[pattern.reads];
-    if (!verdict || user.selectors) {
-      if (asked++ == kMostAsked) break;
-      verdict = may_write(module, name, pattern, writes).value_or(true);
-    }
-    pattern.writes = *verdict;
+// Patterns that get room are those of users that are read again.
+void read_again_who_gets_room(Module& module) {
+  for (; std::uint32_t user = module.owners.gets_room(); module.owners.will_be_set()) {
+    if (user == UserTable::kOther)
+      module.acl.all_wanted = true;
+    else
+      module.acl.change(module.users[user].name);
   }
 }
 
 void take_in(Module& module, std::uint32_t row, const UserKeys& keys) {
   if (module.owners.set(row, keys, room_from_orphans(module))) keys_moved(module);
+  read_again_who_gets_room(module);
 }
 
 // It is not in the ACL any more: its row may be another user's after a while.
@@ -110,7 +73,8 @@ void leave(Module& module, std::uint32_t row) {
   if (!user.gone_usec) user.gone_usec = monotonic_usec();
 }
 
-void read_user(Module& module, const std::string& name) {
+// Its rules, in one call; then questions, and it is taken in when all are answered.
+void begin_user(Module& module, const std::string& name) {
   server_api::Reply reply = module.ask.user(name);
   if (server_api::is(reply.get(), server_api::kReplyNull)) {
     if (std::uint32_t row = module.users.find(name)) leave(module, row), module.users.find_gone();
@@ -118,19 +82,30 @@ void read_user(Module& module, const std::string& name) {
   }
   module.acl.readable = server_api::is(reply.get(), server_api::kReplyArray);
   if (!module.acl.readable) return;
-  std::uint32_t row = module.row_for(name);
-  User& user = module.users[row];
+  User& user = module.users[module.row_for(name)];
   user.in_acl = true;
   user.acl_reading = module.acl.number;
   user.gone_usec = 0;  // not to be reused
-  UserKeys keys;
-  read_rules(keys, reply.get());
-  ask_what_it_writes(module, name, keys);
-  take_in(module, row, keys);
+  AclReading::User read;
+  read.name = name;
+  read_rules(read.keys, reply.get());
+  module.acl.user = std::move(read);
+}
+
+// What changes while it is asked is read afterwards.
+void go_on_with_user(Module& module, AclReading::User& user) {
+  auto ask = [&](int database, std::span<const std::string_view> words) {
+    api.SelectDb(module.context.get(), database);  // the server says of the one that is selected
+    return module.ask.may_run(user.name, words);
+  };
+  if (!user.questions.go_on(user.keys, module.writes, ask)) return;
+  std::uint32_t row = module.row_for(user.name);
+  take_in(module, row, user.keys);
   if (!module.tells_refusals)  // it may begin transactions now, or not any more
     module.clients.for_each([&](Client& client) {
       if (client.user == row) client.clear(Client::kMayMulti);
     });
+  module.acl.user.reset();
 }
 
 void begin_all(Module& module) {
@@ -158,21 +133,25 @@ void finish_all(Module& module) {
   }
   module.users.find_gone();
   if (module.owners.forget_others()) module.keyspace.request_seeding(false);
+  read_again_who_gets_room(module);
   if (module.named_lack_room) use_named_prefixes(module);
   acl.names.clear();
   acl.all_running = false;
 }
 
-// One user, or what comes before and after the reading of all.
+// One user's rules, or a question about it, or what comes before and after the reading of all. Where memory runs out it
+// throws, and is to be called again.
 void step(Module& module) {
   AclReading& acl = module.acl;
-  if (!acl.changed.empty()) {
-    read_user(module, acl.changed.back());
-    if (acl.readable) acl.changed.pop_back();  // after it was taken in: where memory ran out, once more
+  if (acl.user) {
+    go_on_with_user(module, *acl.user);
+  } else if (!acl.changed.empty()) {
+    begin_user(module, acl.changed.back());
+    if (acl.readable) acl.changed.pop_back();
   } else if (!acl.all_running) {
     begin_all(module);
   } else if (acl.next < acl.names.size()) {
-    read_user(module, acl.names[acl.next]);
+    begin_user(module, acl.names[acl.next]);
     acl.next += acl.readable;
   } else {
     finish_all(module);
