@@ -52,11 +52,14 @@ void read_rules(UserKeys& user, CallReply* rules) {
 
 // Patterns that get room are those of users that are read again.
 void read_again_who_gets_room(Module& module) {
-  for (; std::uint32_t user = module.owners.gets_room(); module.owners.will_be_set()) {
+  while (true) {
+    std::uint32_t user = module.owners.gets_room();
+    if (!user) return;
     if (user == UserTable::kOther)
       module.acl.all_wanted = true;
     else
       module.acl.change(module.users[user].name);
+    module.owners.will_be_set();
   }
 }
 
@@ -146,8 +149,9 @@ void step(Module& module) {
   if (acl.user) {
     go_on_with_user(module, *acl.user);
   } else if (!acl.changed.empty()) {
-    begin_user(module, acl.changed.back());
-    if (acl.readable) acl.changed.pop_back();
+    std::string name = acl.changed.back();
+    begin_user(module, name);  // where that user has gone, others may change: they get its room
+    if (acl.readable) std::erase(acl.changed, name);
   } else if (!acl.all_running) {
     begin_all(module);
   } else if (acl.next < acl.names.size()) {

@@ -72,6 +72,8 @@ std::vector<KeySpecification> key_specifications(server_api::CallReply* replies)
 std::vector<WriteCommand::Key> keys_by_server(const std::vector<std::string_view>& words) {
   std::vector<server_api::OwnedString> owned;
   std::vector<server_api::String*> strings;
+  owned.reserve(words.size());
+  strings.reserve(words.size());
   for (std::string_view word : words)
     strings.push_back(owned.emplace_back(api.CreateString(nullptr, word.data(), word.size())).get());
   int count = 0, *flags = nullptr;

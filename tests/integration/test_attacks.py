@@ -122,6 +122,7 @@ def test_keys_in_thousands_of_databases_take_no_memory_from_the_others(launch):
     assert admin.call("SET", "after:k", "x") == b"OK"
 
 
+@pytest.mark.long
 @pytest.mark.newest_server("what is kept is the module's")
 def test_more_pairs_of_database_and_prefix_than_are_kept_come_right_again_after_a_flush(launch):
     """65,536 are. 20 databases x 4,000 prefixes are more: a flush of one asks for a new count."""

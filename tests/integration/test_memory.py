@@ -161,7 +161,7 @@ DATA = {
 
 
 @pytest.mark.newest_server("the next one has all types, on each")
-@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("data", [pytest.param(data, marks=[pytest.mark.long] * (data in ("strings_with_ttl", "hashes"))) for data in DATA])
 def test_prefixes_and_overhead_are_the_used_memory(shared, data):
     quick_passes(shared.admin)
     for start in range(0, 50_000, 5_000):

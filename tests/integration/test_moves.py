@@ -57,7 +57,7 @@ def test_sizes_of_keys_that_moved_are_not_taken_for_those_of_the_keys_that_are_l
 
 
 @pytest.mark.newest_server("how keys move is the module's own doing")
-@pytest.mark.parametrize("leaves", ["tenants.prefixes", "acl"])
+@pytest.mark.parametrize("leaves", [pytest.param("tenants.prefixes", marks=pytest.mark.long), "acl"])
 def test_keys_of_a_prefix_that_goes_are_at_once_those_of_the_tenant_whose_pattern_covers_them(launch, leaves):
     admin = launch().admin
     admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", 20, "tenants.sweep-interval", 0)

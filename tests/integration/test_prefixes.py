@@ -54,6 +54,16 @@ RULES = {
     "nobody_writes": ({"analytics": "~shop:* +@read +ping", "idle": "~shop:*"}, ["shop:1"], {b"shop:": (None, 1)}),
     "one_command_that_writes_is_enough": ({"aaa": "~q:* +@read", "bbb": "~q:* +brpop", "ccc": "~r:* -@all +xack +ping"}, ["q:1", "r:1"], {b"q:": (b"bbb", 1), b"r:": (b"ccc", 1)}),
     "most_commands_but_not_the_dangerous": ({"app1": "~app1:* ~b?:* +@all -@dangerous -set"}, ["app1:1", "bx:1"], {b"app1:": (b"app1", 1), b"b?:*": (b"app1", 1)}),
+    "a_subcommand_is_enough": ({"app1": "~s:* -@all +xgroup|create +ping", "app2": "~b:* -@all +bitop|and", "app3": "~x:* -@all +config|get"}, ["s:1", "b:1", "x:1"], {b"s:": (b"app1", 1), b"b:": (b"app2", 1), b"x:": (None, 1)}),
+    "commands_that_wait_write": ({"worker": "~queue:* -@all +@blocking +@connection"}, ["queue:1"], {b"queue:": (b"worker", 1)}),
+    "a_selector_beside_many_patterns": (
+        {"many": f"{' '.join(f'~a{number}:*' for number in range(20))} +@all (~invoices:* +get)", "bill": f"~invoices:* {' '.join(f'~b{number}:*' for number in range(30))} +@all"},
+        ["invoices:1", "a19:1"],
+        {b"invoices:": (b"bill", 1), b"a19:": (b"many", 1)},
+    ),
+    "a_selector_reads_what_all_else_may_write": ({"app1": "~a:* +@all (~a:b:* +get)"}, ["a:b:1", "a:1"], {b"a:b:": (b"app1", 1), b"a:": (b"app1", 1)}),
+    "a_class_that_matches_nothing": ({"app1": "~[]:* ~real:* +@all -@dangerous"}, ["real:1", "]:1"], {b"real:": (b"app1", 1), b"]:": (None, 1)}),
+    "a_class_that_ends_with_a_dash_goes_on": ({"app1": "~[a-z_-]*:x:* ~cls:* +@all -@dangerous"}, ["cls:1", "_", "_:x:1"], {b"cls:": (b"app1", 1), b"[a-z_-]*:x:*": (b"app1", 1), b"_:": (None, 1)}),
     "a_class_in_the_pattern": ({"app1": "~[^ab]x* ~c[a-c]:* +@write"}, ["ca:1", "cd:1"], {b"c[a-c]:*": (b"app1", 1), b"cd:": (None, 1)}),
     "a_hash_tag": ({"app1": "~{app1}:* +@all"}, ["{app1}:1", "{app1}:2:3", "{app2}:1"], {b"{app1}:": (b"app1", 2), b"{app2}:": (None, 1)}),
     "all_keys_own_nothing": ({"app1": "~* +@all", "app2": "allkeys +@all"}, ["foo:1", "bar"], {b"foo:": (None, 1), "(none)": (None, 1)}),
@@ -124,6 +134,75 @@ def test_owners_are_those_of_whom_the_server_says_that_they_may_write(admin, see
         found = {name: row["owner"] for name, row in [*info.prefixes.items(), *info.patterns.items()] if isinstance(name, bytes) and "owner" in row}
         assert found == {head: min(those)[2] for head, those in writers.items()}, f"seed {seed}, round {round}: {users}"
         admin.call("ACL", "DELUSER", *names)
+
+
+# Words by which commands write the key K that need more than keys.
+EXAMPLES = {
+    "bitfield": "K SET u8 0 1", "bitop": "AND K K", "blmpop": "1 1 K LEFT", "bzmpop": "1 1 K MIN", "georadius": "K 1 1 1 m STORE K", "georadiusbymember": "K x 1 m STORE K",
+    "lmpop": "1 K LEFT", "migrate": "host 1 K 0 1", "msetex": "1 K x", "pfmerge": "K K", "sort": "K STORE K", "xreadgroup": "GROUP g c STREAMS K >", "zdiffstore": "K 1 K", "zinterstore": "K 1 K",
+    "zmpop": "1 K MIN", "zunionstore": "K 1 K",
+}  # fmt: skip
+ACCESS = ["~", "%W~", "%RW~"]
+
+
+def example(command, key):
+    name = bytes(command[0]).decode()
+    words = name.split("|")
+    return words + (EXAMPLES[name].replace("K", key).split() if name in EXAMPLES else [key] * (abs(command[1]) - len(words)))
+
+
+def test_who_may_run_one_command_owns_what_the_server_lets_it_write(admin):
+    commands = [command for container in admin.call("COMMAND") for command in [container, *container[9]] if b"write" in {bytes(flag) for flag in command[2]}]
+    expected = {}
+    for number, command in enumerate(commands):
+        for access in ACCESS:
+            name = bytes(command[0]).decode()
+            user_name = f"{access.strip('%~')}{number}"
+            words = example(command, f"k{user_name}:a")
+            user(admin, user_name, f"{access}k{user_name}:*", "-@all", f"+{name}")
+            keys = admin.outcome("COMMAND", "GETKEYSANDFLAGS", *words)
+            flags = {bytes(flag) for _, flags in keys for flag in flags} if isinstance(keys, list) else set()
+            writes_it = bool({b"update", b"insert", b"delete"} & flags) or not flags and name in EXAMPLES  # the server does not tell of all
+            expected[user_name] = writes_it and admin.call("ACL", "DRYRUN", user_name, *words) == b"OK", f"{access} {name}"
+    assert len(expected) > 300 and sum(writes_it for writes_it, _ in expected.values()) > 150
+    assert_owners(admin, expected)
+
+
+def test_who_may_run_a_category_or_all_but_one_owns_what_the_server_lets_it_write(admin):
+    expected = {}
+    for category in map(bytes.decode, admin.call("ACL", "CAT")):
+        for access, sign in itertools.product(ACCESS, "+-"):
+            user_name = f"{access.strip('%~')}{sign}{category}"
+            rules = ["-@all"] if sign == "+" else ["+@all"]
+            user(admin, user_name, f"{access}k{user_name}:*", *rules, f"{sign}@{category}")
+            expected[user_name] = may_write(admin, user_name, f"k{user_name}:a"), f"{access} {sign}{category}"
+    assert {writes_it for writes_it, _ in expected.values()} == {True, False}
+    assert_owners(admin, expected)
+
+
+def assert_owners(admin, expected):
+    admin.call("CONFIG", "SET", "tenants.info-rows", 10000)
+    prefixes = acl_taken_in(admin).prefixes
+    wrong = {about: writes_it for name, (writes_it, about) in expected.items() if (prefixes.get(f"k{name}:".encode(), {}).get("owner") == name.encode()) != writes_it}
+    assert not wrong, "rules: what the server says"
+
+
+def test_patterns_with_one_head_that_are_too_many_wait_until_others_go(admin):
+    names = [f"w{number}" for number in range(70)]
+    for name in names:
+        user(admin, name, f"~*:{name}", "+@all")
+    admin.pipeline([("SET", f"k:{name}", "x") for name in names])
+    info = settled_info(admin)
+    assert (sum(row["keys"] for row in info.patterns.values()), info.status["orphan_keys"]) == (64, 6)
+    gone = [row["owner"] for row in info.patterns.values()][:10]
+    admin.call("ACL", "DELUSER", *gone)
+
+    def all_have_theirs():
+        info = settled_info(admin)
+        return {row["owner"] for row in info.patterns.values() if row["keys"]} == {name.encode() for name in names} - set(gone) and info.status["orphan_keys"] == 10
+
+    wait_until(all_have_theirs, lambda: f"the patterns that waited: {read_info(admin).patterns}")
+    assert not rows_that_do_not_add_up(read_info(admin))
 
 
 def random_glob(rng):

@@ -326,6 +326,7 @@ def test_top_tells_what_was_used_over_the_window_and_forgets_what_came_before(sh
     assert b"app1" in [row["name"] for row in top(admin, "keys")["tenants"]], "a gauge is as it is now"
 
 
+@pytest.mark.long
 @pytest.mark.newest_server("it waits for a window to pass, on whatever server")
 def test_top_does_not_know_how_much_grew_while_bytes_were_not_read(shared):
     app1, admin = shared.session("app1"), shared.admin

@@ -355,7 +355,7 @@ def test_show_says_in_which_databases_and_who_else(ready):
     used = {row["name"]: (row["reads_sampled"], row["writes_sampled"]) for row in prefix["used_by"]}
     (told,) = [row["used_by"] for row in resp3(ready.admin, "TENANTS.GET", owner)["prefixes"] if row["name"] == b"app1:"]
     assert used == {row["name"].decode(): (row["reads_sampled"], row["writes_sampled"]) for row in told}
-    assert used["app1"][0] == 0 < used["app1"][1] <= 21 and used["guest"][1] == 0 < used["guest"][0] <= 300
+    assert used["app1"][0] == 0 < used["app1"][1] and used["guest"][1] == 0 < used["guest"][0]
     text = ok("-p", ready.port, "show", owner)
     assert re.search(r"^DATABASE .*\n0 +20 .*\n2 +1 ", text, re.MULTILINE) and re.search(r"^SHARED PREFIX .*(\napp1%3A +(guest +[1-9]\d* +0|app1 +0 +[1-9]\d*) .*){2}", text, re.MULTILINE), text
     assert "DATABASE" not in ok("-p", ready.port, "show", "app2")

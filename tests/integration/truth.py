@@ -49,12 +49,12 @@ def literal_head(pattern):
     return re.sub(rb"\\(.)", rb"\1", head, flags=re.DOTALL)
 
 
-ELEMENT = re.compile(rb"\\(.)|\[(\^?)((?:\\.|[^\]])*)(?:\]|$)|(.)", re.DOTALL)
+ELEMENT = re.compile(rb"\\(.)|\[(\^?)((?:\\.|[^\]\\]-.|[^\]])*)(?:\]|$)|(.)", re.DOTALL)  # a dash before ] makes a range to it
 IN_CLASS = re.compile(rb"\\(.)|(.)-(.)|(.)", re.DOTALL)
 
 
 def regex_of(pattern):
-    """A glob as a regular expression. Classes without anything in them, and backslashes at their ends, are not for this."""
+    """A glob as a regular expression. Backslashes at the ends of classes are not for this."""
     text = b""
     for escaped, negated, members, plain in ELEMENT.findall(pattern):
         if plain in (b"*", b"?"):
@@ -63,7 +63,7 @@ def regex_of(pattern):
             text += re.escape(escaped or plain)
         else:
             ranges = [sorted((low, high)) if low else (one, one) for one, low, high in ((e or o, low, high) for e, low, high, o in IN_CLASS.findall(members))]
-            text += b"[" + (b"^" if negated else b"") + b"".join(re.escape(low) + b"-" + re.escape(high) for low, high in ranges) + b"]"
+            text += b"(?!)" if not ranges and not negated else b"." if not ranges else b"[" + (b"^" if negated else b"") + b"".join(re.escape(low) + b"-" + re.escape(high) for low, high in ranges) + b"]"
     return re.compile(text, re.DOTALL)
 
 
