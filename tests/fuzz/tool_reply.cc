@@ -4,6 +4,7 @@
 
 #include "tests/fuzz/input.h"
 #include "tool/client/failure.h"
+#include "tool/client/topology.h"
 #include "tool/snapshot/parse.h"
 
 using namespace tenants;
