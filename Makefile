@@ -1,5 +1,5 @@
 # The project's commands; each works from nothing on a fresh Debian 12.
-.PHONY: demo test servers check bench guard fuzz sanitized reliability coverage compat faults soak build binding lint analyze format clean
+.PHONY: demo test package servers check bench guard fuzz sanitized reliability coverage compat faults soak build binding lint analyze format clean
 PYTHON := /usr/bin/python3
 PYTEST := $(PYTHON) -B -m pytest tests/integration
 SOURCES = $(shell git ls-files '*.cc' '*.h')
@@ -23,6 +23,12 @@ test:
 	build/release/unit_tests --gtest_brief=1
 	$(PYTEST) -n $(WORKERS) -m 'not clocks and not long'; others=$$?; $(PYTEST) -m 'clocks and not long' && exit $$others
 
+# build/valkey-tenants_VERSION_ARCHITECTURE.deb, the same bytes for the same commit and compiler.
+package: build
+	scripts/install package
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) cpack --config build/release/CPackConfig.cmake -B build >/dev/null
+	@ls build/*.deb
+
 # Fetches what the tests run on.
 servers:
 	scripts/install servers
@@ -38,6 +44,8 @@ check: analyze build servers sanitized
 	$(PYTHON) -B tests/compat/run 9 --slice --clients 4
 	$(MAKE) --no-print-directory faults
 	tests/clean_room
+	$(MAKE) --no-print-directory package
+	tests/clean_room --package build/valkey-tenants_*.deb
 
 # Some 10 minutes; each line by itself, with other options: docs/benchmarks.md.
 bench:

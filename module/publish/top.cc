@@ -119,32 +119,32 @@ int top(Context* context, String** argv, int argc) {
   by.name = kTenantColumns[by.column].name;
   std::size_t window = 0;
   std::uint64_t count = 10;
-  for (int i = 1; i < argc; ++i) {
+  for (int i = 1; i < argc; i += 2) {
     std::string_view option = server_api::view(argv[i]);
-    bool is_window = is_word(option, "window"), is_count = is_word(option, "count");
-    if (!is_window && !is_count) {
-      std::optional<By> found = i == 1 ? find_by(option) : std::nullopt;
-      if (!found && i > 1) return refuse(context, "unknown option, allowed are WINDOW and COUNT");
+    bool is_by = is_word(option, "by"), is_over = is_word(option, "over");
+    if (!is_by && !is_over && !is_word(option, "count"))
+      return refuse(context, "unknown option, allowed are BY, OVER and COUNT");
+    if (i + 1 == argc)
+      return refuse(context, std::string("option ") + (is_by ? "BY" : is_over ? "OVER" : "COUNT") + " has no value");
+    std::string_view value = server_api::view(argv[i + 1]);
+    if (is_by) {
+      std::optional<By> found = find_by(value);
       if (!found) {
         std::string rule = column_rule(kTenantColumns);
         for (const Changing& changing : kChanging) rule.append(", ").append(changing.name);
         return refuse(context, rule);
       }
       by = *found;
-      continue;
+    } else if (is_over) {
+      std::uint64_t seconds = number(value).value_or(0);
+      auto found = std::ranges::find(History::kWindows, std::min(seconds, std::uint64_t{301}) * 1'000'000);
+      if (found == History::kWindows.end()) return refuse(context, "invalid OVER, allowed are 10, 60 and 300 seconds");
+      window = static_cast<std::size_t>(found - History::kWindows.begin());
+    } else {
+      std::optional<std::uint64_t> wanted = read_count(value);
+      if (!wanted) return refuse(context, kCountRule);
+      count = *wanted;
     }
-    if (++i == argc)
-      return refuse(context, std::string("option ") + (is_window ? "WINDOW" : "COUNT") + " has no value");
-    std::optional<std::uint64_t> value = number(server_api::view(argv[i]));
-    if (is_count) {
-      if (!(value = read_count(server_api::view(argv[i])))) return refuse(context, kCountRule);
-      count = *value;
-      continue;
-    }
-    auto found = std::ranges::find(History::kWindows, value.value_or(0) * 1'000'000);
-    if (!value || *value > 300 || found == History::kWindows.end())
-      return refuse(context, "invalid WINDOW, allowed are 10, 60 and 300 seconds");
-    window = static_cast<std::size_t>(found - History::kWindows.begin());
   }
   module.identity.be_right(Identity::Of::kEverybody, false);
   module.tallies.bring_up_to_date(module);

@@ -3,6 +3,7 @@
 TENANT_COLUMNS = b"users prefixes connections commands reads writes errors denied cpu_usec slow bytes_in bytes_out keys bytes bytes_error".split()
 USER_COLUMNS = b"connections connections_peak connections_total commands reads admin scripts pubsub rejected auth_failures slow bytes_out".split()
 PREFIX_COLUMNS = b"users keys bytes coverage hits_sampled misses_sampled hit_ratio expired evicted keys_without_ttl avg_ttl_msec".split()
+DATABASE_COLUMNS = b"users keys bytes bytes_error keys_without_ttl".split()
 CHANGES = [b"connections_change", b"keys_change", b"bytes_change"]
 COLUMNS = [*TENANT_COLUMNS, *USER_COLUMNS, *PREFIX_COLUMNS, *CHANGES]
 
@@ -32,8 +33,8 @@ SETTINGS = {
     b"nonsense": [b"1"],
 }
 SECTIONS = [b"tenants", b"tenants_status", b"tenants_users", b"tenants_prefixes", b"tenants_list", b"tenants_nonsense", b"everything", b"modules"]
-NAMES = [b"list", b"users", b"prefixes", b"get", b"me", b"top", b"bigkeys", b"status", b"help"]
-LISTS = {b"list": TENANT_COLUMNS, b"users": USER_COLUMNS, b"prefixes": PREFIX_COLUMNS}
+NAMES = [b"list", b"users", b"prefixes", b"databases", b"get", b"me", b"top", b"bigkeys", b"status", b"help"]
+LISTS = {b"list": TENANT_COLUMNS, b"users": USER_COLUMNS, b"prefixes": PREFIX_COLUMNS, b"databases": DATABASE_COLUMNS}
 RULES = [b"on", b"off", b">secret", b"nopass", b"+@all", b"-@all", b"+@tenants", b"-tenants.resetstat", b"+tenants.list", b"allkeys", b"resetkeys",
          b"allchannels", b"clearselectors", b"reset", b"sanitize-payload", b"+nonsense", b"(~sel:* +get)", b"(%W~log:*"]  # fmt: skip
 LUA = b"return redis.call(unpack(ARGV))"
@@ -112,9 +113,9 @@ class Words:
         return (self.rng.choice((self._name(), self.rng.choice(self.users), self.rng.choice(self.users), own)),)
 
     def _top(self):
-        arguments = [self.rng.choice([*TENANT_COLUMNS, *CHANGES])] if self.rng.random() < 0.6 else []
+        arguments = [self._case(b"by"), self.rng.choice([*TENANT_COLUMNS, *CHANGES])] if self.rng.random() < 0.6 else []
         if self.rng.random() < 0.5:
-            arguments += [self._case(b"window"), self.rng.choice((b"10", b"60", b"300", b"11", self._number()))]
+            arguments += [self._case(b"over"), self.rng.choice((b"10", b"60", b"300", b"11", self._number()))]
         if self.rng.random() < 0.5:
             arguments += [self._case(b"count"), self._number()]
         return arguments

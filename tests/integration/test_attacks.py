@@ -260,18 +260,18 @@ def test_a_flood_before_the_login_leaves_no_row_no_memory_and_no_wrong_number(sh
 # Numbers from outside
 
 NUMBERS = ["9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616", "-1", "-9223372036854775808", "1" + "0" * 400, "0", "1e9", "0x10", "", " 1", "nan", "\0"]
-PAGED = ("TENANTS.LIST", "TENANTS.USERS", "TENANTS.PREFIXES")
+PAGED = {"TENANTS.LIST": "commands", "TENANTS.USERS": "commands", "TENANTS.PREFIXES": "keys", "TENANTS.DATABASES": "keys"}  # and what they are sorted by
 
 
 def numeric_calls(number):
-    for command in PAGED:
+    for command, column in PAGED.items():
         yield (command, number)
         yield (command, f"{number}-{number}")
         yield (command, "0", "COUNT", number)
-        yield (command, number, "SORTBY", "commands" if command != "TENANTS.PREFIXES" else "keys")
-        yield (command, f"{number}-{number}", "SORTBY", "commands" if command != "TENANTS.PREFIXES" else "keys", "COUNT", "1000")
+        yield (command, number, "SORTBY", column)
+        yield (command, f"{number}-{number}", "SORTBY", column, "COUNT", "1000")
         yield (command, "0", "MATCH", number)
-    for command, options in (("TENANTS.TOP", ("COUNT", "WINDOW")), ("TENANTS.BIGKEYS", ("COUNT",))):
+    for command, options in (("TENANTS.TOP", ("BY", "COUNT", "OVER")), ("TENANTS.BIGKEYS", ("COUNT",))):
         for option in options:
             yield (command, option, number)
     for command in ("TENANTS.GET", "TENANTS.STATUS", "TENANTS.ME", "TENANTS.HELP", "TENANTS.RESETSTAT"):
@@ -293,7 +293,7 @@ def test_numbers_at_the_ends_of_their_range_and_beyond_are_refused_or_mean_what_
         if command[0] == "CONFIG":
             allowed = number == "0" and command[2].split(".")[1] not in ("max-users", "max-prefixes", "slice-usec")
             assert (reply == b"OK") == allowed, (command, reply)
-        elif "COUNT" in command and command[-1] == number or "WINDOW" in command:
+        elif "COUNT" in command and command[-1] == number or "OVER" in command:
             assert isinstance(reply, ResponseError), (command, reply)
         elif command[0] in PAGED and isinstance(reply, list):
             assert len(reply[1]) <= 1000 and re.fullmatch(rb"[0-9]+(-[0-9]+)?", reply[0]), (command, reply[0])
@@ -358,7 +358,7 @@ def test_restore_of_garbage_and_of_damaged_dumps_leaves_the_counts_right(launch,
     assert read_info(admin).status["drift"] == 0
 
 
-READING = [("TENANTS.STATUS",), ("TENANTS.LIST",), ("TENANTS.USERS", "0", "SORTBY", "commands"), ("TENANTS.PREFIXES", "0", "COUNT", "1000"), ("TENANTS.GET", "app1"), ("TENANTS.TOP",), ("TENANTS.BIGKEYS",), ("TENANTS.ME",), ("TENANTS.HELP",), ("TENANTS.RESETSTAT",)]
+READING = [("TENANTS.STATUS",), ("TENANTS.LIST",), ("TENANTS.USERS", "0", "SORTBY", "commands"), ("TENANTS.PREFIXES", "0", "COUNT", "1000"), ("TENANTS.DATABASES",), ("TENANTS.GET", "app1"), ("TENANTS.TOP",), ("TENANTS.BIGKEYS",), ("TENANTS.ME",), ("TENANTS.HELP",), ("TENANTS.RESETSTAT",)]
 
 
 def test_while_the_server_loads_everything_is_answered_and_afterwards_right(launch):
@@ -536,7 +536,7 @@ def test_a_tenant_learns_nothing_of_others_from_any_command(shared, rights):
     print(f"{tried} calls of {len(names)} commands, {told} of them did something")
     assert tried > 2000 and told > 150
     denied = [("INFO",), ("INFO", "tenants"), ("INFO", "everything"), ("CONFIG", "GET", "tenants.groups"), ("TENANTS.GET", "victimuser"), ("TENANTS.GET", "curious"), ("TENANTS.LIST",), ("TENANTS.USERS",),
-              ("TENANTS.PREFIXES",), ("TENANTS.BIGKEYS",), ("TENANTS.BIGKEYS", "mine:"), ("TENANTS.TOP",), ("TENANTS.STATUS",), ("TENANTS.RESETSTAT",), ("MONITOR",), ("CLIENT", "LIST"), ("ACL", "LIST"), ("MODULE", "UNLOAD", "tenants")]  # fmt: skip
+              ("TENANTS.PREFIXES",), ("TENANTS.DATABASES",), ("TENANTS.BIGKEYS",), ("TENANTS.BIGKEYS", "mine:"), ("TENANTS.TOP",), ("TENANTS.STATUS",), ("TENANTS.RESETSTAT",), ("MONITOR",), ("CLIENT", "LIST"), ("ACL", "LIST"), ("MODULE", "UNLOAD", "tenants")]  # fmt: skip
     for command in denied:
         assert str(curious.outcome(*command)).startswith("NOPERM"), command
         queued = curious.pipeline([("MULTI",), command, ("EXEC",)])

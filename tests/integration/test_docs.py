@@ -63,7 +63,7 @@ def example(launch):
     server.session("search").pipeline([("SET", f"search:q:{n}", "x") for n in range(9)])
     acl_taken_in(server.admin)
     full_pass(server.admin)
-    wait_until(lambda: "bytes_change" in str(server.admin.call("TENANTS.TOP", "keys")), "TOP to remember how much there was")
+    wait_until(lambda: "bytes_change" in str(server.admin.call("TENANTS.TOP", "BY", "keys")), "TOP to remember how much there was")
     return server
 
 

@@ -312,6 +312,7 @@ def test_databases_that_are_swapped_all_the_time_under_writes(launch, seed):
     assert_right(server)
 
 
+@pytest.mark.newest_server("it takes long; test_keys.py asks every server")
 @pytest.mark.fault(9)
 @pytest.mark.parametrize("active", [0, 1], ids=["lazily", "actively"])
 def test_a_hundred_thousand_keys_that_expire_at_once_on_a_primary_and_its_replica(launch, active):
@@ -412,6 +413,7 @@ def test_users_that_are_made_and_deleted_while_they_work_are_charged_rightly(lau
 # 14: children
 
 
+@pytest.mark.newest_server("it takes long, and is the same on all")
 @pytest.mark.fault(14)
 def test_saving_again_and_again_and_a_child_that_is_killed(launch, seed):
     server = launch(lines=["appendonly yes"])
@@ -462,6 +464,7 @@ def test_active_defragmentation_moves_values_and_nothing_else(launch):
 FIELDS = 1_000_000
 
 
+@pytest.mark.newest_server("it takes long, and is the same on all")
 @pytest.mark.fault(17)
 def test_a_huge_hash_stalls_no_pass_and_is_told_as_unsure(launch):
     server = launch()

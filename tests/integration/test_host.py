@@ -44,7 +44,7 @@ def assert_right(server, why=""):
 
 def grown(session):
     """What TENANTS.TOP tells of the last ten seconds: {tenant: row}."""
-    reply = resp3(session, "TENANTS.TOP", "commands", "COUNT", 1000)
+    reply = resp3(session, "TENANTS.TOP", "BY", "commands", "COUNT", 1000)
     return {row["name"]: row for row in reply["tenants"]}, reply["seconds"]
 
 

@@ -105,12 +105,12 @@ def random_rules(rng):
 def writes(session, key):
     """Every command that, with these words, writes this key, as the server says."""
     commands = [[command[0], *[key] * (abs(command[1]) - 1)] for command in session.call("COMMAND") if b"write" in {bytes(flag) for flag in command[2]}]
-    found = [(words, session.outcome("COMMAND", "GETKEYSANDFLAGS", *words)) for words in commands]
+    found = zip(commands, session.pipeline([("COMMAND", "GETKEYSANDFLAGS", *words) for words in commands]))
     return [words for words, keys in found if isinstance(keys, list) and any(each[0] == key.encode() and {b"update", b"insert", b"delete"} & {bytes(flag) for flag in each[1]} for each in keys)]
 
 
 def may_write(session, name, key):
-    return any(session.call("ACL", "DRYRUN", name, *words) == b"OK" for words in writes(session, key))
+    return any(reply == b"OK" for reply in session.pipeline([("ACL", "DRYRUN", name, *words) for words in writes(session, key)]))
 
 
 def test_owners_are_those_of_whom_the_server_says_that_they_may_write(admin, seed):

@@ -46,6 +46,7 @@ def scarce(launch, request, tmp_path):
     return launch(loading=None, environment={"SCARCE": str(tmp_path / "plan")}), module, plan
 
 
+@pytest.mark.newest_server("the allocations are the module's own")
 @pytest.mark.fault(23)
 def test_the_module_is_loaded_whole_or_not_at_all(scarce):
     server, module, plan = scarce
@@ -137,7 +138,7 @@ def test_the_server_goes_on_and_counts_are_right_again_when_there_is_memory(scar
 # Commands and settings, each with what its reply is like when there is memory.
 CALLS = [
     ("INFO", "tenants"), ("TENANTS.LIST",), ("TENANTS.LIST", "0", "SORTBY", "keys"), ("TENANTS.USERS", "0", "SORTBY", "commands"), ("TENANTS.PREFIXES", "0", "MATCH", "*app*"), ("TENANTS.ME",),
-    ("TENANTS.GET", "app1"), ("TENANTS.TOP",), ("TENANTS.TOP", "keys", "WINDOW", "60"), ("TENANTS.BIGKEYS",), ("TENANTS.BIGKEYS", "app1:"), ("TENANTS.STATUS",), ("TENANTS.HELP",), ("TENANTS.RESETSTAT",),
+    ("TENANTS.GET", "app1"), ("TENANTS.TOP",), ("TENANTS.TOP", "BY", "keys", "OVER", "60"), ("TENANTS.BIGKEYS",), ("TENANTS.BIGKEYS", "app1:"), ("TENANTS.STATUS",), ("TENANTS.HELP",), ("TENANTS.RESETSTAT",),
     ("CONFIG", "GET", "tenants.*"), ("CONFIG", "SET", "tenants.groups", "shop=app1,~app2: other=app3"), ("CONFIG", "SET", "tenants.groups", ""), ("CONFIG", "SET", "tenants.separators", ";"),
     ("CONFIG", "SET", "tenants.prefixes", "app1:1 app2:1 a-prefix-with-a-long-name:of-its-own:"),
     ("CONFIG", "SET", "tenants.separators", ":"), ("CONFIG", "SET", "tenants.cpu-sampling-hz", "100"), ("SET", "new:1", "x"), ("FLUSHALL",), ("SWAPDB", "0", "1"), ("CLIENT", "LIST"),

@@ -294,36 +294,36 @@ def test_top_tells_what_was_used_over_the_window_and_forgets_what_came_before(sh
     top(admin)
     app1.pipeline([("SET", f"app1:{n}", "x") for n in range(300)])
     settled_info(admin)
-    reply = top(admin, "commands")
+    reply = top(admin, "BY", "commands")
     assert reply["by"] == b"commands" and 0 <= reply["seconds"] <= 13
     first = next(row for row in reply["tenants"] if row["name"] == b"app1")
     assert (first["name"], first["writes"], first["keys"], first["keys_change"]) == (b"app1", 300, 300, 300)
-    grown = top(admin, "keys_change")
+    grown = top(admin, "BY", "keys_change")
     assert grown["by"] == b"keys_change"
     assert [(row["name"], row["keys_change"]) for row in grown["tenants"]] == [(b"app1", 300)]
     for recent, window in zip(resp3(admin, "TENANTS.GET", "app1")["recent"], (10, 60, 300), strict=True):
-        same = next(row for row in top(admin, "writes", "WINDOW", window)["tenants"] if row["name"] == b"app1")
+        same = next(row for row in top(admin, "BY", "writes", "OVER", window)["tenants"] if row["name"] == b"app1")
         assert recent.pop("window") == window and 0 <= recent.pop("seconds") <= window * 1.3 * patience()
         assert (recent["writes"], recent["commands"], recent["keys_change"]) == (300, 300, 300)
-        assert recent == {name: same[name] for name in same if name in recent}, "what TOP says"
+        assert {**recent, "cpu_usec": same["cpu_usec"]} == {name: same[name] for name in same if name in recent}, "what TOP says; CPU time that is on its way comes in between"
         assert set(same) - set(recent) == {"name", "kind", "users", "prefixes", "connections", "connections_peak", "keys", "bytes", "bytes_error"}, "counters"
 
     def window_has_passed():
         admin.call("PING")
-        return b"app1" not in [row["name"] for row in top(admin, "writes", "WINDOW", 10)["tenants"]]
+        return b"app1" not in [row["name"] for row in top(admin, "BY", "writes", "OVER", 10)["tenants"]]
 
     wait_until(window_has_passed, "ten seconds without a write of app1")
     app2.pipeline([("GET", "app2:k")] * 50)
-    short, long = top(admin, "reads", "WINDOW", 10), top(admin, "writes", "WINDOW", 60)
+    short, long = top(admin, "BY", "reads", "OVER", 10), top(admin, "BY", "writes", "OVER", 60)
     assert [row["reads"] for row in short["tenants"] if row["name"] == b"app2"] == [50]
     assert 9.9 <= short["seconds"] <= 13 * patience()
     assert long["tenants"][0]["name"] == b"app1" and long["tenants"][0]["writes"] == 300
     app2.pipeline([("SET", f"app2:{n}", "x") for n in range(3)])
     app1.pipeline([("DEL", f"app1:{n}") for n in range(100)])
     settled_info(admin)
-    changed = [(row["name"], row["keys_change"]) for row in top(admin, "keys_change")["tenants"]]
+    changed = [(row["name"], row["keys_change"]) for row in top(admin, "BY", "keys_change")["tenants"]]
     assert changed == [(b"app2", 3), (b"app1", -100)], "who shrank comes last, who did not change not at all"
-    assert b"app1" in [row["name"] for row in top(admin, "keys")["tenants"]], "a gauge is as it is now"
+    assert b"app1" in [row["name"] for row in top(admin, "BY", "keys")["tenants"]], "a gauge is as it is now"
 
 
 @pytest.mark.long
@@ -333,10 +333,10 @@ def test_top_does_not_know_how_much_grew_while_bytes_were_not_read(shared):
     admin.call("CONFIG", "SET", "tenants.bytes-interval", 0)
     unread = time.monotonic()
     app1.call("SET", "app1:big", "x" * 1_000_000)
-    wait_until(lambda: time.monotonic() - top(admin, "commands", "WINDOW", 10)["seconds"] > unread + 2, "a window that began without bytes")
+    wait_until(lambda: time.monotonic() - top(admin, "BY", "commands", "OVER", 10)["seconds"] > unread + 2, "a window that began without bytes")
     admin.call("CONFIG", "SET", "tenants.bytes-interval", 100)
     wait_until(lambda: resp3(admin, "TENANTS.GET", "app1").get("bytes_in", 0) >= 1_000_000, "bytes read again")
-    for row in top(admin, "commands", "WINDOW", 10, "COUNT", 100)["tenants"] + top(admin, "bytes_in", "WINDOW", 10)["tenants"]:
+    for row in top(admin, "BY", "commands", "OVER", 10, "COUNT", 100)["tenants"] + top(admin, "BY", "bytes_in", "OVER", 10)["tenants"]:
         assert "bytes_in" not in row and "bytes_out" not in row, row
 
 
@@ -349,21 +349,21 @@ def test_top_is_sorted_and_cut_and_its_sums_are_those_of_info(shared, seed):
     traffic.settle()
     shared.admin.call("CONFIG", "SET", "tenants.sweep-cpu-percent", 0)  # a pass may find other counts, where they are swept
     wait_until(lambda: read_info(shared.admin).status["sweep_state"] == "off", "the passes to be off")
-    top = lambda session, *words: resp3(session, "TENANTS.TOP", *words, "WINDOW", 300)  # noqa: E731
+    top = lambda session, *words: resp3(session, "TENANTS.TOP", *words, "OVER", 300)  # noqa: E731
     for column in ("commands", "reads", "writes", "connections", "keys"):
-        values = [row[column] for row in top(shared.admin, column, "COUNT", 100)["tenants"]]
+        values = [row[column] for row in top(shared.admin, "BY", column, "COUNT", 100)["tenants"]]
         assert values == sorted(values, reverse=True) and 0 not in values, column
-        assert [row[column] for row in top(shared.admin, column, "COUNT", 2)["tenants"]] == values[:2] or column in ("commands", "reads")
+        assert [row[column] for row in top(shared.admin, "BY", column, "COUNT", 2)["tenants"]] == values[:2] or column in ("commands", "reads")
     info = read_info(shared.admin)
-    writes = sum(row["writes"] for row in top(shared.admin, "writes", "COUNT", 100)["tenants"])
+    writes = sum(row["writes"] for row in top(shared.admin, "BY", "writes", "COUNT", 100)["tenants"])
     assert writes == total(info.users, "writes"), "since the reset"
     assert before.status["version"] == info.status["version"]
 
 
 @pytest.mark.parametrize(
     "words, why",
-    [(("nothing",), "invalid column, allowed are"), (("WINDOW", 5), "10, 60 and 300"), (("WINDOW",), "no value"), (("COUNT", 0), "1 to 1000")]
-    + [(("COUNT", 2**63), "1 to 1000"), (("commands", "LIMIT", 5), "WINDOW and COUNT"), (("WINDOW", 2**64 - 1), "10, 60 and 300"), (("WINDOW", -10), "10, 60 and 300")],
+    [(("BY", "nothing"), "invalid column, allowed are"), (("OVER", 5), "10, 60 and 300"), (("OVER",), "no value"), (("COUNT", 0), "1 to 1000")]
+    + [(("COUNT", 2**63), "1 to 1000"), (("commands",), "BY, OVER and COUNT"), (("BY", "commands", "LIMIT", 5), "BY, OVER and COUNT"), (("OVER", 2**64 - 1), "10, 60 and 300"), (("OVER", -10), "10, 60 and 300")],
 )
 def test_top_refuses_what_it_does_not_know(server, words, why):
     assert why in str(server.admin.outcome("TENANTS.TOP", *words))

@@ -206,7 +206,7 @@ def test_who_was_made_to_grow_is_named_above_the_table(top, shared):
 def test_the_first_frame_has_rates_and_hit_ratios(top, shared):
     app1 = shared.session("app1")
     app1.pipeline([("GET", "app1:1")] * 3000 + [("GET", "app1:no")] * 1000)
-    wait_until(lambda: b"app1" in str(shared.admin.call("TENANTS.TOP", "commands")).encode(), "the module to have looked")
+    wait_until(lambda: b"app1" in str(shared.admin.call("TENANTS.TOP", "BY", "commands")).encode(), "the module to have looked")
     screen = top("-d", "60", "--filter", "app1", "--sort", "cmd/s")
     screen.press(b" ")
     screen.wait_for(r"^PAUSED .*")

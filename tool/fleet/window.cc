@@ -53,7 +53,8 @@ std::vector<std::vector<Window>> read_windows(Fleet& fleet, const std::vector<Wi
   std::vector<Command> commands;
   for (const WindowQuery& query : queries)
     for (const std::string& by : query.by)
-      commands.push_back({"TENANTS.TOP", by, "WINDOW", std::to_string(query.seconds), "COUNT", std::to_string(rows)});
+      commands.push_back(
+          {"TENANTS.TOP", "BY", by, "OVER", std::to_string(query.seconds), "COUNT", std::to_string(rows)});
   std::vector<std::vector<Window>> all(queries.size());
   for (const Answer& answer : fleet.ask(commands)) {
     if (!answer.ok()) continue;
