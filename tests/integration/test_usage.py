@@ -214,6 +214,37 @@ def test_errors_of_all_users_equal_the_failed_calls_of_commandstats(shared, seed
     assert total(users(shared), "errors") - before == failed_calls(shared.admin) - failed > 50, f"seed {seed}"
 
 
+FAILS, NOT_RUN = "redis.call('LPUSH', 'app1:s', 'x')", "redis.call('GET')"  # the second is refused before it runs
+
+
+@pytest.mark.parametrize(
+    "script, failed, errors",
+    [
+        (f"return {FAILS}", 2, 1),
+        (f"return {FAILS.replace('call', 'pcall')}", 2, 1),
+        (f"for _ = 1, 3 do {FAILS.replace('call', 'pcall')} end return 1", 3, 3),
+        (f"return {NOT_RUN}", 1, 0),
+        (f"{NOT_RUN.replace('call', 'pcall')} return 1", 0, 0),
+        ("return redis.call('FLUSHALL')", 1, 0),
+        ("return redis.error_reply('X')", 1, 1),
+        ("error('x')", 1, 1),
+        ("if then", 1, 1),
+    ],
+)
+def test_errors_of_scripts_lack_what_no_module_is_told(shared, script, failed, errors):
+    """As docs/metrics.md has it: a script that replies the error of a call within counts once."""
+    if not shared.ledger.tells_refusals:
+        pytest.skip("servers before 9.1 do not tell a module of errors")
+    shared.admin.call("ACL", "SETUSER", "app1", "-flushall")
+    session = shared.session("app1")
+    session.call("SET", "app1:s", "x")
+    before, row = failed_calls(shared.admin), get(shared.admin, "app1")
+    session.outcome("EVAL", script, 0)
+    now = get(shared.admin, "app1")
+    assert (failed_calls(shared.admin) - before, now["errors"] - row["errors"]) == (failed, errors)
+    assert (now["rejected"], now["denied"]) == (row["rejected"], row["denied"])
+
+
 def test_refusals_are_told_apart_and_belong_to_who_tried(shared):
     if not shared.ledger.tells_refusals:
         pytest.skip("servers before 9.1 do not tell a module of refusals")
