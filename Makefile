@@ -40,6 +40,7 @@ servers:
 check: analyze build servers sanitized
 	scripts/install browser deploy compat
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=30
+	$(PYTHON) -B tests/fuzz/calls --calls 1000000
 	$(PYTEST) -n $(WORKERS) -m 'not clocks' --every-server --servers redis-8,8.0,8.1,9 --steps 5000 --prefixes 2000000 --cycles 100 --samples 1000
 	$(PYTHON) -B tests/compat/run 9 --slice --clients 4
 	$(MAKE) --no-print-directory faults
