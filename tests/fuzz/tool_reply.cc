@@ -38,6 +38,10 @@ std::optional<std::size_t> complete_replies(std::string_view bytes, std::size_t 
       read_shards(replies[i], {.host = "localhost"}, false);
     } catch (const Failure&) {
     }
+    try {
+      require(!read_sentinel(replies[0], replies[i], replies[count - 1], "name").empty());
+    } catch (const Failure&) {
+    }
   }
   return count;
 }

@@ -35,6 +35,10 @@ void add_connection_options(CLI::App& app, ConnectionOptions& options) {
       ->group(group);
   app.add_flag("-c,--cluster", options.cluster, "Each server is one node of a cluster: find and read all its nodes")
       ->group(group);
+  app.add_option("--sentinel", options.sentinel,
+                 "Each server is a Sentinel (port 26379): read the primary of this name and its replicas")
+      ->type_name("NAME")
+      ->group(group);
   app.add_option("-t,--timeout", options.timeout_seconds, "Most seconds that one node may take (5)")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.01, 3600.0).description(""))
@@ -90,7 +94,7 @@ std::vector<Address> addresses(const ConnectionOptions& options) {
   std::vector<std::string> hosts = options.hosts;
   std::vector<int> ports = options.ports;
   if (hosts.empty() && !ports.empty()) hosts = {"127.0.0.1"};
-  if (ports.empty()) ports = {6379};
+  if (ports.empty()) ports = {options.sentinel.empty() ? 6379 : 26379};
   std::size_t count = std::max(hosts.size(), ports.size());
   if (hosts.size() > 1 && ports.size() > 1 && hosts.size() != ports.size())
     throw Failure(Exit::kUsage, std::to_string(hosts.size()) + " hosts and " + std::to_string(ports.size()) +
@@ -107,13 +111,16 @@ std::vector<Address> addresses(const ConnectionOptions& options) {
 std::vector<Target> chosen_targets(const ConnectionOptions& options) {
   bool named = !options.hosts.empty() || !options.ports.empty() || !options.sockets.empty() || !options.uris.empty();
   if (!options.targets_file.empty()) {
-    if (named || options.cluster || options.tls.enabled || !options.user.empty() || !options.password_file.empty() ||
-        options.ask_password)
+    if (named || options.cluster || !options.sentinel.empty() || options.tls.enabled || !options.user.empty() ||
+        !options.password_file.empty() || options.ask_password)
       throw Failure(Exit::kUsage, "--targets names the servers and logins: put the other options into its file");
     return read_targets(options.targets_file);
   }
   Target common;
   common.cluster = options.cluster;
+  common.sentinel = options.sentinel;
+  if (options.cluster && !options.sentinel.empty())
+    throw Failure(Exit::kUsage, "--cluster and --sentinel exclude each other: a cluster fails over by itself");
   common.tls = options.tls;
   common.tls.enabled |= !options.tls.ca_file.empty() || !options.tls.ca_directory.empty() ||
                         !options.tls.certificate.empty() || !options.tls.server_name.empty();

@@ -18,6 +18,7 @@ struct ConnectionOptions {
   std::vector<int> ports;
   std::string targets_file, user, password_file;
   bool ask_password = false, cluster = false;
+  std::string sentinel;
   Tls tls;
   double timeout_seconds = 5;
 

@@ -38,8 +38,12 @@ struct Target {
   std::string name;  // of the cluster or server, as the operator calls it; may be empty, and several may share it
   Address address;
   bool cluster = false;  // the address is one node of many
+  std::string sentinel;  // not empty: it is a Sentinel's, and the primary of this name and its replicas are meant
   Login login;
+  Login sentinel_login;  // towards Sentinels, which mostly want none
   Tls tls;
+
+  bool leads_to_others() const { return cluster || !sentinel.empty(); }
 };
 
 // "host:port", "host", "[IPv6]:port", or the path of a unix socket, which begins with / or a dot. Throws Failure

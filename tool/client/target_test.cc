@@ -81,9 +81,12 @@ TEST(Target, a_file_of_targets_says_all_that_the_options_can) {
       "  password_env: TARGETS_TEST_SECRET\n"
       "  tls: {ca: /ca.pem, cert: /c.pem, key: /k.pem, server_name: db}\n"
       "- address: /run/valkey.sock\n"
-      "  password_file: /run/secret\n");
+      "  password_file: /run/secret\n"
+      "- address: 10.0.0.7:26379\n"
+      "  sentinel: shop\n"
+      "  sentinel_password_file: /run/sentinel\n");
   std::vector<Target> targets = read_targets(file.path);
-  ASSERT_EQ(targets.size(), 2u);
+  ASSERT_EQ(targets.size(), 3u);
   EXPECT_EQ(targets[0].address, (Address{"10.0.0.1", 7000, ""}));
   EXPECT_TRUE(targets[0].cluster);
   EXPECT_EQ(targets[0].login.user, "ops");
@@ -92,6 +95,10 @@ TEST(Target, a_file_of_targets_says_all_that_the_options_can) {
   EXPECT_EQ(targets[0].tls.server_name, "db");
   EXPECT_FALSE(targets[1].tls.enabled);
   EXPECT_EQ(targets[1].login.password_file, "/run/secret");
+  EXPECT_FALSE(targets[1].leads_to_others());
+  EXPECT_EQ(targets[2].sentinel, "shop");
+  EXPECT_EQ(targets[2].sentinel_login.password_file, "/run/sentinel");
+  EXPECT_EQ(targets[2].login.password_file, "");
 }
 
 TEST(Target, what_is_wrong_in_a_file_of_targets_is_told_with_its_line_and_key) {
@@ -102,6 +109,8 @@ TEST(Target, what_is_wrong_in_a_file_of_targets_is_told_with_its_line_and_key) {
       {"targets:\n- user: x\n", ":2: a target needs an address"},
       {"targets:\n- address: db1:99999\n", ":2: invalid port"},
       {"targets:\n- address: db1\n  cluster: maybe\n", ":3: 'cluster' must be true or false"},
+      {"targets:\n- address: db1\n  cluster: true\n  sentinel: shop\n", ":2: cluster and sentinel exclude each other"},
+      {"targets:\n- address: db1\n  sentinel_user: x\n", ":2: a login towards Sentinels needs 'sentinel'"},
       {"targets:\n- address: db1\n  user:\n", ":3: 'user' has no value"},
       {"targets:\n- address: db1\n  address: db2\n", ":3: 'address' is there twice"},
       {"targets:\n- address: db1\n  password_env: TARGETS_TEST_ABSENT\n", ":3: the environment has no"},

@@ -90,6 +90,9 @@ Target read_target(const File& file, const YAML::Node& node) {
                 }
               }},
              {"cluster", [&](const auto& k, const auto& v) { target.cluster = file.truth(k, v); }},
+             {"sentinel", text_into(target.sentinel)},
+             {"sentinel_user", text_into(target.sentinel_login.user)},
+             {"sentinel_password_file", text_into(target.sentinel_login.password_file)},
              {"name", text_into(target.name)},
              {"user", text_into(target.login.user)},
              {"password_file", text_into(target.login.password_file)},
@@ -102,6 +105,10 @@ Target read_target(const File& file, const YAML::Node& node) {
               }},
              {"tls", [&](const auto& k, const auto& v) { read_tls(file, k, v, target.tls); }}});
   if (!addressed) file.refuse(node.Mark(), "a target needs an address");
+  if (target.cluster && !target.sentinel.empty())
+    file.refuse(node.Mark(), "cluster and sentinel exclude each other: a cluster fails over by itself");
+  if (target.sentinel.empty() && !(target.sentinel_login.user + target.sentinel_login.password_file).empty())
+    file.refuse(node.Mark(), "a login towards Sentinels needs 'sentinel', the name of their primary");
   if (!target.login.password.empty() && !target.login.password_file.empty())
     file.refuse(node.Mark(), "password_file and password_env exclude each other");
   return target;

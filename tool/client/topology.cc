@@ -1,8 +1,10 @@
 #include "tool/client/topology.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "tool/client/connection.h"
+#include "tool/client/printable.h"
 
 namespace tenants::tool {
 
@@ -52,6 +54,30 @@ std::vector<ClusterNode> read_shards(const Reply& reply, const Address& asked, b
                                                    : "the cluster's nodes name no plain port; use --tls"
                                              : "the server names no nodes of its cluster");
   std::ranges::sort(nodes, {}, [](const ClusterNode& node) { return std::pair(node.address.host, node.address.port); });
+  return nodes;
+}
+
+std::vector<ClusterNode> read_sentinel(const Reply& now, const Reply& primary, const Reply& replicas,
+                                       const std::string& name) {
+  if (now.is_error() && now.text.find("unknown command") != std::string_view::npos)
+    throw Failure(Exit::kError, "the server is no Sentinel");
+  check(now);
+  if (now.elements.size() < 2) throw Failure(Exit::kError, "the Sentinel knows no primary named " + printable(name));
+  check(primary);
+  check(replicas);
+  std::vector<ClusterNode> nodes;
+  auto add = [&](std::string host, std::string_view port) {
+    ClusterNode node{.shard = name};
+    node.address = {std::move(host), 0, ""};
+    std::from_chars(port.data(), port.data() + port.size(), node.address.port);
+    if (node.address.host.empty() || node.address.port <= 0 || node.address.port > 65535) return;
+    node.id = node.address.text();
+    if (std::ranges::find(nodes, node.id, &ClusterNode::id) == nodes.end()) nodes.push_back(std::move(node));
+  };
+  add(std::string(now.elements[0].text), now.elements[1].text);
+  if (nodes.empty()) throw Failure(Exit::kError, "the Sentinel names no address of " + printable(name));
+  add(primary.text_of("ip"), primary.text_of("port"));
+  for (const Reply& replica : replicas.elements) add(replica.text_of("ip"), replica.text_of("port"));
   return nodes;
 }
 

@@ -1,4 +1,4 @@
-// The nodes of a cluster, as one of them names them.
+// The nodes of a cluster, as one of them names them; a primary and its replicas, as a Sentinel does.
 #pragma once
 
 #include <cstdint>
@@ -23,5 +23,11 @@ struct ClusterNode {
 // of a node that does not know its own. With TLS the nodes' TLS ports, without the plain ones. Throws Failure: kDenied,
 // or kError where the server is no cluster, or offers no such port.
 std::vector<ClusterNode> read_shards(const Reply& reply, const Address& asked, bool tls);
+
+// From replies to SENTINEL GET-MASTER-ADDR-BY-NAME (who is the primary now, while another one takes over, too), MASTER
+// and REPLICAS: the primary first; ids are addresses, and `name` is the shard. Throws Failure: kDenied, or kError where
+// the server is no Sentinel or knows no primary of this name.
+std::vector<ClusterNode> read_sentinel(const Reply& now, const Reply& primary, const Reply& replicas,
+                                       const std::string& name);
 
 }  // namespace tenants::tool

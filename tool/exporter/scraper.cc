@@ -57,7 +57,7 @@ std::shared_ptr<Reading> Scraper::read_over(Connections& connections, millisecon
   if (connections.generation != generation) targets = targets_;
   lock.unlock();
   if (connections.generation != generation) {
-    connections.finds_nodes = std::ranges::any_of(targets, &Target::cluster);
+    connections.finds_nodes = std::ranges::any_of(targets, &Target::leads_to_others);
     connections.fleet = std::make_unique<Fleet>(std::move(targets), timeout_);
     connections.generation = generation;
   }

@@ -45,7 +45,7 @@ class Scraper {
  private:
   struct Connections {
     std::unique_ptr<Fleet> fleet;
-    bool finds_nodes = false;      // of a cluster, which takes a time-out of its own
+    bool finds_nodes = false;      // which takes a time-out of its own
     std::uint64_t generation = 0;  // of the targets
   };
   std::shared_ptr<Reading> read_over(Connections& connections, std::chrono::milliseconds most);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <map>
 #include <set>
 #include <system_error>
@@ -31,14 +32,15 @@ struct Fleet::Member {
   bool has_been_read = false;
 };
 
-// What one target led to: one server, or the nodes of a cluster.
+// What one target led to: one server, the nodes of a cluster, or those that Sentinels watch.
 struct Fleet::Group {
   Group(Target target, std::size_t number) : target(std::move(target)), number(number), seed(this->target, "") {}
 
   Target target;
   std::size_t number;
   Member seed;  // of a cluster: asked while none of the nodes can be, which may be known by now under other addresses
-  std::vector<std::unique_ptr<Member>> members;  // of a cluster
+  std::vector<std::unique_ptr<Member>> members;        // of a cluster, or of Sentinels
+  std::vector<std::unique_ptr<Connection>> sentinels;  // all that are known, the target's own first
   struct Place {
     std::string shard;
     std::uint32_t slots = 0, votes = 0;
@@ -54,6 +56,7 @@ struct Fleet::Group {
   void follow(const std::vector<ClusterNode>& nodes);
   void place(const std::vector<const std::vector<ClusterNode>*>& views, const std::vector<ClusterNode>& chosen);
   void tell_place(Node& node) const;
+  void ask_sentinels(Deadline deadline);
 };
 
 // Keeps the connections of the nodes that stay.
@@ -95,6 +98,7 @@ void Fleet::Group::tell_place(Node& node) const {
 
 namespace {
 
+constexpr std::size_t kMostSentinels = 16;
 constexpr std::size_t kMostAsked = 16;  // nodes of one cluster, who is in it: the reply has a line for each node
 
 constexpr std::size_t kMostThreads = 256;
@@ -128,7 +132,74 @@ std::vector<ClusterNode> majority(const std::vector<const std::vector<ClusterNod
   return best ? *best : std::vector<ClusterNode>();
 }
 
+// What one Sentinel says.
+struct Watched {
+  std::uint64_t epoch = 0;  // of the configuration: the larger is the newer
+  std::vector<ClusterNode> nodes;
+  std::vector<Address> others;  // Sentinels
+};
+
+Watched ask_sentinel(Connection& connection, const std::string& name, Deadline deadline) {
+  Replies replies = connection.ask({{"SENTINEL", "GET-MASTER-ADDR-BY-NAME", name},
+                                    {"SENTINEL", "MASTER", name},
+                                    {"SENTINEL", "REPLICAS", name},
+                                    {"SENTINEL", "SENTINELS", name}},
+                                   deadline);
+  Watched watched{.nodes = read_sentinel(replies[0], replies[1], replies[2], name), .others = {}};
+  std::string epoch = replies[1].text_of("config-epoch");
+  std::from_chars(epoch.data(), epoch.data() + epoch.size(), watched.epoch);
+  for (const Reply& other : replies[3].elements) {
+    Address address{other.text_of("ip"), 0, ""};
+    std::string port = other.text_of("port");
+    std::from_chars(port.data(), port.data() + port.size(), address.port);
+    if (!address.host.empty() && address.port > 0 && address.port <= 65535) watched.others.push_back(address);
+  }
+  return watched;
+}
+
 }  // namespace
+
+// All that are known, at once; who has the newest configuration is believed. Where none answers, what was known stays.
+void Fleet::Group::ask_sentinels(Deadline deadline) {
+  auto known = [this](const Address& address) {
+    return std::ranges::any_of(sentinels, [&](const auto& one) { return one->target().address == address; });
+  };
+  auto add = [this, &known](const Address& address) {
+    if (sentinels.size() >= kMostSentinels || known(address)) return;
+    Target to = target;
+    to.address = address;
+    to.login = target.sentinel_login;
+    sentinels.push_back(std::make_unique<Connection>(std::move(to)));
+  };
+  add(target.address);
+  std::vector<std::optional<Watched>> said(sentinels.size());
+  std::vector<std::optional<Failure>> failures(sentinels.size());
+  in_parallel(sentinels.size(), [&](std::size_t i) {
+    try {
+      said[i] = ask_sentinel(*sentinels[i], target.sentinel, deadline);
+    } catch (const Failure& failure) {
+      failures[i] = failure;
+    } catch (const std::exception& error) {
+      failures[i] = Failure(Exit::kError, error.what());
+    }
+  });
+  const Watched* newest = nullptr;
+  for (const auto& one : said)
+    if (one && (!newest || one->epoch > newest->epoch)) newest = &*one;
+  if (!newest) {
+    seed.node = Node();
+    seed.node.address = target.address.text();
+    seed.node.group = target.name;
+    seed.node.cluster = number;
+    seed.node.fail(*failures[0]);
+    return;
+  }
+  places.clear();
+  for (const ClusterNode& node : newest->nodes) places[node.id] = {target.sentinel, 0, 0};
+  places[newest->nodes[0].id].votes = 1;
+  follow(newest->nodes);
+  for (const Address& other : newest->others) add(other);
+}
 
 Fleet::Fleet(std::vector<Target> targets, std::chrono::milliseconds timeout) : timeout_(timeout) {
   for (std::size_t i = 0; i < targets.size(); ++i) groups_.push_back(std::make_unique<Group>(std::move(targets[i]), i));
@@ -151,7 +222,7 @@ Snapshot Fleet::read(const Wanted& wanted, std::chrono::milliseconds timeout) {
     member.node.address = member.connection.target().address.text();
     member.node.id = member.id.empty() ? member.node.address : member.id;
     member.node.group = group.target.name;
-    if (group.target.cluster) member.node.cluster = group.number;
+    if (group.target.leads_to_others()) member.node.cluster = group.number;
     member.node.answered = member.answered;
     member.shards.clear();
     try {
@@ -179,9 +250,14 @@ Snapshot Fleet::read(const Wanted& wanted, std::chrono::milliseconds timeout) {
     });
   };
 
+  in_parallel(groups_.size(), [&](std::size_t i) {
+    if (!groups_[i]->target.sentinel.empty()) groups_[i]->ask_sentinels(began + timeout);
+  });
+
   // First those that are known; then those that these know of.
   std::vector<std::pair<Group*, Member*>> known;
   for (const auto& group : groups_) {
+    if (!group->target.sentinel.empty() && group->members.empty()) continue;  // the seed is no Valkey
     std::vector<Member*> nodes = group->nodes();
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       nodes[i]->asked = group->target.cluster && i % (nodes.size() / kMostAsked + 1) == 0;

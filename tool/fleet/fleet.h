@@ -1,5 +1,5 @@
-// All servers that the operator named, and the nodes of the clusters among them, read in parallel. For one thread at a
-// time.
+// All servers that the operator named, the nodes of the clusters among them, and those that Sentinels watch, read in
+// parallel. For one thread at a time.
 #pragma once
 
 #include <chrono>
@@ -34,10 +34,11 @@ class Fleet {
   ~Fleet();
 
   // Reads every node, in one thread each; connections stay open for the next time. Takes as long as the slowest node,
-  // at most the time-out: twice that where a cluster's nodes are yet to be found. Never throws because of a server: its
-  // node says why it is not up. A cluster is asked for its nodes every time; one that is gone or unreachable stays, not
-  // up, until the cluster forgets it. Where none of a cluster can be reached, the seed is the node. A server that
-  // several targets lead to is there once.
+  // at most the time-out: twice that where a cluster's nodes are yet to be found, or Sentinels are asked. Never throws
+  // because of a server: its node says why it is not up. A cluster is asked for its nodes every time; one that is gone
+  // or unreachable stays, not up, until the cluster forgets it. Where none of a cluster can be reached, the seed is the
+  // node. Sentinels, all that are known, are asked every time, too, and the newest configuration is believed. A server
+  // that several targets lead to is there once.
   Snapshot read(const Wanted& wanted);
   Snapshot read(const Wanted& wanted, std::chrono::milliseconds timeout);
 

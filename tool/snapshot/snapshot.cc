@@ -78,8 +78,11 @@ std::vector<std::string> Snapshot::incomplete() const {
     lines.push_back(printable(node.address) + ": " + node.failure.what() + age);
   }
   std::uint64_t slots = 0;
-  for (const Node& node : nodes)
-    if (node.slots && !spoken_for.contains(node.shard) && !with_reason.contains(node.shard)) slots += node.slots;
+  for (const Node& node : nodes) {
+    if (spoken_for.contains(node.shard) || with_reason.contains(node.shard)) continue;
+    slots += node.slots;
+    if (node.votes && !node.slots) lines.push_back("no primary answers for " + printable(node.shard));
+  }
   if (slots) lines.push_back("no primary answers for " + std::to_string(slots) + " slots");
   return lines;
 }
@@ -91,7 +94,10 @@ bool Snapshot::has_all_data(std::string_view group) const {
       spoken_for.insert({node.shard, node.replication_id, node.previous_replication_id});
   return std::ranges::all_of(nodes, [&](const Node& node) {
     if (node.group != group) return true;
-    if (node.cluster) return (node.up || !node.shard.empty()) && (!node.slots || spoken_for.contains(node.shard));
+    if (node.cluster) {
+      bool owns = node.slots || node.votes;
+      return (node.up || !node.shard.empty()) && (!owns || spoken_for.contains(node.shard));
+    }
     return node.up || (!node.replication_id.empty() && spoken_for.contains(node.replication_id));
   });
 }

@@ -59,10 +59,11 @@ struct Node {
   std::string address;  // as the operator or the cluster names it: "host:port" or a path; escape it for people
   std::string id;       // the same for as long as it is the same server: the cluster's node id, else the address
   std::string group;    // the name that the operator gave to the target it was found through; may be empty
-  std::optional<std::size_t> cluster;  // the number of that target, if that is a cluster
-  std::string shard;                   // what all nodes with the same slots share; empty where it is in no cluster
-  std::uint32_t slots = 0;             // that it owns, as the cluster says
-  std::uint32_t votes = 0;             // of the nodes asked, so many say that it owns slots
+  std::optional<std::size_t> cluster;  // the number of that target, if it led to others
+  std::string shard;        // what all nodes with the same slots, or under one name of Sentinels, share; or empty
+  std::uint32_t slots = 0;  // that it owns, as the cluster says
+  std::uint32_t votes =
+      0;  // of the nodes asked, so many say that it owns slots; or 1: Sentinels say that it is the primary
   std::optional<std::chrono::system_clock::time_point> answered;  // when it was up last, as far as is remembered
   std::string replication_id;  // where it is not up: as it was last, as far as is remembered
   bool up = false;
