@@ -279,7 +279,6 @@ def test_the_slow_log_is_what_the_server_says(launch):
 # Databases
 
 
-@pytest.mark.newest_server("the cost is the module's own")
 def test_a_database_costs_nothing_for_its_number(launch):
     server = launch(lines=["databases 1000000"])
     quick_passes(server.admin)

@@ -92,7 +92,7 @@ def test_a_shell_takes_the_completion_script(shell):
     for name in subcommands():
         assert name in script
     if not shutil.which(shell):
-        pytest.skip(f"{shell} is not installed (scripts/install test); the words are there")
+        pytest.skip(f"{shell} is not installed (scripts/install deploy); the words are there")
     assert subprocess.run([shell, "-n"], input=script, text=True, capture_output=True).returncode == 0
 
 
@@ -178,7 +178,7 @@ def test_bash_completes_subcommands_options_values_and_tenants(named, empty):
     assert in_bash("valkey-tenants", "-p", "1", "show", "app") == [] and os.listdir() == []
 
 
-@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed (scripts/install test)")
+@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed (scripts/install deploy)")
 def test_fish_completes_subcommands_options_values_and_tenants(named, empty):
     assert in_fish("valkey-tenants", "sh") == ["show"]
     assert in_fish("valkey-tenants", "check", "--mem") == ["--memory"]
@@ -190,7 +190,7 @@ def test_fish_completes_subcommands_options_values_and_tenants(named, empty):
     assert os.listdir() == []
 
 
-@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed (scripts/install test)")
+@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed (scripts/install deploy)")
 def test_zsh_completes_subcommands_options_values_and_tenants(named, empty, tmp_path):
     folder = tmp_path / "functions"
     folder.mkdir()
