@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "module/accounting/words.h"
+
 namespace tenants {
 
 namespace {
@@ -44,8 +46,7 @@ DatabaseSizes info_databases(std::string_view info) {
 std::vector<SlotRange> slot_ranges(std::string_view text) {
   std::vector<SlotRange> ranges;
   while (!text.empty()) {
-    std::string_view range = text.substr(0, text.find(' '));
-    text.remove_prefix(std::min(range.size() + 1, text.size()));
+    std::string_view range = take_word(text, ' ');
     std::size_t hyphen = range.find('-');
     if (hyphen == std::string_view::npos) continue;
     std::optional<std::uint64_t> first = number_at(range), last = number_at(range.substr(hyphen + 1));

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "module/accounting/escape.h"
 
@@ -26,6 +27,13 @@ inline std::string_view take_word(std::string_view& text, char separator) {
   std::string_view word = text.substr(0, end);
   text.remove_prefix(std::min(end + 1, text.size()));
   return word;
+}
+
+// All of them; each is valid as long as the text.
+inline std::vector<std::string_view> words_in(std::string_view text) {
+  std::vector<std::string_view> words;
+  while (!text.empty()) words.push_back(take_word(text, ' '));
+  return words;
 }
 
 // For what is said of it.

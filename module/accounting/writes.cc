@@ -117,8 +117,7 @@ void WriteQuestions::begin_group(const UserKeys& keys) {
 // command reads is the key of another one: COPY from:1 to:1.
 std::vector<std::string_view> WriteQuestions::words_for(const UserKeys& keys, const WriteCommand& command,
                                                         const Allowed& allowed) const {
-  std::vector<std::string_view> words;
-  for (std::string_view text = command.words; !text.empty();) words.push_back(take_word(text, ' '));
+  std::vector<std::string_view> words = words_in(command.words);
   const KeyPattern& sample = keys.patterns[sample_];
   bool writes_it = false;
   for (const WriteCommand::Key& key : command.keys) {

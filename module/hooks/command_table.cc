@@ -91,8 +91,7 @@ std::vector<WriteCommand::Key> keys_by_server(const std::vector<std::string_view
 bool find_example(WriteCommand& command, const std::vector<KeySpecification>& keys, std::string_view called,
                   int arity) {
   auto writes_by = [&](std::string text) {
-    std::vector<std::string_view> words;
-    for (std::string_view left = text; !left.empty();) words.push_back(take_word(left, ' '));
+    std::vector<std::string_view> words = words_in(text);
     std::optional<std::vector<WriteCommand::Key>> found = find_keys(keys, words);
     command.keys = found ? std::move(*found) : keys_by_server(words);
     command.words = std::move(text);

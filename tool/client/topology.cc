@@ -57,6 +57,13 @@ std::vector<ClusterNode> read_shards(const Reply& reply, const Address& asked, b
   return nodes;
 }
 
+std::optional<Address> read_address(std::string host, std::string_view port) {
+  Address address{std::move(host), 0, ""};
+  std::from_chars(port.data(), port.data() + port.size(), address.port);
+  bool valid = !address.host.empty() && address.port > 0 && address.port <= 65535;
+  return valid ? std::optional(std::move(address)) : std::nullopt;
+}
+
 std::vector<ClusterNode> read_sentinel(const Reply& now, const Reply& primary, const Reply& replicas,
                                        const std::string& name) {
   if (now.is_error() && now.text.find("unknown command") != std::string_view::npos)
@@ -67,11 +74,9 @@ std::vector<ClusterNode> read_sentinel(const Reply& now, const Reply& primary, c
   check(replicas);
   std::vector<ClusterNode> nodes;
   auto add = [&](std::string host, std::string_view port) {
-    ClusterNode node{.shard = name};
-    node.address = {std::move(host), 0, ""};
-    std::from_chars(port.data(), port.data() + port.size(), node.address.port);
-    if (node.address.host.empty() || node.address.port <= 0 || node.address.port > 65535) return;
-    node.id = node.address.text();
+    std::optional<Address> address = read_address(std::move(host), port);
+    if (!address) return;
+    ClusterNode node{.id = address->text(), .address = *address, .shard = name};
     if (std::ranges::find(nodes, node.id, &ClusterNode::id) == nodes.end()) nodes.push_back(std::move(node));
   };
   add(std::string(now.elements[0].text), now.elements[1].text);

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tool/client/reply.h"
@@ -23,6 +25,9 @@ struct ClusterNode {
 // of a node that does not know its own. With TLS the nodes' TLS ports, without the plain ones. Throws Failure: kDenied,
 // or kError where the server is no cluster, or offers no such port.
 std::vector<ClusterNode> read_shards(const Reply& reply, const Address& asked, bool tls);
+
+// Nothing where this is none.
+std::optional<Address> read_address(std::string host, std::string_view port);
 
 // From replies to SENTINEL GET-MASTER-ADDR-BY-NAME (who is the primary now, while another one takes over, too), MASTER
 // and REPLICAS: the primary first; ids are addresses, and `name` is the shard. Throws Failure: kDenied, or kError where

@@ -148,12 +148,8 @@ Watched ask_sentinel(Connection& connection, const std::string& name, Deadline d
   Watched watched{.nodes = read_sentinel(replies[0], replies[1], replies[2], name), .others = {}};
   std::string epoch = replies[1].text_of("config-epoch");
   std::from_chars(epoch.data(), epoch.data() + epoch.size(), watched.epoch);
-  for (const Reply& other : replies[3].elements) {
-    Address address{other.text_of("ip"), 0, ""};
-    std::string port = other.text_of("port");
-    std::from_chars(port.data(), port.data() + port.size(), address.port);
-    if (!address.host.empty() && address.port > 0 && address.port <= 65535) watched.others.push_back(address);
-  }
+  for (const Reply& other : replies[3].elements)
+    if (auto address = read_address(other.text_of("ip"), other.text_of("port"))) watched.others.push_back(*address);
   return watched;
 }
 
@@ -250,9 +246,10 @@ Snapshot Fleet::read(const Wanted& wanted, std::chrono::milliseconds timeout) {
     });
   };
 
-  in_parallel(groups_.size(), [&](std::size_t i) {
-    if (!groups_[i]->target.sentinel.empty()) groups_[i]->ask_sentinels(began + timeout);
-  });
+  std::vector<Group*> watched;
+  for (const auto& group : groups_)
+    if (!group->target.sentinel.empty()) watched.push_back(group.get());
+  in_parallel(watched.size(), [&](std::size_t i) { watched[i]->ask_sentinels(began + timeout); });
 
   // First those that are known; then those that these know of.
   std::vector<std::pair<Group*, Member*>> known;

@@ -1,11 +1,11 @@
 #include "tool/fleet/tenant.h"
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include "module/accounting/escape.h"
 #include "tool/client/printable.h"
+#include "tool/fleet/window.h"
 #include "tool/snapshot/parse.h"
 
 namespace tenants::tool {
@@ -68,13 +68,7 @@ void add_recent(const Reply& reply, bool data_source, Trend& trend) {
   for (std::size_t i = 0; recent && i < recent->elements.size(); ++i)
     if (number_of(recent->elements[i], "window") == static_cast<std::uint64_t>(trend.window))
       window = &recent->elements[i];
-  auto change = [&](const char* name) -> std::optional<long long> {
-    const Reply* value = window ? window->find(name) : nullptr;
-    return value && value->type == Reply::Type::kInteger ? std::optional(value->integer) : std::nullopt;
-  };
-  double seconds = 0;
-  if (std::string text = window ? window->text_of("seconds") : ""; !text.empty())
-    std::from_chars(text.data(), text.data() + text.size(), seconds);
+  double seconds = window ? seconds_in(*window) : 0;
   trend.seconds = std::max(trend.seconds, seconds);
   Row row = window ? read_row(Table::kTenants, *window) : Row{};
   for (std::size_t i = 0; i < trend.rates.size(); ++i) {
@@ -82,8 +76,9 @@ void add_recent(const Reply& reply, bool data_source, Trend& trend) {
     add(trend.rates[i], known ? std::optional(static_cast<double>(row.values[i]) / seconds) : std::nullopt);
   }
   if (!data_source) return;
-  add(trend.keys_change, change("keys_change"));
-  add(trend.bytes_change, change("bytes_change"));
+  auto [keys, bytes] = window ? changes_in(*window) : std::array<std::optional<long long>, 2>{};
+  add(trend.keys_change, keys);
+  add(trend.bytes_change, bytes);
 }
 
 // One node's reply to TENANTS.GET.
@@ -137,6 +132,12 @@ void add_big_keys(Fleet& fleet, TenantDetails& details) {
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, std::uint64_t>> TenantDetails::most_called() const {
+  std::vector<std::pair<std::string, std::uint64_t>> calls(commands.begin(), commands.end());
+  std::ranges::stable_sort(calls, std::ranges::greater(), &std::pair<std::string, std::uint64_t>::second);
+  return calls;
+}
 
 TenantDetails read_tenant(Fleet& fleet, const std::string& name, bool big_keys) {
   TenantDetails details;

@@ -53,6 +53,8 @@ struct TenantDetails {
   // Of prefixes that several use: by name and kind, then by user; bytes as they are.
   std::map<std::pair<std::string, Kind>, std::map<std::string, PrefixUse>> uses;
   std::array<Trend, 3> trends{{{10}, {60}, {300}}};
+
+  std::vector<std::pair<std::string, std::uint64_t>> most_called() const;  // the commands; equals by name
 };
 
 // Throws Failure kError where no node knows a tenant of this name. `big_keys`: ask for them, which the ACL may forbid.

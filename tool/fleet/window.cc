@@ -12,24 +12,35 @@ namespace {
 // The rows of one reply that are not there yet; false where it has an unknown form.
 bool take_in(const Reply& reply, std::size_t most, Window& window) {
   check(reply);  // what is not allowed is not 0
-  const Reply *seconds = reply.find("seconds"), *rows = reply.find("tenants");
-  if (!seconds || !rows) return false;
-  std::from_chars(seconds->text.data(), seconds->text.data() + seconds->text.size(), window.seconds);
+  const Reply* rows = reply.find("tenants");
+  if (!reply.find("seconds") || !rows) return false;
+  window.seconds = seconds_in(reply);
   for (const Reply& one : rows->elements) {
     Row row = read_row(Table::kTenants, one);
     if (!window.places.emplace(shown_name(row), window.rows.size()).second) continue;
-    auto change = [&](std::string_view name) {
-      const Reply* value = one.find(name);
-      return value && value->type == Reply::Type::kInteger ? std::optional(value->integer) : std::nullopt;
-    };
     window.rows.push_back(std::move(row));
-    window.changes.push_back({change("keys_change"), change("bytes_change")});
+    window.changes.push_back(changes_in(one));
   }
   window.complete &= rows->elements.size() < most;
   return true;
 }
 
 }  // namespace
+
+double seconds_in(const Reply& window) {
+  std::string text = window.text_of("seconds");
+  double seconds = 0;
+  std::from_chars(text.data(), text.data() + text.size(), seconds);
+  return seconds;
+}
+
+std::array<std::optional<long long>, 2> changes_in(const Reply& tenant) {
+  auto change = [&](std::string_view name) {
+    const Reply* value = tenant.find(name);
+    return value && value->type == Reply::Type::kInteger ? std::optional(value->integer) : std::nullopt;
+  };
+  return {change("keys_change"), change("bytes_change")};
+}
 
 const Row* Window::find(const Row& tenant) const {
   auto found = places.find(shown_name(tenant));

@@ -26,6 +26,11 @@ struct Window {
   std::optional<long long> change(const Row& tenant, std::size_t column) const;
 };
 
+// Of what a window says, in TENANTS.TOP or `recent` of TENANTS.GET: how long it is, and how keys and bytes of one
+// tenant changed.
+double seconds_in(const Reply& window);
+std::array<std::optional<long long>, 2> changes_in(const Reply& tenant);
+
 struct WindowQuery {
   int seconds;                  // 10, 60 or 300
   std::vector<std::string> by;  // the tenants with most of each of these columns are asked for

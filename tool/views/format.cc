@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 
 namespace tenants::tool {
 
@@ -82,6 +83,15 @@ std::string human_change(Unit unit, long long change, bool raw_number) {
 std::string raw(Unit unit, std::uint64_t value) {
   if (value == kAbsent) return "";
   return unit == Unit::kShare ? print("%.3f", static_cast<double>(value) / 1000) : std::to_string(value);
+}
+
+std::string local_moment(std::uint64_t unix_msec) {
+  auto time = static_cast<std::time_t>(unix_msec / 1000);
+  std::tm local{};
+  localtime_r(&time, &local);
+  char text[32];
+  std::strftime(text, sizeof text, "%F %T", &local);
+  return text;
 }
 
 std::string human_error(std::uint64_t value, std::uint64_t error) {

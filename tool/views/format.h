@@ -20,6 +20,8 @@ std::string human_rate(Unit unit, double value);
 std::string human_change(Unit unit, long long change, bool raw_number);
 // All digits: a share as 0.95. kAbsent: "".
 std::string raw(Unit unit, std::uint64_t value);
+// "2026-11-29 08:15:00", in local time.
+std::string local_moment(std::uint64_t unix_msec);
 // How large the error is beside the value: "0%", "1.5%"; "?" where the value is known and the error is not.
 std::string human_error(std::uint64_t value, std::uint64_t error);
 

@@ -160,8 +160,7 @@ class Text {
   }
 
   TextTable commands(std::size_t most) const {
-    std::vector<std::pair<std::string, std::uint64_t>> commands(details_.commands.begin(), details_.commands.end());
-    std::ranges::stable_sort(commands, std::ranges::greater(), &std::pair<std::string, std::uint64_t>::second);
+    std::vector<std::pair<std::string, std::uint64_t>> commands = details_.most_called();
     std::uint64_t all = 0, rest = 0;
     for (const auto& [name, count] : commands) all += count;
     TextTable table{{"COMMAND", "CALLS", "SHARE"}, {}};
@@ -197,20 +196,11 @@ class Text {
     TextTable table{{"SLOW COMMAND", "CPU", "WHEN"}, {}};
     if (!one_node()) table.header.emplace_back("NODE");
     for (const SlowCommand& command : details_.slow) {
-      table.rows.push_back({command.command, number(Unit::kUsec, command.cpu_usec), moment(command.unix_msec)});
+      table.rows.push_back({command.command, number(Unit::kUsec, command.cpu_usec), local_moment(command.unix_msec)});
       if (!one_node()) table.rows.back().push_back(printable(command.node));
     }
     cut_rows(table, most_);
     return table;
-  }
-
-  static std::string moment(std::uint64_t unix_msec) {
-    auto time = static_cast<std::time_t>(unix_msec / 1000);
-    std::tm local{};
-    localtime_r(&time, &local);
-    char text[32];
-    std::strftime(text, sizeof text, "%F %T", &local);
-    return text;
   }
 
   TextTable denied() const {

@@ -74,8 +74,7 @@ TextTable prefix_table(const TenantDetails& details) {
 }
 
 TextTable calls_table(const TenantDetails& details) {
-  std::vector<std::pair<std::string, std::uint64_t>> commands(details.commands.begin(), details.commands.end());
-  std::ranges::stable_sort(commands, std::ranges::greater(), [](const auto& one) { return one.second; });
+  std::vector<std::pair<std::string, std::uint64_t>> commands = details.most_called();
   std::uint64_t all = 0;
   for (const auto& [name, count] : commands) all += count;
   TextTable table{{"COMMAND", "CALLS", "SHARE"}, {}};
@@ -99,14 +98,8 @@ TextTable user_table(const TenantDetails& details) {
 
 TextTable slow_table(const TenantDetails& details) {
   TextTable table{{"SLOW COMMAND", "CPU", "WHEN"}, {}};
-  for (const SlowCommand& slow : details.slow) {
-    auto time = static_cast<std::time_t>(slow.unix_msec / 1000);
-    std::tm local{};
-    localtime_r(&time, &local);
-    char when[32];
-    std::strftime(when, sizeof when, "%F %T", &local);
-    table.rows.push_back({slow.command, human(Unit::kUsec, slow.cpu_usec), when});
-  }
+  for (const SlowCommand& slow : details.slow)
+    table.rows.push_back({slow.command, human(Unit::kUsec, slow.cpu_usec), local_moment(slow.unix_msec)});
   return table;
 }
 

@@ -6,7 +6,6 @@ namespace tenants::tool {
 
 namespace {
 
-constexpr std::size_t kMostRecent = 1000;  // rows of each kind that a node names: as many as TENANTS.TOP has
 constexpr std::chrono::seconds kPrefixesEvery{10};
 
 // What the ACL forbids in few words: "tenants.top is not allowed; allow it: ACL SETUSER ops +tenants.top".
@@ -40,7 +39,7 @@ TopRows TopReader::read(Table table, bool with_hits) {
 std::string TopReader::read_recent_use() {
   recent_ = {};
   try {
-    recent_ = read_recent(fleet_, kMostRecent);
+    recent_ = read_recent(fleet_, kMostWindowRows);
   } catch (const Failure& failure) {
     return in_short(failure);
   }

@@ -89,4 +89,12 @@ std::string duration(double seconds) {
   return two(whole / 86400, " d", whole / 3600 % 24, " h");
 }
 
+std::string moment(std::time_t time) {
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%F %T", &parts);
+  return text;
+}
+
 }  // namespace tenants::tool::web

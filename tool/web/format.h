@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <string>
 #include <string_view>
 
@@ -16,5 +17,6 @@ std::string rate(double value);        // likewise; <0.1 where it is not 0
 std::string bytes(double value);       // 1.41 MiB
 std::string percent(double value);     // of a whole number of percent: 12.3 %
 std::string duration(double seconds);  // 3 d 4 h, 12 min, 41 s
+std::string moment(std::time_t time);  // 2026-11-29 08:15:00, UTC
 
 }  // namespace tenants::tool::web

@@ -133,14 +133,9 @@ std::string warning(const Snapshot& snapshot) {
 std::string footnote(const View& view) {
   std::string rates = view.seconds > 0 ? "Rates are of the last " + count(view.seconds) + " seconds."
                                        : "Rates are known from the second look on: load the page again.";
-  std::time_t taken = std::chrono::system_clock::to_time_t(view.reading->snapshot.taken);
-  std::tm parts{};
-  gmtime_r(&taken, &parts);
-  char time[32];
-  std::strftime(time, sizeof time, "%F %T", &parts);
-  return "<p class=\"footnote\">Read " + std::string(time) + " UTC in " +
-         count(std::ceil(view.reading->snapshot.seconds * 1000)) + " ms. " + rates +
-         " A dash: the server cannot tell, or not yet.</p>\n";
+  std::string taken = moment(std::chrono::system_clock::to_time_t(view.reading->snapshot.taken));
+  return "<p class=\"footnote\">Read " + taken + " UTC in " + count(std::ceil(view.reading->snapshot.seconds * 1000)) +
+         " ms. " + rates + " A dash: the server cannot tell, or not yet.</p>\n";
 }
 
 const std::string& style() {

@@ -151,8 +151,7 @@ std::string users(const TenantDetails& details) {
 
 std::string commands(const TenantDetails& details) {
   Section section("Commands", {"Command", "Calls", "Share"});
-  std::vector<std::pair<std::string, std::uint64_t>> all(details.commands.begin(), details.commands.end());
-  std::ranges::stable_sort(all, std::ranges::greater(), &std::pair<std::string, std::uint64_t>::second);
+  std::vector<std::pair<std::string, std::uint64_t>> all = details.most_called();
   double sum = 0;
   for (const auto& [name, calls] : all) sum += static_cast<double>(calls);
   for (const auto& [name, calls] : all)
@@ -160,20 +159,11 @@ std::string commands(const TenantDetails& details) {
   return section.html();
 }
 
-std::string moment(std::uint64_t unix_msec) {
-  auto time = static_cast<std::time_t>(unix_msec / 1000);
-  std::tm parts{};
-  gmtime_r(&time, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%F %T", &parts);
-  return text;
-}
-
 std::string slow(const TenantDetails& details) {
   Section section("Slow commands", {"When, UTC", "Command", "Node", "CPU time"}, 3);
   for (const SlowCommand& command : details.slow)
-    section.add({moment(command.unix_msec), html(command.command), html(shown_address(command.node)),
-                 seconds(command.cpu_usec)});
+    section.add({moment(static_cast<std::time_t>(command.unix_msec / 1000)), html(command.command),
+                 html(shown_address(command.node)), seconds(command.cpu_usec)});
   return section.html();
 }
 
