@@ -82,7 +82,9 @@ int load(Context* context, server_api::String** argv, int argc) {
   bool live = can_watch_keys(server);
   auto module = std::make_unique<Module>(context, server, settings, seed, live);
   use_settings(module->settings);
-  module->groups.set(module->settings.groups);
+  Groups groups;
+  groups.set(module->settings.groups);
+  module->tallies.regroup(*module, std::move(groups));
   use_named_prefixes(*module);
   module_state = module.get();
   module->loaded_usec = monotonic_usec();

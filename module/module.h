@@ -13,7 +13,6 @@
 #include "module/accounting/call_stack.h"
 #include "module/accounting/clients.h"
 #include "module/accounting/commands.h"
-#include "module/accounting/groups.h"
 #include "module/accounting/keyspace.h"
 #include "module/accounting/owners.h"
 #include "module/accounting/prefixes.h"
@@ -190,7 +189,6 @@ struct Module {
   Places places;
   Tick tick;
   CoreWait core_wait;            // of the main thread
-  Groups groups;                 // tenants.groups
   bool named_lack_room = false;  // there are names of tenants.prefixes without a row
   Tallies tallies;
   std::uint64_t loaded_usec = 0;

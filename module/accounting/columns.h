@@ -50,19 +50,23 @@ class Columns {
 class Rows {
  public:
   explicit Rows(std::size_t width) : width_(width) {}
-  std::size_t rows() const { return values_.size() / width_; }
+  std::size_t rows() const { return rows_; }
   // `otherwise`: of a row that there is not.
   std::uint64_t at(std::size_t column, std::size_t row, std::uint64_t otherwise) const {
-    return row < rows() ? values_[row * width_ + column] : otherwise;
+    return row < rows_ ? values_[row * width_ + column] : otherwise;
+  }
+  // The first of a row that there is; the others follow.
+  std::deque<std::uint64_t>::const_iterator begin(std::size_t row) const {
+    return values_.begin() + static_cast<std::ptrdiff_t>(row * width_);
   }
   // Of a row there is, or the next one.
   void put(std::size_t row, Values values) {
-    if (row == rows()) values_.resize((row + 1) * width_);
+    if (row == rows_) values_.resize((row + 1) * width_), ++rows_;
     std::ranges::copy(values, values_.begin() + static_cast<std::ptrdiff_t>(row * width_));
   }
 
  private:
-  std::size_t width_;
+  std::size_t width_, rows_ = 0;
   std::deque<std::uint64_t> values_;
 };
 

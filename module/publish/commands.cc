@@ -133,7 +133,7 @@ std::vector<std::uint32_t> prefixes_of(const Module& module, std::uint32_t tenan
 // The number of a tenant by its name. A group or a user comes before a row of the module's own, should it have its
 // name.
 std::optional<std::uint32_t> tenant_named(const Module& module, std::string_view name) {
-  if (std::optional<std::uint32_t> group = module.groups.find(name)) return 1 + *group;
+  if (std::optional<std::uint32_t> group = module.tallies.groups().find(name)) return 1 + *group;
   if (std::uint32_t user = module.users.find(name)) return tenant_of_row(module, user);
   for (std::uint32_t own : {kOrphans, tenant_of_row(module, UserTable::kInternal),
                             tenant_of_row(module, UserTable::kOther), overhead_tenant(module)})

@@ -19,9 +19,9 @@ void use_separators(Module& module) {
 }
 
 void use_groups(Module& module) {
-  if (module.groups.text() == module.settings.groups) return;
-  module.groups.set(module.settings.groups);
-  module.tallies.start_anew(module);
+  Groups groups;
+  groups.set(module.settings.groups);
+  module.tallies.regroup(module, std::move(groups));
 }
 
 void use(const TextSetting& setting, Module& module) {

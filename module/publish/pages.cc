@@ -263,7 +263,7 @@ int list_prefixes(Context* context, String** argv, int argc) {
   listing.name = [&](std::uint32_t row) { return module.prefixes.title(row).name; };
   listing.value = by_row(module.tallies.prefixes());
   listing.line = [&, values = PrefixValues()](std::uint32_t row) mutable {
-    values = prefix_values(module, row);
+    values = tallied_prefix_values(module, row);
     return ListedRow{module.prefixes.title(row).name, prefix_kind(module, row),
                      tenant_at(module, tenant_of_prefix(module, row)).name, values};
   };

@@ -201,18 +201,22 @@ void Held::add(const Held& other) {
 }
 
 Held held(const Module& module, std::uint32_t row, int db, std::uint64_t keys) {
-  const Rows& all = module.tallies.prefixes();
-  if (keys == module.keyspace.keys(row))
-    return {keys, all.at(prefix_columns::kBytes, row, kAbsent), all.at(prefix_columns::kBytesError, row, kAbsent)};
+  std::uint64_t identity = module.prefixes.identity(row);
+  if (keys == module.keyspace.keys(row)) {
+    std::optional<PrefixValues> all = module.tallies.of_prefix(row, identity);
+    return {keys, all ? (*all)[prefix_columns::kBytes] : kAbsent, all ? (*all)[prefix_columns::kBytesError] : kAbsent};
+  }
   const SeenDatabases::Database* database = module.databases.find(db);
-  const SeenKeys* seen =
-      database ? module.databases.find_pair(database->identity, row, module.prefixes.identity(row)) : nullptr;
+  const SeenKeys* seen = database ? module.databases.find_pair(database->identity, row, identity) : nullptr;
   if (!seen) return {keys, kAbsent, kAbsent};
   Memory memory = by_pass(module, *seen, keys);
   return {keys, memory.bytes, memory.error};
 }
 
-PrefixValues prefix_values(const Module& module, std::uint32_t row) {
+namespace {
+
+// But for what the keys take.
+PrefixValues counted_values(const Module& module, std::uint32_t row) {
   using namespace prefix_columns;
   const Prefix& prefix = module.prefixes[row];
   PrefixValues values;
@@ -227,22 +231,40 @@ PrefixValues prefix_values(const Module& module, std::uint32_t row) {
     values[kExpired] = prefix.cache.expired;
     values[kEvicted] = prefix.cache.evicted;
   }
-  set_memory(module, prefix, values);
   return values;
 }
 
-std::uint32_t tenant_of_user(const Module& module, std::uint32_t user) {
-  if (module.groups.size() && user >= UserTable::kFirst)
-    if (std::optional<std::uint32_t> group = module.groups.of_user(module.users[user].name)) return 1 + *group;
-  return tenant_of_row(module, user);
+}  // namespace
+
+PrefixValues prefix_values(const Module& module, std::uint32_t row) {
+  PrefixValues values = counted_values(module, row);
+  set_memory(module, module.prefixes[row], values);
+  return values;
 }
 
-std::uint32_t tenant_of_prefix(const Module& module, std::uint32_t row) {
-  if (module.groups.size() && row >= PrefixTable::kFirst)
-    if (std::optional<std::uint32_t> group = module.groups.of_prefix(module.prefixes.title(row).name))
-      return 1 + *group;
+PrefixValues tallied_prefix_values(const Module& module, std::uint32_t row) {
+  using namespace prefix_columns;
+  PrefixValues values = counted_values(module, row);
+  std::optional<PrefixValues> tallied = module.tallies.of_prefix(row, module.prefixes.identity(row));
+  if (tallied && (*tallied)[kKeys] == values[kKeys])
+    for (std::size_t column : {kBytes, kBytesError, kCoverage, kKeysWithoutTtl, kAvgTtl})
+      values[column] = (*tallied)[column];
+  else
+    set_memory(module, module.prefixes[row], values);
+  return values;
+}
+
+std::uint32_t tenant_of_user(const Module& module, const Groups& groups, std::uint32_t user) {
+  if (groups.size() && user >= UserTable::kFirst)
+    if (std::optional<std::uint32_t> group = groups.of_user(module.users[user].name)) return 1 + *group;
+  return tenant_of_row(groups, user);
+}
+
+std::uint32_t tenant_of_prefix(const Module& module, const Groups& groups, std::uint32_t row) {
+  if (groups.size() && row >= PrefixTable::kFirst)
+    if (std::optional<std::uint32_t> group = groups.of_prefix(module.prefixes.title(row).name)) return 1 + *group;
   std::uint32_t owner = module.prefixes.owner(row);
-  return owner ? tenant_of_user(module, owner) : kOrphans;
+  return owner ? tenant_of_user(module, groups, owner) : kOrphans;
 }
 
 const char* prefix_kind(const Module& module, std::uint32_t row) {
@@ -255,9 +277,10 @@ const char* prefix_kind(const Module& module, std::uint32_t row) {
 
 Tenant tenant_at(const Module& module, std::uint32_t tenant) {
   if (tenant == kOrphans) return {"(orphans)", "orphans", true};
+  const Groups& groups = module.tallies.groups();
   std::uint32_t user = tenant - 1;
-  if (user < module.groups.size()) return {module.groups.name(user), "group"};
-  user -= static_cast<std::uint32_t>(module.groups.size());
+  if (user < groups.size()) return {groups.name(user), "group"};
+  user -= static_cast<std::uint32_t>(groups.size());
   if (user >= module.users.end()) return {"(overhead)", "overhead", true};
   std::string_view name = module.users[user].name;
   if (user == UserTable::kInternal) return {name, "internal", true, user};
@@ -294,7 +317,7 @@ void reset_counters(Module& module) {
   module.clients.for_each([](Client& client) { client.clear(Client::kCounted); });  // nothing is left to be taken back
   module.rejected_before = module.ask.statistic("rejected_connections").value_or(0);
   module.reset_unix_msec = api.Milliseconds();
-  module.tallies.start_anew(module);
+  module.tallies.counters_began_anew(module);
 }
 
 }  // namespace tenants

@@ -19,6 +19,8 @@ using DatabaseValues = std::array<std::uint64_t, std::size(kDatabaseColumns)>;
 // As they are now; what this server cannot tell, or nobody knows yet, is kAbsent. O(1).
 UserValues user_values(const Module& module, std::uint32_t row);
 PrefixValues prefix_values(const Module& module, std::uint32_t row);
+// The same in half the time: what the keys take is not estimated anew where there are as many as at the last tally.
+PrefixValues tallied_prefix_values(const Module& module, std::uint32_t row);
 // Of a database with so many keys.
 DatabaseValues database_values(const Module& module, int db, std::uint64_t keys);
 // Of the keys that prefixes have in one database.
@@ -33,11 +35,21 @@ Held held(const Module& module, std::uint32_t row, int db, std::uint64_t keys);
 // A tenant is a group, a user that is in none, or what nobody owns; by number: "(orphans)", then the groups, then all
 // rows of the user table. The number stays the same until tenants.groups changes.
 inline constexpr std::uint32_t kOrphans = 0;
-inline std::uint32_t tenant_of_row(const Module& module, std::uint32_t user) {
-  return 1 + static_cast<std::uint32_t>(module.groups.size()) + user;
+inline std::uint32_t tenant_of_row(const Groups& groups, std::uint32_t user) {
+  return 1 + static_cast<std::uint32_t>(groups.size()) + user;
 }
-std::uint32_t tenant_of_user(const Module& module, std::uint32_t user);
-std::uint32_t tenant_of_prefix(const Module& module, std::uint32_t prefix);
+std::uint32_t tenant_of_user(const Module& module, const Groups& groups, std::uint32_t user);
+std::uint32_t tenant_of_prefix(const Module& module, const Groups& groups, std::uint32_t prefix);
+// By the groups that hold.
+inline std::uint32_t tenant_of_row(const Module& module, std::uint32_t user) {
+  return tenant_of_row(module.tallies.groups(), user);
+}
+inline std::uint32_t tenant_of_user(const Module& module, std::uint32_t user) {
+  return tenant_of_user(module, module.tallies.groups(), user);
+}
+inline std::uint32_t tenant_of_prefix(const Module& module, std::uint32_t prefix) {
+  return tenant_of_prefix(module, module.tallies.groups(), prefix);
+}
 // prefix; key: a pattern without a wildcard, which may have the name of a prefix; the module's own: none, other.
 const char* prefix_kind(const Module& module, std::uint32_t row);
 

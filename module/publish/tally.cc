@@ -11,7 +11,7 @@ void Tallies::begin(const Module& module) {
   next_.usec = next_.cost_usec = 0;
   next_.totals = Totals();
   next_.tenants.clear();
-  next_.tenants.resize(tenant_of_row(module, module.users.end()));
+  next_.tenants.resize(tenant_of_row(next_groups(), module.users.end()));
   next_.totals.cpu_usec = module.cpu.has_run() ? 0 : kAbsent;
   next_.totals.bytes = 0;
   // Where nobody's is known, neither is that of a tenant without users.
@@ -33,11 +33,12 @@ bool Tallies::advance(const Module& module, std::uint64_t until, const server_ap
   };
   Totals& totals = next_.totals;
   Columns& tenants = next_.tenants;
+  std::deque<std::uint32_t>& tenant_of = new_groups_ ? new_tenant_of_ : tenant_of_;
   for (; user_ < users_end_; ++user_) {
     if (enough(user_)) return false;
     UserValues values = user_values(module, user_);
     users_.put(user_, values);
-    std::uint32_t tenant = tenant_of_user(module, user_);
+    std::uint32_t tenant = tenant_of_user(module, next_groups(), user_);
     if (tenant >= tenants.rows()) tenants.resize(tenant + 1);
     for (std::size_t of = 0; of < values.size(); ++of) add_known(tenants[kOfUsers + of][tenant], values[of]);
     if (tenants[kUsers][tenant])
@@ -49,12 +50,14 @@ bool Tallies::advance(const Module& module, std::uint64_t until, const server_ap
   }
   for (; prefix_ < prefixes_end_; ++prefix_) {
     if (enough(prefix_)) return false;
-    PrefixValues values;
-    values.fill(kAbsent);
+    std::array<std::uint64_t, kIdentity + 1> row;
+    row.fill(kAbsent);
     std::uint32_t tenant = kOrphans;
     if (module.prefixes.used(prefix_)) {
-      values = prefix_values(module, prefix_);
-      tenant = tenant_of_prefix(module, prefix_);
+      PrefixValues values = prefix_values(module, prefix_);
+      std::ranges::copy(values, row.begin());
+      row[kIdentity] = module.prefixes.identity(prefix_);
+      tenant = tenant_of_prefix(module, next_groups(), prefix_);
       if (tenant >= tenants.rows()) tenants.resize(tenant + 1);  // its owner came after this tally began
       std::uint64_t keys = values[prefix_columns::kKeys], bytes = values[prefix_columns::kBytes];
       ++tenants[kPrefixes][tenant];
@@ -67,9 +70,9 @@ bool Tallies::advance(const Module& module, std::uint64_t until, const server_ap
         add_known(totals.bytes, bytes);
       }
     }
-    prefixes_.put(prefix_, values);
-    if (prefix_ == tenant_of_.size()) tenant_of_.push_back(tenant);
-    tenant_of_[prefix_] = tenant;
+    prefixes_.put(prefix_, row);
+    if (prefix_ == tenant_of.size()) tenant_of.push_back(tenant);
+    tenant_of[prefix_] = tenant;
   }
   while (packed_ && packed_->take(tenants))
     if (enough(15)) return false;
@@ -80,6 +83,12 @@ void Tallies::end(const Module& module) {
   if (next_.totals.keys == 0 && module.sweep.passes == 0) next_.totals.bytes = kAbsent;
   next_.usec = monotonic_usec();
   std::swap(last_, next_);  // whose memory the next one takes: clients would feel it come and go close to maxmemory
+  if (new_groups_) {
+    groups_ = std::move(*new_groups_);
+    tenant_of_ = std::move(new_tenant_of_);
+    new_groups_.reset();
+    history_.clear();  // its tenants are other ones
+  }
   if (packed_) history_.add({last_.usec, std::move(packed_)});
 }
 
@@ -95,8 +104,12 @@ void Tallies::work(const Module& module, std::uint64_t usec) {
   running_ = !done;
 }
 
+bool Tallies::is_small(const Module& module) const {
+  return !last_.usec || module.users.end() + module.prefixes.end() <= Tally::kAtOnce;
+}
+
 void Tallies::bring_up_to_date(const Module& module) {
-  if (last_.usec && module.users.end() + module.prefixes.end() > Tally::kAtOnce) return;
+  if (!is_small(module)) return;
   running_ = false;
   begin(module);
   advance(module, ~std::uint64_t{0}, nullptr);
@@ -104,10 +117,30 @@ void Tallies::bring_up_to_date(const Module& module) {
   end(module);
 }
 
-void Tallies::start_anew(const Module& module) {
-  history_.clear();
-  last_ = Tally();
+void Tallies::regroup(const Module& module, Groups groups) {
+  if (groups.text() == next_groups().text()) return;
+  new_groups_ = std::move(groups);
+  new_tenant_of_.clear();
+  running_ = false;
+  began_usec_ = 0;
   bring_up_to_date(module);
+}
+
+void Tallies::counters_began_anew(const Module& module) {
+  using namespace tenant_columns;
+  history_.clear();
+  running_ = false;
+  bring_up_to_date(module);
+  if (is_small(module)) return;
+  for (std::size_t of = 0; of < std::size(kUserColumns); ++of)
+    if (kUserColumns[of].kind == Column::kCounter)
+      for (std::uint64_t& value : last_.tenants[kOfUsers + of])
+        if (value != kAbsent) value = 0;
+  std::vector<std::uint64_t>& peaks = last_.tenants[kOfUsers + user_columns::kConnectionsPeak];
+  for (std::size_t tenant = 0; tenant < peaks.size(); ++tenant)
+    if (peaks[tenant] != kAbsent) peaks[tenant] = last_.tenants[kOfUsers + user_columns::kConnections][tenant];
+  last_.totals.commands = 0;
+  if (last_.totals.cpu_usec != kAbsent) last_.totals.cpu_usec = 0;
 }
 
 }  // namespace tenants

@@ -2,10 +2,11 @@
 //
 // A tally is a walk over all users and prefixes. With few of them (kAtOnce) it is made whenever somebody asks. With
 // more, one is made every kPeriodUsec, in slices, and what is asked for comes from the last one. So no question costs
-// more than the rows it is answered with.
+// more than the rows it is answered with. Who forms a group changes with a tally, too.
 #pragma once
 
 #include "module/accounting/columns.h"
+#include "module/accounting/groups.h"
 #include "module/accounting/history.h"
 #include "module/publish/columns.h"
 #include "server_api/growth.h"
@@ -33,26 +34,43 @@ struct Tally {
 class Tallies {
  public:
   const Tally& last() const { return last_; }
+  const Groups& groups() const { return groups_; }  // tenants.groups, as they were when that was made
   // By row, each as the last tally that came to it found it; what to sort by.
   const Rows& users() const { return users_; }
   const Rows& prefixes() const { return prefixes_; }
+  // What the last tally found of the prefix of this row and identity (PrefixTable); nothing where another one had the
+  // row.
+  std::optional<std::array<std::uint64_t, std::size(kPrefixColumns)>> of_prefix(std::uint32_t row,
+                                                                                std::uint64_t identity) const {
+    if (prefixes_.at(kIdentity, row, 0) != identity) return std::nullopt;
+    std::array<std::uint64_t, kIdentity> values;
+    std::copy_n(prefixes_.begin(row), kIdentity, values.begin());
+    return values;
+  }
   const std::deque<std::uint32_t>& tenant_of() const { return tenant_of_; }  // by row of the prefixes
   const History& history() const { return history_; }
   // Goes on with the one under way, or begins one if it is time, for at most `usec`.
   void work(const Module& module, std::uint64_t usec);
+  // They hold from the next tally on, which begins now: until then all rows are by those from before.
+  void regroup(const Module& module, Groups groups);
   // Makes one now if there are few rows, or there is none.
   void bring_up_to_date(const Module& module);
-  // Tenants are other ones now, or their counters began anew. O(users + prefixes).
-  void start_anew(const Module& module);
+  // Counters of users began anew.
+  void counters_began_anew(const Module& module);
 
  private:
+  bool is_small(const Module& module) const;
+  const Groups& next_groups() const { return new_groups_ ? *new_groups_ : groups_; }
   void begin(const Module& module);
   bool advance(const Module& module, std::uint64_t until, const server_api::Growth* growth);
   void end(const Module& module);
 
   Tally last_, next_;
-  Rows users_{std::size(kUserColumns)}, prefixes_{std::size(kPrefixColumns)};
-  std::deque<std::uint32_t> tenant_of_;
+  static constexpr std::size_t kIdentity = std::size(kPrefixColumns);  // a column more
+  Rows users_{std::size(kUserColumns)}, prefixes_{kIdentity + 1};
+  std::deque<std::uint32_t> tenant_of_, new_tenant_of_;  // the latter by new groups
+  Groups groups_;
+  std::optional<Groups> new_groups_;       // of the next tally
   std::shared_ptr<PackedColumns> packed_;  // the tenants of next_
   History history_;
   bool running_ = false;

@@ -170,6 +170,58 @@ def test_changing_groups_under_traffic_never_shows_a_wrong_sum(shared, seed):
         assert not problems, f"seed {seed}: {problems}"
 
 
+@pytest.fixture
+def many(launch):
+    """Of so many rows a tally is made every two seconds, not for each question."""
+    server = launch()
+    quick_passes(server.admin)
+    names = [f"user{number}" for number in range(600)]
+    server.admin.pipeline([("ACL", "SETUSER", name, "on", "nopass", f"~{name}:*", "+@all") for name in names])
+    acl_taken_in(server.admin)
+    session = server.session()
+    for name in names:
+        session.pipeline([("AUTH", name, "x"), ("SET", f"{name}:1", "x"), ("SET", f"{name}:2", "x"), ("GET", f"{name}:1")])
+    wait_until(lambda: read_info(server.admin).status["keys"] == 1200 and len(pages(server.admin, "TENANTS.LIST", 1000)[0]) == 605, "a tally of all")
+    return server
+
+
+@pytest.mark.newest_server("the tallies are the same on all")
+def test_of_many_tenants_new_groups_hold_all_at_once_with_the_next_tally(many):
+    admin, before = many.admin, {}
+    for text, groups in [("", {}), ("g=user1*,~user2: h=user2*", {b"g": (111, 224), b"h": (111, 220)}), ("user1=user2*", {b"user1": (112, 224)}), ("", {})]:
+        group(admin, text)
+        assert admin.call("CONFIG", "GET", "tenants.groups")[1] == text.encode()
+
+        def hold():
+            rows, sizes = pages(admin, "TENANTS.LIST", 1000)
+            assert len(sizes) == 1 and sum(row[b"keys"] for row in rows) == 1200, "each key counts once"
+            found = {row[b"name"]: (row[b"users"], row[b"keys"]) for row in rows if row[b"kind"] == b"group"}
+            assert found in (before, groups), "all of the old ones, or all of the new ones"
+            users = sum(users for users, _ in found.values())
+            assert len(rows) == 605 - users + len(found)
+            return found == groups
+
+        wait_until(hold, f"groups {text!r} to hold")
+        for name, (_, keys) in groups.items() or [(b"user2", (1, 2))]:
+            about = resp3(admin, "TENANTS.GET", name)
+            assert about["keys"] == keys == 2 * about["prefixes_total"]
+        before = groups
+
+
+@pytest.mark.newest_server("the tallies are the same on all")
+def test_of_many_tenants_all_counters_are_0_right_after_resetstat(many):
+    stored = (b"name", b"kind", b"users", b"prefixes", b"connections", b"connections_peak", b"keys", b"bytes", b"bytes_error")
+    wait_until(lambda: read_info(many.admin).status["commands"] >= 2400, "a tally of all commands")
+    _, (_, page), info = many.admin.transaction(("TENANTS.RESETSTAT",), ("TENANTS.LIST", "0", "COUNT", 1000), ("INFO", "tenants_status"))
+    for row in page:
+        row = dict(zip(row[::2], row[1::2]))
+        counters = {column: value for column, value in row.items() if column not in stored}
+        assert counters and not any(counters.values()), row
+        assert row[b"connections_peak"] == row[b"connections"] and row[b"keys"] == 2 * row[b"prefixes"] * (row[b"kind"] == b"tenant"), row
+    assert len(page) == 605 and b"tenants_commands:0\r\n" in info
+    wait_until(lambda: 0 < read_info(many.admin).status["commands"] < 1000, "a tally of those since")
+
+
 @pytest.mark.parametrize("loading", ["argument", "conf"])
 def test_groups_survive_config_rewrite_and_a_restart(launch, loading):
     text = "shop=web,worker-*,~cart%3A%22 billing=bill,~invoices:*"
