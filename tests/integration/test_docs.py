@@ -1,5 +1,6 @@
 """The documents say what is so: their examples are run, their tables compared, their links followed."""
 
+import os
 import pathlib
 import re
 import shlex
@@ -10,7 +11,7 @@ import pytest
 from conftest import REPOSITORY, server_binary
 from info import read_info
 from tenants import acl_taken_in, full_pass, quick_passes, resp3
-from waiting import wait_until
+from waiting import patience, wait_until
 
 DOCUMENTS = sorted([*(REPOSITORY / "docs").glob("*.md"), *REPOSITORY.glob("*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -75,6 +76,20 @@ def test_every_example_prints_what_the_document_says(example, path):
         run = subprocess.run([client, "-p", str(example.port), "-3", "--no-raw", *shlex.split(command)], capture_output=True, text=True, timeout=120)
         output = run.stdout.replace("\r", "")
         assert re.fullmatch(form(expected), output.rstrip("\n") + "\n"), f"{command}\n\n{output}"
+
+
+@pytest.mark.long
+@pytest.mark.newest_server("the demo looks for the newest itself")
+@pytest.mark.not_with("coverage", "asan", "tsan", reason="the demo runs the release build")
+def test_the_demo_ends_as_the_readme_shows():
+    shown = re.search(r"^```\n(TENANT .*?)```", (REPOSITORY / "README.md").read_text(), re.MULTILINE | re.DOTALL)[1].splitlines()
+    run = subprocess.run([REPOSITORY / "scripts/demo"], env={**os.environ, "DEMO_SECONDS": str(int(40 * patience()))}, capture_output=True, text=True, timeout=300 * patience())
+    assert run.returncode == 0, run.stderr
+    end = run.stdout.partition("In the end:")[2]
+    assert shown[0] in end.splitlines()
+    for line in shown[1:]:
+        first = line.split(" takes ")[0] if line.startswith("Alert") else line.split(" ")[0]
+        assert first in ("", "…") or re.search(rf"^{re.escape(first)}\b", end, re.MULTILINE) or first.startswith("(") and first in end, f"{first} is not in\n{end}"
 
 
 def test_the_configuration_in_the_documents_starts_a_server(launch, module):

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import truth
 from server import Server, free_port
 from session import over_tls
 from test_transports import Authority
@@ -94,6 +95,55 @@ def test_servers_that_several_targets_lead_to_count_once(cluster):
         assert next(row for row in seen["rows"] if row["name"] == "app1")["keys"] == 600
     alone = json.loads(ok("-h", "127.0.0.1", "-h", "localhost", "-p", a.port, "list", "-o", "json"))
     assert len(alone["nodes"]) == 1 and next(row for row in alone["rows"] if row["name"] == "app1")["keys"] == a.admin.call("DBSIZE")
+
+
+def announce(cluster, name):
+    """Each node shall be called so by clients; `name` of its number."""
+    for number, node in enumerate(cluster.all):
+        node.admin.call("CONFIG", "SET", "cluster-announce-hostname", name(number), "cluster-preferred-endpoint-type", "hostname")
+    names = {name(number).encode() for number in range(6)}
+    told = lambda node: {truth.pairs(each)[b"endpoint"] for shard in node.admin.call("CLUSTER", "SHARDS") for each in truth.pairs(shard)[b"nodes"]}  # noqa: E731
+    wait_until(lambda: all(told(node) == names for node in cluster.all), "all to know the names")
+
+
+def test_nodes_are_read_under_the_names_that_they_announce(cluster):
+    announce(cluster, lambda number: "localhost")
+    for seed in cluster.all:
+        seen = listed(*in_cluster(seed))
+        assert {node["address"] for node in seen["nodes"]} == {f"localhost:{node.port}" for node in cluster.all}
+        assert seen["complete"] and seen["rows"]["app1"]["keys"] == 600
+
+
+def test_nodes_behind_nat_are_read_where_the_file_says(cluster, tmp_path):
+    announce(cluster, lambda number: f"node{number}.invalid")
+    seed, file = cluster.nodes[0], tmp_path / "targets.yml"
+    assert tool(*in_cluster(seed), "list").code == 3, "the announced names lead nowhere"
+    addresses = [f"node{number}.invalid: 127.0.0.1" for number in range(3)]
+    addresses += [f"node{number}.invalid:{node.port}: localhost:{node.port}" for number, node in enumerate(cluster.all) if number >= 3]
+    file.write_text(f"targets: [{{address: 127.0.0.1:{seed.port}, cluster: true, addresses: {{{', '.join(addresses)}}}}}]")
+    seen = listed("--targets", file)
+    here = {f"127.0.0.1:{node.port}" for node in cluster.nodes} | {f"localhost:{node.port}" for node in cluster.replicas}
+    assert {node["address"] for node in seen["nodes"]} == here and seen["complete"]
+    assert roles(seen) == ["primary"] * 3 + ["replica"] * 3 and seen["rows"]["app1"]["keys"] == 600
+
+
+def test_a_tenant_tells_which_node_has_most_of_it(cluster):
+    tag = next(tag for tag in range(1000) if cluster.nodes[2].admin.call("CLUSTER", "KEYSLOT", tag) > 16384 * 2 // 3)
+    session = cluster.nodes[2].session("app1")
+    session.pipeline([("SET", f"app1:{{{tag}}}{number}", "x") for number in range(2400)])
+    counts = {f"127.0.0.1:{node.port}": node.admin.call("DBSIZE") for node in cluster.nodes}
+    node, most = max(counts.items(), key=lambda item: item[1])
+    share = most * 1000 // 3000 / 1000
+    assert node == f"127.0.0.1:{cluster.nodes[2].port}" and share > 0.8
+    for what, name in ("tenants", "app1"), ("prefixes", "app1%3A"):
+        row = listed(*in_cluster(cluster.nodes[0]), what=what)["rows"][name]
+        assert (row["largest_node"], row["largest_node_share"]) == (node, share)
+        wide = ok(*in_cluster(cluster.nodes[0]), "list", what, "-o", "wide").splitlines()
+        assert wide[0].endswith("LARGEST-NODE") and next(line for line in wide if line.startswith(name)).endswith(f"% {node}")
+        assert f",{node},{share:.3f}\n" in ok(*in_cluster(cluster.nodes[0]), "list", what, "-o", "csv")
+    lines = ok(*in_cluster(cluster.nodes[0]), "show", "app1").splitlines()
+    shown = {line.split()[0]: line.split()[3] for line in lines if line.startswith("127.0.0.1:") and " primary " in line}
+    assert {address: f"{counts[address] * 1000 // 3000 / 10:.1f}".removesuffix(".0") + "%" for address in counts} == shown, lines
 
 
 def test_clusters_have_names_and_nodes_say_what_they_are_in_their_cluster(cluster, launch, export, tmp_path):

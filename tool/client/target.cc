@@ -48,6 +48,15 @@ std::string Address::text() const {
   return (six ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
+Address Target::reached(const Address& announced) const {
+  Address here = announced;
+  for (const Detour& detour : detours) {
+    if (detour.announced == announced) return detour.here;
+    if (detour.every_port && detour.announced.host == announced.host) here.host = detour.here.host;
+  }
+  return here;
+}
+
 std::string Login::secret() const {
   if (password_file.empty()) return password;
   std::ifstream file(password_file);

@@ -34,6 +34,12 @@ struct Tls {
   bool insecure = false;              // accepts any certificate
 };
 
+// Where a node is reached from here that announces another address, as one behind NAT does.
+struct Detour {
+  Address announced, here;
+  bool every_port = false;  // of that host: the port stays
+};
+
 struct Target {
   std::string name;  // of the cluster or server, as the operator calls it; may be empty, and several may share it
   Address address;
@@ -42,7 +48,10 @@ struct Target {
   Login login;
   Login sentinel_login;  // towards Sentinels, which mostly want none
   Tls tls;
+  std::vector<Detour> detours;
 
+  // Of a node, or a Sentinel, that announces this.
+  Address reached(const Address& announced) const;
   bool leads_to_others() const { return cluster || !sentinel.empty(); }
 };
 

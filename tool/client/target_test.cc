@@ -77,6 +77,7 @@ TEST(Target, a_file_of_targets_says_all_that_the_options_can) {
       "targets:\n"
       "- address: 10.0.0.1:7000\n"
       "  cluster: true\n"
+      "  addresses: {172.17.0.2: 192.168.1.9, '172.17.0.3:7001': 'gate:7003', '[fd00::2]:7002': '[::1]:9'}\n"
       "  user: ops\n"
       "  password_env: TARGETS_TEST_SECRET\n"
       "  tls: {ca: /ca.pem, cert: /c.pem, key: /k.pem, server_name: db}\n"
@@ -93,6 +94,10 @@ TEST(Target, a_file_of_targets_says_all_that_the_options_can) {
   EXPECT_EQ(targets[0].login.secret(), "hunter2");
   EXPECT_TRUE(targets[0].tls.enabled);
   EXPECT_EQ(targets[0].tls.server_name, "db");
+  EXPECT_EQ(targets[0].reached({"172.17.0.2", 7000, ""}), (Address{"192.168.1.9", 7000, ""}));
+  EXPECT_EQ(targets[0].reached({"172.17.0.3", 7001, ""}), (Address{"gate", 7003, ""}));
+  EXPECT_EQ(targets[0].reached({"172.17.0.3", 7002, ""}), (Address{"172.17.0.3", 7002, ""}));
+  EXPECT_EQ(targets[0].reached({"fd00::2", 7002, ""}), (Address{"::1", 9, ""}));
   EXPECT_FALSE(targets[1].tls.enabled);
   EXPECT_EQ(targets[1].login.password_file, "/run/secret");
   EXPECT_FALSE(targets[1].leads_to_others());
@@ -111,6 +116,11 @@ TEST(Target, what_is_wrong_in_a_file_of_targets_is_told_with_its_line_and_key) {
       {"targets:\n- address: db1\n  cluster: maybe\n", ":3: 'cluster' must be true or false"},
       {"targets:\n- address: db1\n  cluster: true\n  sentinel: shop\n", ":2: cluster and sentinel exclude each other"},
       {"targets:\n- address: db1\n  sentinel_user: x\n", ":2: a login towards Sentinels needs 'sentinel'"},
+      {"targets:\n- address: db1\n  cluster: true\n  addresses:\n    db1:7000: gate\n",
+       ":5: 'addresses' has host:port"},
+      {"targets:\n- address: db1\n  cluster: true\n  addresses:\n    db1: gate:99999\n", ":5: invalid port"},
+      {"targets:\n- address: db1\n  cluster: true\n  addresses: gate\n", ":4: 'addresses' must be a map"},
+      {"targets:\n- address: db1\n  addresses: {a: b}\n", ":2: addresses are those of a cluster"},
       {"targets:\n- address: db1\n  user:\n", ":3: 'user' has no value"},
       {"targets:\n- address: db1\n  address: db2\n", ":3: 'address' is there twice"},
       {"targets:\n- address: db1\n  password_env: TARGETS_TEST_ABSENT\n", ":3: the environment has no"},

@@ -73,6 +73,29 @@ void read_tls(const File& file, const YAML::Node& key, const YAML::Node& value, 
              {"insecure", [&](const auto& k, const auto& v) { tls.insecure = file.truth(k, v); }}});
 }
 
+// announced: here. Both with a port, or both without: then of all ports.
+std::vector<Detour> read_detours(const File& file, const YAML::Node& key, const YAML::Node& map) {
+  if (!map.IsMap())
+    file.refuse(key.Mark(), "'addresses' must be a map, of what nodes announce to where they are reached");
+  std::vector<Detour> detours;
+  for (const auto& item : map) {
+    std::string announced = file.text(key, item.first), here = file.text(item.first, item.second);
+    Detour detour;
+    try {
+      detour = {parse_address(announced), parse_address(here)};
+    } catch (const Failure& failure) {
+      file.refuse(item.first.Mark(), failure.what());
+    }
+    auto names_port = [](const Address& address, const std::string& text) { return address.text() == text; };
+    detour.every_port = !names_port(detour.announced, announced);
+    if (!detour.announced.socket.empty() || !detour.here.socket.empty() ||
+        names_port(detour.here, here) == detour.every_port)
+      file.refuse(item.first.Mark(), "'addresses' has host:port to host:port, or host to host");
+    detours.push_back(std::move(detour));
+  }
+  return detours;
+}
+
 Target read_target(const File& file, const YAML::Node& node) {
   Target target;
   bool addressed = false;
@@ -93,6 +116,7 @@ Target read_target(const File& file, const YAML::Node& node) {
              {"sentinel", text_into(target.sentinel)},
              {"sentinel_user", text_into(target.sentinel_login.user)},
              {"sentinel_password_file", text_into(target.sentinel_login.password_file)},
+             {"addresses", [&](const auto& k, const auto& v) { target.detours = read_detours(file, k, v); }},
              {"name", text_into(target.name)},
              {"user", text_into(target.login.user)},
              {"password_file", text_into(target.login.password_file)},
@@ -109,6 +133,8 @@ Target read_target(const File& file, const YAML::Node& node) {
     file.refuse(node.Mark(), "cluster and sentinel exclude each other: a cluster fails over by itself");
   if (target.sentinel.empty() && !(target.sentinel_login.user + target.sentinel_login.password_file).empty())
     file.refuse(node.Mark(), "a login towards Sentinels needs 'sentinel', the name of their primary");
+  if (!target.leads_to_others() && !target.detours.empty())
+    file.refuse(node.Mark(), "addresses are those of a cluster, or of what Sentinels watch");
   if (!target.login.password.empty() && !target.login.password_file.empty())
     file.refuse(node.Mark(), "password_file and password_env exclude each other");
   return target;

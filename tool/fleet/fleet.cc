@@ -139,7 +139,8 @@ struct Watched {
   std::vector<Address> others;  // Sentinels
 };
 
-Watched ask_sentinel(Connection& connection, const std::string& name, Deadline deadline) {
+Watched ask_sentinel(Connection& connection, const Target& target, Deadline deadline) {
+  const std::string& name = target.sentinel;
   Replies replies = connection.ask({{"SENTINEL", "GET-MASTER-ADDR-BY-NAME", name},
                                     {"SENTINEL", "MASTER", name},
                                     {"SENTINEL", "REPLICAS", name},
@@ -149,7 +150,9 @@ Watched ask_sentinel(Connection& connection, const std::string& name, Deadline d
   std::string epoch = replies[1].text_of("config-epoch");
   std::from_chars(epoch.data(), epoch.data() + epoch.size(), watched.epoch);
   for (const Reply& other : replies[3].elements)
-    if (auto address = read_address(other.text_of("ip"), other.text_of("port"))) watched.others.push_back(*address);
+    if (auto address = read_address(other.text_of("ip"), other.text_of("port")))
+      watched.others.push_back(target.reached(*address));
+  for (ClusterNode& node : watched.nodes) node.address = target.reached(node.address);
   return watched;
 }
 
@@ -172,7 +175,7 @@ void Fleet::Group::ask_sentinels(Deadline deadline) {
   std::vector<std::optional<Failure>> failures(sentinels.size());
   in_parallel(sentinels.size(), [&](std::size_t i) {
     try {
-      said[i] = ask_sentinel(*sentinels[i], target.sentinel, deadline);
+      said[i] = ask_sentinel(*sentinels[i], target, deadline);
     } catch (const Failure& failure) {
       failures[i] = failure;
     } catch (const std::exception& error) {
@@ -223,6 +226,7 @@ Snapshot Fleet::read(const Wanted& wanted, std::chrono::milliseconds timeout) {
     member.shards.clear();
     try {
       read_node(member.connection, tables, start + timeout, member.node, member.asked ? &member.shards : nullptr);
+      for (ClusterNode& node : member.shards) node.address = group.target.reached(node.address);
     } catch (const Failure& failure) {
       member.node.fail(failure);
     } catch (const std::exception& error) {  // no memory, say: nothing may leave a thread

@@ -169,6 +169,24 @@ Sum sum(const Snapshot& snapshot, Table table) {
   return sum;
 }
 
+std::unordered_map<std::string, Largest> largest_parts(const Snapshot& snapshot, Table table) {
+  std::unordered_map<std::string, Largest> largest;
+  bool several = std::ranges::count_if(snapshot.nodes, &Node::data_source) > 1;
+  if (!several || table == Table::kUsers || !snapshot.incomplete().empty()) return largest;
+  std::size_t column = table == Table::kTenants ? std::size_t{tenant_column::kKeys} : std::size_t{prefix_column::kKeys};
+  for (const Node& node : snapshot.nodes) {
+    if (!node.data_source) continue;
+    for (const Row& row : node.rows(table)) {
+      std::uint64_t keys = row.values[column];
+      if (keys == kAbsent || keys == 0) continue;
+      Largest& part = largest[shown_title(row)];
+      part.of += keys;
+      if (keys > part.keys) part.keys = keys, part.node = &node;
+    }
+  }
+  return largest;
+}
+
 namespace {
 
 double seconds_of(const Node& then, const Node& now) { return std::chrono::duration<double>(now.at - then.at).count(); }

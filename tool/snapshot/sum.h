@@ -1,6 +1,8 @@
 // Adding up over servers and over time.
 #pragma once
 
+#include <unordered_map>
+
 #include "tool/snapshot/snapshot.h"
 
 namespace tenants::tool {
@@ -14,6 +16,17 @@ struct Sum {
 // not know is absent. bytes_error adds up, which is conservative. A node that does not answer is not in it:
 // Snapshot::incomplete() says which. O(rows log rows).
 Sum sum(const Snapshot& snapshot, Table table);
+
+// Which source of data has most of a row's keys, and how many of them all: hash tags put a whole tenant on one node.
+struct Largest {
+  const Node* node = nullptr;
+  std::uint64_t keys = 0, of = 0;
+
+  std::uint64_t share() const { return keys * 1000 / of; }  // thousandths
+};
+// By shown_title(), of rows that have keys; empty where fewer than two nodes have data, or one with it does not answer.
+// O(rows).
+std::unordered_map<std::string, Largest> largest_parts(const Snapshot& snapshot, Table table);
 
 // `total` of any rows of one table, e.g. those left by a filter.
 Row total(Table table, const std::vector<Row>& rows);

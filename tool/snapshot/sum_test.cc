@@ -182,6 +182,19 @@ TEST(Growth, what_a_node_does_while_it_does_not_answer_is_not_lost) {
   EXPECT_DOUBLE_EQ(seconds_between(before, now), 4);
 }
 
+TEST(LargestParts, are_of_the_sources_of_data) {
+  Node replica = node("c", Role::kReplica, {tenant("app", 500, 0)});
+  replica.replication_id = "a";
+  Snapshot all = snapshot({node("a", Role::kPrimary, {tenant("app", 30, 0), tenant("idle", 0, 0)}),
+                           node("b", Role::kPrimary, {tenant("app", 90, 0)}), replica});
+  auto parts = largest_parts(all, Table::kTenants);
+  EXPECT_EQ(parts.at("app").node, &all.nodes[1]);
+  EXPECT_EQ(parts.at("app").share(), 750u);
+  EXPECT_FALSE(parts.contains("idle"));
+  all.nodes[0].fail({Exit::kConnect, "refused"});
+  EXPECT_TRUE(largest_parts(all, Table::kTenants).empty()) << "a part is missing";
+}
+
 TEST(DataSources, a_replaced_primary_that_does_not_know_yet_is_none) {
   Node old = node("a", Role::kPrimary, {}), heir = node("b", Role::kPrimary, {}), other = node("c", Role::kPrimary, {});
   heir.previous_replication_id = "a";

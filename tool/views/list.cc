@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "tool/client/printable.h"
 #include "tool/fleet/window.h"
 #include "tool/snapshot/sum.h"
 #include "tool/views/format.h"
@@ -65,6 +66,18 @@ constexpr std::size_t kName = kMostColumns, kGrowth = kName + 1;  // that are no
 
 // Of a tenant's memory, in the last five minutes; by name as it is shown.
 using Growth = std::unordered_map<std::string, std::optional<long long>>;
+using Parts = std::unordered_map<std::string, Largest>;  // by title
+
+// What is shown beside the columns of the table.
+struct Beside {
+  std::optional<Growth> growth;
+  Parts parts;
+
+  const Largest* part(const Row& row) const {
+    auto found = parts.find(shown_title(row));
+    return found == parts.end() ? nullptr : &found->second;
+  }
+};
 
 std::size_t sort_column(const ListOptions& options) {
   if (options.sort.empty()) return default_order(options.table);
@@ -90,7 +103,7 @@ std::size_t sort_column(const ListOptions& options) {
 }
 
 // The largest first; what is not known last, equals by name.
-void sort(std::vector<Row>& rows, const ListOptions& options, const Growth* growth) {
+void sort(std::vector<Row>& rows, const ListOptions& options, const std::optional<Growth>& growth) {
   std::size_t column = sort_column(options);
   if (column == kName) {
     if (options.reverse) std::ranges::reverse(rows);
@@ -142,10 +155,11 @@ std::string growth_cell(const std::optional<long long>& change, bool raw_numbers
   return change ? human_change(Unit::kBytes, *change, raw_numbers) : "-";
 }
 
-std::string as_table(const ListOptions& options, std::span<const Row> all, std::size_t shown, const Growth* growth) {
+std::string as_table(const ListOptions& options, std::span<const Row> all, std::size_t shown, const Beside& beside) {
   TextTable table;
-  std::vector<std::size_t> numbers = shown_columns(options.table, options.format == "wide", growth != nullptr);
-  bool owners = options.format == "wide" && options.table != Table::kTenants;
+  const std::optional<Growth>& growth = beside.growth;
+  bool wide = options.format == "wide", owners = wide && options.table != Table::kTenants;
+  std::vector<std::size_t> numbers = shown_columns(options.table, wide, growth.has_value());
   const char* names[] = {"TENANT", "USER", "PREFIX"};
   table.header = {names[static_cast<std::size_t>(options.table)]};
   if (owners) table.header.push_back(options.table == Table::kUsers ? "TENANT" : "OWNER"), table.left = 2;
@@ -153,20 +167,23 @@ std::string as_table(const ListOptions& options, std::span<const Row> all, std::
     table.header.push_back(heading(options.table, column));
     if (growth && column == tenant_column::kBytesError) table.header.emplace_back("GROWTH");
   }
-  auto add = [&](const std::string& name, const Row& row, const std::string& grew) {
+  if (!beside.parts.empty()) table.header.emplace_back("LARGEST-NODE");
+  auto add = [&](const std::string& name, const Row& row, const std::string& grew, const Largest* part) {
     std::vector<std::string> line{name};
     if (owners) line.push_back(shown_owner(row));
     for (std::size_t column : numbers) {
       line.push_back(cell(options.table, column, row, options.raw));
       if (growth && column == tenant_column::kBytesError) line.push_back(grew);
     }
+    if (!beside.parts.empty())
+      line.push_back(part ? human(Unit::kShare, part->share()) + " " + printable(part->node->address) : "-");
     table.rows.push_back(std::move(line));
   };
   for (const Row& row : all.first(shown))
-    add(shown_title(row), row, growth ? growth_cell(growth->at(shown_name(row)), options.raw) : "");
+    add(shown_title(row), row, growth ? growth_cell(growth->at(shown_name(row)), options.raw) : "", beside.part(row));
   auto add_sum = [&](const std::string& name, std::span<const Row> rows) {
     add(name, total(options.table, {rows.begin(), rows.end()}),
-        growth ? growth_cell(total_growth(*growth, rows), options.raw) : "");
+        growth ? growth_cell(total_growth(*growth, rows), options.raw) : "", nullptr);
   };
   std::span<const Row> rest = all.subspan(shown);
   if (!rest.empty()) add_sum("... " + std::to_string(rest.size()) + " more", rest);
@@ -174,11 +191,13 @@ std::string as_table(const ListOptions& options, std::span<const Row> all, std::
   return table.text(output_width());
 }
 
-std::string as_csv(Table table, std::span<const Row> rows, const Growth* growth) {
+std::string as_csv(Table table, std::span<const Row> rows, const Beside& beside) {
+  const std::optional<Growth>& growth = beside.growth;
   std::string text = "name,kind";
   if (table != Table::kTenants) text += table == Table::kUsers ? ",tenant" : ",owner";
   for (const Column& column : columns(table)) text.append(",").append(column.name);
   if (growth) text += ",bytes_change_5m";
+  if (!beside.parts.empty()) text += ",largest_node,largest_node_share";
   text += "\n";
   for (const Row& row : rows) {
     text.append(shown_name(row)).append(",").append(kind_name(row.kind));
@@ -189,13 +208,18 @@ std::string as_csv(Table table, std::span<const Row> rows, const Growth* growth)
       const std::optional<long long>& change = growth->at(shown_name(row));
       text += "," + (change ? std::to_string(*change) : "");
     }
+    if (const Largest* part = beside.part(row))
+      text += "," + printable(part->node->address) + "," + raw(Unit::kShare, part->share());
+    else if (!beside.parts.empty())
+      text += ",,";
     text += "\n";
   }
   return text;
 }
 
 std::string as_json(const ListOptions& options, const Snapshot& snapshot, std::span<const Row> all, std::size_t shown,
-                    const Growth* growth) {
+                    const Beside& beside) {
+  const std::optional<Growth>& growth = beside.growth;
   Json json;
   json["complete"] = snapshot.incomplete().empty();
   if (std::string mode = snapshot.keys_mode(); !mode.empty()) json["keys_mode"] = mode;
@@ -207,6 +231,10 @@ std::string as_json(const ListOptions& options, const Snapshot& snapshot, std::s
   for (const Row& row : all.first(shown)) {
     list.push_back(to_json(options.table, row));
     if (growth) add_growth(list.back(), growth->at(shown_name(row)));
+    if (const Largest* part = beside.part(row)) {
+      list.back()["largest_node"] = printable(part->node->address);
+      list.back()["largest_node_share"] = static_cast<double>(part->share()) / 1000;
+    }
   }
   json["total"] = to_json(options.table, total(options.table, {all.begin(), all.end()}));
   if (growth) add_growth(json["total"], total_growth(*growth, all));
@@ -223,18 +251,18 @@ int list(const ConnectionOptions& connection, const ListOptions& options) {
   int code = report_incomplete(snapshot);
   std::vector<Row> rows = sum(snapshot, table).rows;
   std::erase_if(rows, [&](const Row& row) { return !passes_filter(row.name, shown_name(row), options.filter); });
-  std::optional<Growth> growth;
+  Beside beside;
   if (table == Table::kTenants && (by_growth || options.format != "table"))
-    growth = read_growth(fleet, snapshot, rows, by_growth);
-  const Growth* grew = growth ? &*growth : nullptr;
-  sort(rows, options, grew);
+    beside.growth = read_growth(fleet, snapshot, rows, by_growth);
+  if (options.format != "table") beside.parts = largest_parts(snapshot, table);
+  sort(rows, options, beside.growth);
   std::size_t shown = options.most ? std::min(options.most, rows.size()) : rows.size();
   if (options.format == "json")
-    write_out(as_json(options, snapshot, rows, shown, grew));
+    write_out(as_json(options, snapshot, rows, shown, beside));
   else if (options.format == "csv")
-    write_out(as_csv(table, std::span(rows).first(shown), grew));
+    write_out(as_csv(table, std::span(rows).first(shown), beside));
   else
-    write_out(as_table(options, rows, shown, grew));
+    write_out(as_table(options, rows, shown, beside));
   return code;
 }
 

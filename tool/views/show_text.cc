@@ -215,14 +215,17 @@ class Text {
 
   TextTable nodes() const {
     using namespace tenant_column;
-    TextTable table{{"NODE", "ROLE", "KEYS", "MEMORY", "CONNS", "COMMANDS", "CPU"}, {}};
+    TextTable table{{"NODE", "ROLE", "KEYS", "SHARE", "MEMORY", "CONNS", "COMMANDS", "CPU"}, {}};
     if (one_node()) return table;
     table.left = 2;
+    std::uint64_t all = details_.tenant.values[kKeys];
     for (const Node& node : details_.nodes.nodes) {
       Row row = node.rows(Table::kTenants).empty() ? Row{} : node.rows(Table::kTenants).front();
       std::vector<std::string> line = cells(Table::kTenants, row, {kKeys, kBytes, kConnections, kCommands, kCpuUsec});
       line[0] = printable(node.address);
       line.insert(line.begin() + 1, node.up ? role_name(node.role) : "down");
+      bool shared = node.data_source && all != kAbsent && all > 0 && row.values[kKeys] != kAbsent;
+      line.insert(line.begin() + 3, shared ? human(Unit::kShare, row.values[kKeys] * 1000 / all) : "-");
       table.rows.push_back(std::move(line));
     }
     return table;

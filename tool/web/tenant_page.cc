@@ -181,21 +181,30 @@ std::string keys(const TenantParameters& of) {
   return section.html();
 }
 
+// Of all keys; a copy's are not among them.
+std::string share_of(const Node& node, std::uint64_t keys, std::uint64_t all) {
+  bool known = node.data_source && keys != kAbsent && all != kAbsent && all > 0;
+  return known ? percent(100 * static_cast<double>(keys) / static_cast<double>(all)) : "–";
+}
+
 std::string of_nodes(const TenantParameters& of) {
   using namespace tenant_column;
   const Snapshot& snapshot = of.tenant.reading->snapshot;
-  Section section("Nodes", {"Node", "Role", "Memory", "Keys", "Connections", "Commands", "CPU time"}, 2);
+  Section section("Nodes", {"Node", "Role", "Memory", "Keys", "Share of keys", "Connections", "Commands", "CPU time"},
+                  2);
+  std::uint64_t all = of.row().values[kKeys];
   for (const Node& node : snapshot.nodes) {
     if (!node.up) {
-      section.add(
-          {html(shown_address(node.address)), "<span class=\"hot\">does not answer</span>", "–", "–", "–", "–", "–"});
+      section.add({html(shown_address(node.address)), "<span class=\"hot\">does not answer</span>", "–", "–", "–", "–",
+                   "–", "–"});
       continue;
     }
     for (const Row& row : node.rows(Table::kTenants))
       if (!is_own(row.kind) && row.name == of.name)
         section.add({html(shown_address(node.address)), role_name(node.role),
                      size(row.values[kBytes]) + error_text(Table::kTenants, row.values), number(row.values[kKeys]),
-                     number(row.values[kConnections]), number(row.values[kCommands]), seconds(row.values[kCpuUsec])});
+                     share_of(node, row.values[kKeys], all), number(row.values[kConnections]),
+                     number(row.values[kCommands]), seconds(row.values[kCpuUsec])});
   }
   return section.html();
 }
