@@ -139,7 +139,7 @@ void mark_data_sources(Snapshot& snapshot) {
   for (Node& node : nodes) {
     auto replaces = [&](const Node& other) {
       return other.up && other.role == Role::kPrimary && other.cluster == node.cluster &&
-             other.previous_replication_id == node.replication_id;
+             other.shard == node.shard && other.previous_replication_id == node.replication_id;
     };
     bool primary = node.up && node.role == Role::kPrimary;
     node.data_source = primary && (!node.cluster || std::ranges::none_of(nodes, replaces));

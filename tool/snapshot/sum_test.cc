@@ -205,6 +205,17 @@ TEST(DataSources, a_replaced_primary_that_does_not_know_yet_is_none) {
   EXPECT_TRUE(all.nodes[2].data_source);
 }
 
+TEST(DataSources, a_replica_that_joins_anew_as_a_primary_replaces_nobody) {
+  Node owner = node("a", Role::kPrimary, {}), guest = node("b", Role::kPrimary, {});
+  guest.previous_replication_id = "a";  // CLUSTER RESET keeps it
+  owner.shard = "a", guest.shard = "b";
+  owner.slots = 16384;
+  for (Node* one : {&owner, &guest}) one->cluster = 0;
+  Snapshot all = snapshot({owner, guest});
+  EXPECT_TRUE(all.nodes[0].data_source && all.nodes[1].data_source);
+  EXPECT_TRUE(all.incomplete().empty());
+}
+
 TEST(DataSources, an_independent_copy_outside_a_cluster_is_one) {
   Node original = node("a", Role::kPrimary, {}), copy = node("b", Role::kPrimary, {});
   copy.previous_replication_id = "a";
