@@ -1,8 +1,10 @@
 """A cluster that lives: tenants work on it, nodes come, go, hang and die; and the truth about it, in which the module has no say."""
 
 import collections
+import contextlib
 import random
 import re
+import signal
 import time
 
 from redis.crc import key_slot
@@ -15,7 +17,9 @@ from test_replica import replication
 from tool import ReplicatedCluster
 from waiting import wait_until
 
-TENANTS = ["shop", "search", "mail", "chat"]
+WORKERS = ["shop", "search", "mail", "chat"]
+KEEPER = "keeper"  # never deletes a key
+TENANTS = [*WORKERS, KEEPER]
 COUNTED = ["commands", "reads", "writes", "scripts"]
 # A node that is starved is no dead one: who shall take over is said by the test.
 CONFIG = ["cluster-replica-no-failover yes", "cluster-manual-failover-timeout 60000", *(f"user {name} on >secret ~{name}:* +@all" for name in TENANTS)]
@@ -23,7 +27,13 @@ TIMEOUT_MSEC = 15_000  # cluster-node-timeout; LINES has it
 SHORT_MSEC = 60_000  # who has less left to live may vanish while we look
 
 Place = collections.namedtuple("Place", "role primary slots")  # as CLUSTER NODES says
-Sent = collections.namedtuple("Sent", "begun ended tenant node count")  # unix seconds
+# Unix seconds.
+Sent = collections.namedtuple("Sent", "begun ended tenant node count")
+Move = collections.namedtuple("Move", "begun ended keys")  # of the keeper
+
+
+def address(node):
+    return f"127.0.0.1:{node.port}"
 
 
 def prepare(node):
@@ -52,11 +62,13 @@ class Fleet(ReplicatedCluster):
 
     def __init__(self, launch, seed):
         super().__init__(launch, *CONFIG)
-        self.launch, self.chance = launch, random.Random(seed)
+        self.launch = launch
+        self.chance, self.traffic = random.Random(seed), random.Random(seed)  # how much is sent depends on how long things take; what happens does not
         self.members, self.missing, self.sent = list(self.all), {}, []
         self._id = {node: node_id.decode() for node, node_id in zip(self.all, self.ids)}
         self._before = collections.defaultdict(collections.Counter)  # of the ledger, what the node's process before this one did
         self._sessions, self._held = {}, []
+        self.kept, self.moves = 0, []
         self.importing = None  # a node that has a part of a slot: the server lets no module measure keys there
         for node in self.members:
             prepare(node)
@@ -113,7 +125,7 @@ class Fleet(ReplicatedCluster):
 
     def _command(self, tenant):
         """Mostly of many hash tags, so that most slots that are used have several keys of several tenants."""
-        chance = self.chance
+        chance = self.traffic
         name = f"{tenant}:{{{chance.randrange(60)}}}"
         key = f"{name}{chance.randrange(40)}"
         return chance.choice([
@@ -137,15 +149,21 @@ class Fleet(ReplicatedCluster):
                 self.sent.append(Sent(begun, time.time(), tenant, node, 2 * len(batch)))  # the command within EVAL, too
 
     def work(self, commands=30):
-        for tenant in self.chance.sample(TENANTS, 2):
+        for tenant in self.traffic.sample(WORKERS, 2):
             self.send(tenant, [self._command(tenant) for _ in range(commands)])
+
+    def keep(self, keys):
+        """Returns when no failover can lose them."""
+        self.send(KEEPER, [("SET", f"{KEEPER}:{{{self.traffic.randrange(60)}}}{self.kept + number}", "x") for number in range(keys)])
+        self.kept += keys
+        wait_until(self._replicas_have_all, "the replicas to have all")
 
     def come_and_go(self):
         """Clients that do nothing; some stay, some leave."""
-        for _ in range(self.chance.randrange(1, 5)):
-            tenant, node = self.chance.choice(TENANTS), self.chance.choice(self.reachable())
+        for _ in range(self.traffic.randrange(1, 5)):
+            tenant, node = self.traffic.choice(TENANTS), self.traffic.choice(self.reachable())
             self._held.append((tenant, node, node.session(tenant)))
-        for each in self.chance.sample(self._held, len(self._held) // 3):
+        for each in self.traffic.sample(self._held, len(self._held) // 3):
             if each[1] not in self.missing:
                 each[2].close()
                 self._held.remove(each)
@@ -159,14 +177,22 @@ class Fleet(ReplicatedCluster):
 
         return wait_until(working, what, 180)
 
-    # What happens to nodes.
+    # What happens to nodes and slots.
+
+    @contextlib.contextmanager
+    def moving(self, source, slots):
+        """While the block moves them, a reading of two nodes at two moments may miss their keys, or have them twice."""
+        begun = time.time()
+        names = [name for slot in slots for name in source.admin.call("CLUSTER", "GETKEYSINSLOT", slot, 1000)]
+        yield
+        self.moves.append(Move(begun, time.time(), sum(name.startswith(KEEPER.encode()) for name in names)))
 
     def hang(self, node):
         node.pause()
         self.missing[node] = time.time()
 
     def go_on(self, node):
-        node.process.send_signal(18)  # SIGCONT
+        node.process.send_signal(signal.SIGCONT)
         del self.missing[node]
 
     def kill(self, node):
@@ -192,12 +218,12 @@ class Fleet(ReplicatedCluster):
         return list(self._id)
 
     def leave(self, node):
-        """It has no slots any more."""
+        """It has no slots any more, and may have become a replica of who has them now."""
         self.forget_sessions(node)
         self.members.remove(node)
         for other in self.members:
             other.admin.call("CLUSTER", "FORGET", self.id_of(node))
-        node.admin.call("FLUSHALL")
+        node.admin.outcome("FLUSHALL")
         node.admin.call("CLUSTER", "RESET", "HARD")
 
     def forget_sessions(self, node):
@@ -239,6 +265,14 @@ class Fleet(ReplicatedCluster):
             acl_taken_in(node.admin)
         for node in self.sources():
             full_pass(node.admin) if node is self.importing else measured_pass(node.admin)
+
+    def sent_between(self, begin, end):
+        """{(tenant, node's address): commands}, at most."""
+        counts = collections.Counter()
+        for sent in self.sent:
+            if sent.ended >= begin and sent.begun <= end:
+                counts[sent.tenant, address(sent.node)] += sent.count
+        return counts
 
     def truth(self):
         """({tenant: numbers}, {(tenant, node): numbers}), of those who answer: from SCAN, MEMORY USAGE, CLIENT LIST and the ledger."""

@@ -111,6 +111,11 @@ class Prometheus:
         assert len(found) == len(samples), samples
         return found
 
+    def history(self, expression, begin, end, step_seconds=1):
+        """[(labels, [(unix seconds, value), …]), …]; where there was nothing there is no pair."""
+        result = self._get("query_range", query=expression, start=begin, end=end, step=step_seconds)["result"]
+        return [(series["metric"], [(moment, float(value)) for moment, value in series["values"]]) for series in result]
+
     def rules(self, kind):
         """All rules of "alerting" or "recording" kind."""
         return [rule for group in self._get("rules")["groups"] for rule in group["rules"] if rule["type"] == kind]

@@ -4,25 +4,26 @@ clusters. After each event the tool's sums and the exporter's are those that SCA
     pytest tests/integration/test_fleet_truth.py --steps 5000 --seed 7       # fifty events
 """
 
+import collections
 import json
 import re
+import time
 
 import pytest
 
-import truth
-from fleet import COUNTED, TENANTS, TIMEOUT_MSEC, Fleet, slots_of
-from tool import ok, tool
+from fleet import COUNTED, KEEPER, TENANTS, Fleet, address
+from fleet_events import EVENTS, events
+from monitoring import deployed, prometheus
+from tool import tool
 from waiting import wait_until
 
 pytestmark = pytest.mark.newest_server("one version of the cluster's protocol is enough; the module's own tests have the others")
 
 STEPS_PER_EVENT = 100
+SCRAPE_SECONDS = 2
+WINDOW_SECONDS = 20  # of rates
 NUMBERS = ["keys", "bytes", "connections", *COUNTED]
 KINDS = {"reads": "read", "writes": "write", "scripts": "script"}  # in metrics
-
-
-def address(node):
-    return f"127.0.0.1:{node.port}"
 
 
 @pytest.fixture
@@ -32,6 +33,7 @@ def fleet(launch, seed):
     fleet = Fleet(launch, seed)
     for _ in range(10):
         fleet.work(100)
+    fleet.keep(100)
     return fleet
 
 
@@ -136,165 +138,6 @@ class Watch:
         return seen if {node["node"] for node in seen["nodes"] if not node["up"]} == set(map(address, self.fleet.missing)) else None
 
 
-# Events. Each works while it happens, and looks while it lasts.
-
-
-def some_replica(fleet):
-    return fleet.chance.choice(fleet.placed("replica"))
-
-
-def is_primary(node):
-    return b"role:master" in node.admin.call("INFO", "replication")
-
-
-def take_over(fleet, replica, *how):
-    """CLUSTER FAILOVER, under load. An election that fails is repeated after four times this time-out."""
-    replica.admin.call("CONFIG", "SET", "cluster-node-timeout", 1000)
-    replica.admin.call("CLUSTER", "FAILOVER", *how)
-    fleet.wait(lambda: is_primary(replica), "the replica to take over")
-    replica.admin.call("CONFIG", "SET", "cluster-node-timeout", TIMEOUT_MSEC)
-
-
-def failover(fleet, look):
-    take_over(fleet, some_replica(fleet))
-
-
-def failover_of_a_hanging_primary(fleet, look, how):
-    replica = some_replica(fleet)
-    primary = fleet.primary_of(replica)
-    fleet.hang(primary)
-    look(f"{how}: the primary hangs")
-    take_over(fleet, replica, how)
-    look(f"{how}: replaced, and hangs")
-    fleet.go_on(primary)
-
-
-def force(fleet, look):
-    failover_of_a_hanging_primary(fleet, look, "FORCE")
-
-
-def takeover(fleet, look):
-    if fleet.chance.random() < 0.5:
-        return take_over(fleet, some_replica(fleet), "TAKEOVER")
-    return failover_of_a_hanging_primary(fleet, look, "TAKEOVER")
-
-
-def a_primary_dies(fleet, look):
-    """Its replica takes over when all have noticed; then it comes back."""
-    replica = some_replica(fleet)
-    primary = fleet.primary_of(replica)
-    fleet.kill(primary)
-    look("dead")
-    for node in fleet.reachable():
-        node.admin.call("CONFIG", "SET", "cluster-node-timeout", 2000)
-    replica.admin.call("CONFIG", "SET", "cluster-replica-no-failover", "no")
-    fleet.wait(lambda: is_primary(replica), "the replica to take over")
-    replica.admin.call("CONFIG", "SET", "cluster-replica-no-failover", "yes")
-    for node in fleet.reachable():
-        node.admin.call("CONFIG", "SET", "cluster-node-timeout", TIMEOUT_MSEC)
-    look("dead and replaced")
-    fleet.start_again(primary)
-
-
-def a_node_hangs(fleet, look):
-    node = fleet.chance.choice(fleet.members)
-    fleet.hang(node)
-    look("hangs")
-    fleet.wait(lambda: True, "the others to go on")
-    fleet.go_on(node)
-
-
-def legacy_migration(fleet, look):
-    source, target = fleet.chance.sample(fleet.placed("primary"), 2)
-    if not slots_of(fleet.places[source]):
-        source, target = target, source
-    move(fleet, source, target, look)
-
-
-def used_slots(fleet, node, most):
-    slots = [slot for slot in slots_of(fleet.places[node]) if node.admin.call("CLUSTER", "COUNTKEYSINSLOT", slot)]
-    return fleet.chance.sample(slots, min(most, len(slots)))
-
-
-def move(fleet, source, target, look=None, most=3):
-    """As valkey-cli does it."""
-    for slot in used_slots(fleet, source, most):
-        target.admin.call("CLUSTER", "SETSLOT", slot, "IMPORTING", fleet.id_of(source))
-        source.admin.call("CLUSTER", "SETSLOT", slot, "MIGRATING", fleet.id_of(target))
-        half = source.admin.call("CLUSTER", "GETKEYSINSLOT", slot, 10)
-        source.admin.call("MIGRATE", "127.0.0.1", target.port, "", 0, 60_000, "KEYS", *half)
-        if look:
-            fleet.importing = target
-            look("a part of a slot has moved")
-            fleet.importing = look = None
-
-        def all_moved():
-            keys = source.admin.call("CLUSTER", "GETKEYSINSLOT", slot, 1000)
-            return not keys or source.admin.call("MIGRATE", "127.0.0.1", target.port, "", 0, 60_000, "KEYS", *keys) and False
-
-        fleet.wait(all_moved, "the slot to be empty")
-        for node in (target, source, *(each for each in fleet.placed("primary") if each not in (source, target))):
-            node.admin.call("CLUSTER", "SETSLOT", slot, "NODE", fleet.id_of(target), "TIMEOUT", 60_000)
-
-
-def atomic_migration(fleet, look):
-    source = fleet.chance.choice(fleet.sources())
-    target = fleet.chance.choice([node for node in fleet.placed("primary") if node is not source])
-    migrate(fleet, source, target, used_slots(fleet, source, 5), look)
-
-
-def migrate(fleet, source, target, slots, look=None):
-    """Held open while one looks: what is on its way counts where it comes from."""
-    state = lambda: truth.pairs(source.admin.call("CLUSTER", "GETSLOTMIGRATIONS")[0])[b"state"]  # noqa: E731
-    if look:
-        source.admin.call("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1)
-    source.admin.call("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", *(number for slot in sorted(slots) for number in (slot, slot)), "NODE", fleet.id_of(target))
-    if look:
-        fleet.wait(lambda: state() == b"waiting-to-pause", "the migration to wait")
-        look("a migration under way")
-        source.admin.call("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 0)
-
-    def ended():
-        assert state() != b"failed", source.admin.call("CLUSTER", "GETSLOTMIGRATIONS")[0]
-        return state() == b"success"
-
-    fleet.wait(ended, "the slots to be moved")
-
-
-def guest(fleet):
-    return next((node for node in fleet.members if node not in fleet.all), None)
-
-
-def a_node_joins(fleet, look):
-    """And gets slots, if it had not joined before."""
-    if guest(fleet):
-        return
-    node = fleet.join()
-    look("joined")
-    migrate(fleet, source := fleet.chance.choice(fleet.sources()), node, used_slots(fleet, source, 8))
-
-
-def a_node_leaves(fleet, look):
-    a_node_joins(fleet, look)
-    fleet.learn()
-    node = guest(fleet)
-    if fleet.places[node].slots:
-        migrate(fleet, node, fleet.chance.choice([each for each in fleet.sources() if each is not node]), slots_of(fleet.places[node]))
-    fleet.learn()
-    fleet.leave(node)
-
-
-EVENTS = [failover, force, takeover, a_primary_dies, legacy_migration, atomic_migration, a_node_joins, a_node_leaves, a_node_hangs]
-
-
-def events(fleet, number):
-    """Each kind once before any comes again."""
-    while number > 0:
-        some = fleet.chance.sample(EVENTS, len(EVENTS))[:number]
-        yield from some
-        number -= len(some)
-
-
 def test_sums_over_a_fleet_are_the_truth_whatever_happens_to_it(fleet, export, request):
     look = Watch(fleet, export)
     look("at the beginning")
@@ -306,3 +149,95 @@ def test_sums_over_a_fleet_are_the_truth_whatever_happens_to_it(fleet, export, r
         fleet.work()
         look(f"after {name}")
     print(f"{look.compared} comparisons")
+
+
+class Storage:
+    """A Prometheus with the rules that are installed, but that alerts need not last for minutes."""
+
+    def __init__(self, fleet, storage):
+        self.fleet, self.storage, self.gaps = fleet, storage, []
+
+    def sums(self):
+        return self.storage.values("tenant:valkey_tenant_keys:sum")
+
+    def firing(self):
+        return self.storage.values('ALERTS{alertname="ValkeyTenantNodeDown",alertstate="firing"}', "node")
+
+    def after_scrapes(self, count):
+        begun = time.time()
+        wait_until(lambda: self.storage.scraped_since(begun + (count - 1) * SCRAPE_SECONDS), f"{count} scrapes")
+
+    def look(self, what):
+        """What lasts is seen: who is missing fires an alert; while the sums lack keys, there are none."""
+        fleet = self.fleet
+        fleet.learn()
+        missing = set(map(address, fleet.missing))
+        wait_until(lambda: missing <= set(self.firing()), lambda: f"{what}: alerts for {missing}, {self.firing()}")
+        complete = float(fleet.is_whole())
+        wait_until(lambda: [value for _, value in self.storage.query("valkey_tenant_data_complete")] == [complete], f"{what}: data_complete to be {complete}")
+        if not complete:
+            wait_until(lambda: not self.sums(), f"{what}: the sums to be absent")
+            begun = time.time()
+            self.after_scrapes(2)
+            self.gaps.append((begun, time.time()))
+
+    def at_rest(self, what):
+        sums = {tenant: numbers["keys"] for tenant, numbers in self.fleet.truth()[0].items()}
+        told = lambda: {tenant: self.sums().get(tenant) for tenant in TENANTS}  # noqa: E731
+        wait_until(lambda: told() == sums, lambda: f"{what}: Prometheus {told()}, truth {sums}")
+        wait_until(lambda: not self.firing(), lambda: f"{what}: no alert, {self.firing()}")
+
+    def rates_above_the_truth(self, begin, end):
+        """Of each window, node and tenant. Within it Prometheus knows what happened between its first and its last sample of n, and
+        takes it for what happened from up to 1.1 gaps before to 1.1 after: up to 1 + 2.2/(n - 1) times as much. A sample is at most one
+        scrape interval older than it says."""
+        of = f'valkey_tenant_commands_total{{tenant=~"{"|".join(TENANTS)}"}}[{WINDOW_SECONDS}s]'
+        rates = self.storage.history(f"sum by (tenant, node) (rate({of}))", begin, end)
+        counts = self.storage.history(f"min by (tenant, node) (count_over_time({of}))", begin, end)
+        samples = {(labels["tenant"], labels["node"], moment): count for labels, series in counts for moment, count in series}
+        above, highest = [], collections.Counter()
+        moments = sorted({moment for _, series in rates for moment, _ in series})
+        sent = {moment: self.fleet.sent_between(moment - WINDOW_SECONDS - SCRAPE_SECONDS, moment + SCRAPE_SECONDS) for moment in moments}
+        for labels, series in rates:
+            key = labels["tenant"], labels["node"]
+            for moment, rate in series:
+                most = sent[moment][key] * (1 + 2.2 / (samples[*key, moment] - 1)) / WINDOW_SECONDS
+                above += [(*key, moment, rate, most)] if rate > most * 1.000001 else []
+                highest[key[0]] = max(highest[key[0]], rate)
+        assert all(highest[tenant] for tenant in TENANTS), highest
+        return above
+
+    def steps_down(self, begin, end):
+        """Of the keeper's keys, but for those that moved within what two scrapes tell of."""
+        [(_, series)] = self.storage.history(f'tenant:valkey_tenant_keys:sum{{tenant="{KEEPER}"}}', begin, end)
+        steps = []
+        for (before, more), (moment, less) in zip(series, series[1:]):
+            moved = sum(move.keys for move in self.fleet.moves if move.ended >= before - 2 * SCRAPE_SECONDS and move.begun <= moment + SCRAPE_SECONDS)
+            steps += [(before, more, moment, less, moved)] if more - less > moved else []
+        return steps
+
+
+@pytest.mark.long
+def test_in_prometheus_rates_are_never_above_the_true_ones_sums_make_no_step_and_gaps_and_alerts_show(fleet, export, tmp_path):
+    exporter = export(fleet.members[1].port, connection=["-c"], options=["--web.history-interval", "0"])
+    (tmp_path / "rules.yml").write_text(deployed("prometheus/rules.yml", {}))
+    (tmp_path / "alerts.yml").write_text(deployed("prometheus/alerts.yml", {"for: 2m": "for: 2s"}))
+    config = deployed("prometheus/prometheus.yml", {"/etc/prometheus/valkey-tenants": str(tmp_path), "127.0.0.1:10911": f"127.0.0.1:{exporter.port}"})
+    with prometheus(tmp_path, config, SCRAPE_SECONDS) as storage:
+        begin, seen = time.time(), Storage(fleet, storage)
+        for event in events(fleet, len(EVENTS)):
+            name = event.__name__.replace("_", " ")
+            print(name)
+            fleet.keep(20)
+            fleet.settle()
+            seen.at_rest(f"before {name}")
+            event(fleet, lambda what: seen.look(f"{name}: {what}"))
+            fleet.learn()
+            fleet.work()
+        fleet.settle()
+        seen.at_rest("at the end")
+        end = time.time()
+        assert not seen.rates_above_the_truth(begin, end), "tenant, node, moment, rate, at most"
+        assert not seen.steps_down(begin, end)
+        assert seen.gaps and not any(storage.history("tenant:valkey_tenant_keys:sum", *gap) for gap in seen.gaps), "sums that lack keys"
+        assert set(storage.values('count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[1h]))', "alertname")) == {"ValkeyTenantNodeDown"}
