@@ -34,7 +34,10 @@ def fleet(launch, seed):
     for _ in range(10):
         fleet.work(100)
     fleet.keep(100)
-    return fleet
+    yield fleet
+    for node in list(fleet.missing):
+        if node.process.poll() is None:  # who hangs can't be ended politely
+            fleet.go_on(node)
 
 
 class Watch:
