@@ -36,9 +36,14 @@ def address(node):
     return f"127.0.0.1:{node.port}"
 
 
-def prepare(node):
-    quick_passes(node.admin)
-    node.admin.call("CONFIG", "SET", "tenants.target-error", 0)
+@contextlib.contextmanager
+def passes(nodes):
+    """Meanwhile one pass after the other; else two busy cores would do little else."""
+    for node in nodes:
+        quick_passes(node.admin)
+    yield
+    for node in nodes:
+        node.admin.call("CONFIG", "SET", "tenants.sweep-interval", 3600)
 
 
 def view(node):
@@ -70,8 +75,6 @@ class Fleet(ReplicatedCluster):
         self._sessions, self._held = {}, []
         self.kept, self.moves = 0, []
         self.importing = None  # a node that has a part of a slot: the server lets no module measure keys there
-        for node in self.members:
-            prepare(node)
         self.learn()
 
     def id_of(self, node):
@@ -203,12 +206,10 @@ class Fleet(ReplicatedCluster):
 
     def start_again(self, node):
         node.start_again()
-        prepare(node)
         del self.missing[node]
 
     def join(self):
         node = next((node for node in self.launched() if node not in self.members), None) or self.launch(lines=[*LINES, *CONFIG])
-        prepare(node)
         self._id[node] = node.admin.call("CLUSTER", "MYID").decode()
         node.admin.call("CLUSTER", "MEET", "127.0.0.1", self.reachable()[0].port)
         self.members.append(node)
@@ -263,8 +264,9 @@ class Fleet(ReplicatedCluster):
         wait_until(lambda: self._client_lists() == self._open(), lambda: f"connections: {self._client_lists()}, {self._open()} are open")
         for node in self.reachable():
             acl_taken_in(node.admin)
-        for node in self.sources():
-            full_pass(node.admin) if node is self.importing else measured_pass(node.admin)
+        with passes(self.sources()):
+            for node in self.sources():
+                full_pass(node.admin) if node is self.importing else measured_pass(node.admin)
 
     def sent_between(self, begin, end):
         """{(tenant, node's address): commands}, at most."""

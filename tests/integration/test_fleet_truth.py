@@ -1,7 +1,7 @@
 """The acceptance test of clusters: three primaries and three replicas under load, to which by chance everything happens that happens to
 clusters. After each event the tool's sums and the exporter's are those that SCAN, MEMORY USAGE, CLIENT LIST and the ledger give.
 
-    pytest tests/integration/test_fleet_truth.py --steps 5000 --seed 7       # fifty events
+    pytest tests/integration/test_fleet_truth.py --steps 5000 --seed 7       # forty events
 """
 
 import collections
@@ -19,7 +19,7 @@ from waiting import wait_until
 
 pytestmark = pytest.mark.newest_server("one version of the cluster's protocol is enough; the module's own tests have the others")
 
-STEPS_PER_EVENT = 100
+STEPS_PER_EVENT = 125
 SCRAPE_SECONDS = 2
 WINDOW_SECONDS = 20  # of rates
 NUMBERS = ["keys", "bytes", "connections", *COUNTED]
