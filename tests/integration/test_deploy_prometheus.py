@@ -55,5 +55,5 @@ def test_an_alert_is_tested_and_documented(alert):
 def test_recording_rules_are_tested_and_named_by_level_metric_and_operation():
     tested = "\n".join(file.read_text() for file in TESTS)
     for rule in rules_of("rules.yml"):
-        assert re.fullmatch(r"(tenant|prefix|node|tenant_node):valkey_tenant_[a-z_]+:(sum|ratio|share|rate5m|share5m|ratio_rate5m|predict4h|delta30m)", rule["record"])
+        assert re.fullmatch(r"(tenant|prefix|node|tenant_node):valkey_tenant_[a-z_]+:(sum|ratio|share|rate5m|share5m|largest_node_share|ratio_rate5m|predict4h|delta30m)", rule["record"])
         assert f"- expr: {rule['record']}" in tested
