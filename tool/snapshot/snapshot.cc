@@ -138,8 +138,8 @@ void mark_data_sources(Snapshot& snapshot) {
   std::set<std::string_view> spoken_for;  // replication ids
   for (Node& node : nodes) {
     auto replaces = [&](const Node& other) {
-      return other.up && other.role == Role::kPrimary && other.cluster == node.cluster &&
-             other.shard == node.shard && other.previous_replication_id == node.replication_id;
+      return other.up && other.role == Role::kPrimary && other.cluster == node.cluster && other.shard == node.shard &&
+             other.previous_replication_id == node.replication_id;
     };
     bool primary = node.up && node.role == Role::kPrimary;
     node.data_source = primary && (!node.cluster || std::ranges::none_of(nodes, replaces));

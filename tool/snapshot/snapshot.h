@@ -106,7 +106,8 @@ struct Snapshot {
 
 // Decides whose keys and memory count. In a cluster one primary of each shard: not one that has been replaced and does
 // not know yet (its replication id is the previous one of another primary of the shard: in another shard that is a
-// replica which began anew), else that of which most nodes say that it owns slots. Elsewhere each primary, and one replica of each primary that did not answer or was not asked.
+// replica which began anew), else that of which most nodes say that it owns slots. Elsewhere each primary, and one
+// replica of each primary that did not answer or was not asked.
 void mark_data_sources(Snapshot& snapshot);
 
 // Where a node of a cluster stands in its shard: how many bytes of the stream it has yet to get, and how many keys it
