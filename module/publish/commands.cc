@@ -301,7 +301,7 @@ int help(Context* context, String**, int argc) {
       "    Start the counters of all users and prefixes anew.",
       "STATUS",
       "    The state of the module, and the sums of all rows.",
-      "TOP [BY <column>] [OVER <10|60|300>] [COUNT <count>]",
+      "TOP [BY <column>] [OVER <10|60|300>] [COUNT <count>] [FORMAT <MAP|CSV>]",
       "    The tenants that used most in the last seconds.",
       "USERS [<cursor> [MATCH <pattern>] [COUNT <count>] [SORTBY <column> [ASC|DESC]] [FORMAT <MAP|CSV>]]",
       "    One row per ACL user.",
@@ -386,8 +386,11 @@ const char* register_commands(Context* context) {
                        argument("sorting", kArgBlock, "SORTBY", true, sorting),
                        argument("format", kArgOneOf, "FORMAT", true, formats),
                        {}};
-  CommandArg top_arguments[] = {
-      argument("column", kArgString, "BY"), argument("seconds", kArgInteger, "OVER"), count, {}};
+  CommandArg top_arguments[] = {argument("column", kArgString, "BY"),
+                                argument("seconds", kArgInteger, "OVER"),
+                                count,
+                                argument("format", kArgOneOf, "FORMAT", true, formats),
+                                {}};
   constexpr const char* kOfPages =
       "O(N) with N the number of rows returned; with MATCH of those looked at, with SORTBY of all";
   const Command commands[] = {

@@ -38,18 +38,20 @@ void reply_values(Context* context, std::span<const Column> columns, std::span<c
   }
 }
 
-void CsvText::begin(const char* owner, std::span<const Column> columns, std::size_t rows) {
+void CsvText::begin(const char* owner, std::span<const Column> columns, std::size_t rows,
+                    std::initializer_list<const char*> changes) {
   text_.reserve(512 + rows * 4 * columns.size());
   owned_ = owner != nullptr;
   columns_ = columns;
   text_ = "name,kind";
   if (owner) text_.append(",").append(owner);
   for (const Column& column : columns) text_.append(",").append(column.name);
+  for (const char* change : changes) text_.append(",").append(change);
   text_ += '\n';
 }
 
 void CsvText::add(std::string_view name, const char* kind, std::string_view owner,
-                  std::span<const std::uint64_t> values) {
+                  std::span<const std::uint64_t> values, std::span<const Change> changes) {
   add_text(name);
   text_.append(",").append(kind);
   if (owned_) {
@@ -75,8 +77,9 @@ void CsvText::add(std::string_view name, const char* kind, std::string_view owne
     *end++ = '.';
     for (std::uint64_t place : {100, 10, 1}) *end++ = static_cast<char>('0' + value / place % 10);
   }
-  *end++ = '\n';
   text_.append(numbers, end);
+  for (const Change& change : changes) text_.append(",").append(change ? std::to_string(*change) : "");
+  text_ += '\n';
 }
 
 void CsvText::add_text(std::string_view text) {

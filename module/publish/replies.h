@@ -2,6 +2,8 @@
 // are.
 #pragma once
 
+#include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,6 +34,7 @@ std::optional<std::uint64_t> number(std::string_view text);
 bool is_word(std::string_view text, std::string_view lower);
 // COUNT's value; nothing where it is not allowed: kCountRule.
 std::optional<std::uint64_t> read_count(std::string_view text);
+inline constexpr const char* kFormatRule = "invalid FORMAT, allowed are MAP and CSV";
 inline constexpr const char* kCountRule = "invalid COUNT, allowed is 1 to 1000";
 // The number of the column of this name.
 std::optional<std::size_t> find_column(std::span<const Column> columns, std::string_view name);
@@ -42,9 +45,13 @@ std::string column_rule(std::span<const Column> columns);
 // decimals. Takes a tenth of the time that maps take, on both ends.
 class CsvText {
  public:
-  // "name", "kind", `owner` where there is one, and the columns. `rows`: that are to come.
-  void begin(const char* owner, std::span<const Column> columns, std::size_t rows);
-  void add(std::string_view name, const char* kind, std::string_view owner, std::span<const std::uint64_t> values);
+  using Change = std::optional<std::int64_t>;
+
+  // "name", "kind", `owner` where there is one, the columns, and the `changes`. `rows`: that are to come.
+  void begin(const char* owner, std::span<const Column> columns, std::size_t rows,
+             std::initializer_list<const char*> changes = {});
+  void add(std::string_view name, const char* kind, std::string_view owner, std::span<const std::uint64_t> values,
+           std::span<const Change> changes = {});
   const std::string& text() const { return text_; }
 
  private:

@@ -24,7 +24,7 @@ constexpr Changing kChanging[] = {{tenant_columns::kConnections, "connections_ch
 
 struct Use {
   TenantValues values;
-  std::array<std::optional<std::int64_t>, std::size(kChanging)> changes;
+  std::array<CsvText::Change, std::size(kChanging)> changes;
 };
 
 std::uint64_t at(const PackedColumns* columns, std::size_t column, std::uint32_t row) {
@@ -113,54 +113,83 @@ void reply_recent(Context* context, const Module& module, std::uint32_t row) {
   }
 }
 
-int top(Context* context, String** argv, int argc) {
-  Module& module = *module_state;
-  By by{module.cpu.has_run() ? tenant_columns::kCpuUsec : tenant_columns::kCommands};
-  by.name = kTenantColumns[by.column].name;
+namespace {
+
+struct TopRequest {
+  By by;
   std::size_t window = 0;
   std::uint64_t count = 10;
+  bool csv = false;
+};
+
+// What is wrong, or nothing.
+std::optional<std::string> read_top(String** argv, int argc, TopRequest& request) {
   for (int i = 1; i < argc; i += 2) {
     std::string_view option = server_api::view(argv[i]);
-    bool is_by = is_word(option, "by"), is_over = is_word(option, "over");
-    if (!is_by && !is_over && !is_word(option, "count"))
-      return refuse(context, "unknown option, allowed are BY, OVER and COUNT");
+    bool by = is_word(option, "by"), over = is_word(option, "over"), format = is_word(option, "format");
+    if (!by && !over && !format && !is_word(option, "count"))
+      return "unknown option, allowed are BY, OVER, COUNT and FORMAT";
     if (i + 1 == argc)
-      return refuse(context, std::string("option ") + (is_by ? "BY" : is_over ? "OVER" : "COUNT") + " has no value");
+      return std::string("option ") + (by ? "BY" : over ? "OVER" : format ? "FORMAT" : "COUNT") + " has no value";
     std::string_view value = server_api::view(argv[i + 1]);
-    if (is_by) {
+    if (by) {
       std::optional<By> found = find_by(value);
       if (!found) {
         std::string rule = column_rule(kTenantColumns);
         for (const Changing& changing : kChanging) rule.append(", ").append(changing.name);
-        return refuse(context, rule);
+        return rule;
       }
-      by = *found;
-    } else if (is_over) {
+      request.by = *found;
+    } else if (over) {
       std::uint64_t seconds = number(value).value_or(0);
       auto found = std::ranges::find(History::kWindows, std::min(seconds, std::uint64_t{301}) * 1'000'000);
-      if (found == History::kWindows.end()) return refuse(context, "invalid OVER, allowed are 10, 60 and 300 seconds");
-      window = static_cast<std::size_t>(found - History::kWindows.begin());
+      if (found == History::kWindows.end()) return "invalid OVER, allowed are 10, 60 and 300 seconds";
+      request.window = static_cast<std::size_t>(found - History::kWindows.begin());
+    } else if (format) {
+      request.csv = is_word(value, "csv");
+      if (!request.csv && !is_word(value, "map")) return kFormatRule;
     } else {
       std::optional<std::uint64_t> wanted = read_count(value);
-      if (!wanted) return refuse(context, kCountRule);
-      count = *wanted;
+      if (!wanted) return kCountRule;
+      request.count = *wanted;
     }
   }
+  return std::nullopt;
+}
+
+}  // namespace
+
+int top(Context* context, String** argv, int argc) {
+  Module& module = *module_state;
+  TopRequest request{.by = {module.cpu.has_run() ? tenant_columns::kCpuUsec : tenant_columns::kCommands}};
+  request.by.name = kTenantColumns[request.by.column].name;
+  if (auto wrong = read_top(argv, argc, request)) return refuse(context, *wrong);
   module.identity.be_right(Identity::Of::kEverybody, false);
   module.tallies.bring_up_to_date(module);
   const Tally& tally = module.tallies.last();
   const Columns& now = tally.tenants;
-  Moment before = module.tallies.history().before(window, tally.usec);
-  First first(count);
+  Moment before = module.tallies.history().before(request.window, tally.usec);
+  First first(request.count);
   for (std::uint32_t row = 0; row < now.rows(); ++row)
-    if (std::uint64_t points = score(now, before.columns.get(), by, row)) first.offer({points, row});
+    if (std::uint64_t points = score(now, before.columns.get(), request.by, row)) first.offer({points, row});
   std::vector<Place> places = first.take();
   std::erase_if(places, [&](const Place& place) { return !is_listed(module, place.row); });
   api.ReplyWithMap(context, 3);
-  reply_field(context, "by", by.name);
+  reply_field(context, "by", request.by.name);
   reply(context, "seconds");
   api.ReplyWithDouble(context, static_cast<double>(tally.usec - before.usec) / 1e6);
   reply(context, "tenants");
+  if (request.csv) {
+    CsvText csv;
+    csv.begin(nullptr, kTenantColumns, places.size(), {kChanging[0].name, kChanging[1].name, kChanging[2].name});
+    for (const Place& place : places) {
+      Use recent = use(now, before.columns.get(), place.row);
+      Tenant tenant = tenant_at(module, place.row);
+      csv.add(tenant.name, tenant.kind, {}, recent.values, recent.changes);
+    }
+    reply(context, csv.text());
+    return server_api::kOk;
+  }
   api.ReplyWithArray(context, static_cast<long>(places.size()));
   for (const Place& place : places) {
     Use recent = use(now, before.columns.get(), place.row);

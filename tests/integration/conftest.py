@@ -32,7 +32,7 @@ def pytest_addoption(parser):
     parser.addoption("--module", default=REPOSITORY / "build/release/tenants.so", type=pathlib.Path, help="the tenants.so to test")
     parser.addoption("--steps", type=int, default=500, help="of test_soak.py, each sends some ten commands, of test_model.py, each makes 40 changes, and of test_fleet_truth.py, 125 are an event")
     parser.addoption("--prefixes", type=int, default=50_000, help="random ones of test_attacks.py; 10000000 takes a gigabyte and some minutes")
-    parser.addoption("--samples", type=int, default=100, help="of memory in test_memory.py, 100 and more")
+    parser.addoption("--samples", type=int, default=60, help="of memory in test_memory.py, 60 and more")
     parser.addoption("--cycles", type=int, default=20, help="of MODULE LOAD and UNLOAD in test_attacks.py")
     parser.addoption("--faults", help="only tests that provoke these of tests/faults/matrix: numbers, comma-separated, or all")
     parser.addoption("--seed", type=int, help="of the random tests; each prints the one it used")

@@ -70,7 +70,7 @@ def without_data(storage, queries):
 def test_every_recording_rule_finds_data(fleet):
     _, storage = fleet
     records = [(rule["name"], rule["name"]) for rule in storage.rules("recording")]
-    assert len(records) == 25
+    assert len(records) == 26
     wait_until(lambda: not without_data(storage, records), lambda: without_data(storage, records))
     rules = lambda: storage.rules("recording") + storage.rules("alerting")  # noqa: E731
     wait_until(lambda: all(rule["health"] == "ok" for rule in rules()), lambda: f"each rule to be evaluated, {rules()}")

@@ -34,7 +34,7 @@ def expressions(dashboard):
 
 def filled_in(expression):
     """As Grafana would send it with everything chosen, and the last minute shown."""
-    values = {"$__rate_interval": "10s", "$__range": "1m", "$top": "10", "$job": ".*", "$node": ".*", "$tenant": ".*", "$prefix": ".*"}
+    values = {"$__rate_interval": "10s", "$__range": "1m", "$top": "10", "$job": ".*", "$cluster": ".*", "$node": ".*", "$tenant": ".*", "$prefix": ".*"}
     for name, value in values.items():
         expression = expression.replace(name, value)
     assert "$" not in expression, expression
@@ -58,7 +58,7 @@ def test_the_dashboards_are_what_the_generator_writes():
 def test_a_dashboard_can_be_provisioned(dashboard):
     assert dashboard["id"] is None and dashboard["schemaVersion"] == 39 and "__inputs" not in dashboard
     assert dashboard["uid"] in {"valkey-tenants-fleet", "valkey-tenants-tenant"}
-    assert [variable["name"] for variable in dashboard["templating"]["list"]][:3] == ["datasource", "job", "node"]
+    assert [variable["name"] for variable in dashboard["templating"]["list"]][:4] == ["datasource", "job", "cluster", "node"]
     for link in dashboard["links"]:
         assert link["url"].removeprefix("/d/") in {read(name)["uid"] for name in NAMES}
     provider = yaml.safe_load((GRAFANA / "provisioning/dashboards.yaml").read_text())
@@ -95,7 +95,7 @@ def test_every_query_goes_to_the_chosen_source_and_uses_known_variables(dashboar
         for query in panel["targets"]:
             expression = query["expr"]
             assert set(re.findall(r"\$\{?(\w+)", expression)) <= variables | BUILT_IN
-            assert 'job=~"$job"' in expression and 'node=~"$node"' in expression
+            assert 'job=~"$job",cluster=~"$cluster",node=~"$node"' in expression
             assert all(window == "$__rate_interval" for window in re.findall(r"rate\([^\[]*\[([^\]]*)\]", expression))
     assert set(re.findall(r"\$\{?(\w+)", json.dumps(dashboard))) <= variables | BUILT_IN
     for variable in dashboard["templating"]["list"]:

@@ -9,8 +9,10 @@ import pytest
 from redis.exceptions import ResponseError
 
 import truth
-from conftest import REPOSITORY
+from conftest import REPOSITORY, server_binary
+from info import read_info, rows_that_do_not_add_up
 from tenants import quick_passes, settled_info
+from waiting import patience
 
 CALLS = pathlib.Path(REPOSITORY, "tests/fuzz/calls")
 
@@ -24,6 +26,24 @@ def test_random_calls_break_nothing(seed):
     done = subprocess.run([sys.executable, "-B", CALLS, "--seconds", "20", "--seed", str(seed)], capture_output=True, text=True)
     print(done.stdout)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.newest_server("valkey-benchmark has had its fuzzer since 9.1")
+def test_the_servers_own_fuzzer_breaks_nothing(launch, request):
+    """valkey-benchmark --fuzz: all commands that COMMAND DOCS tells of, ours among them, well formed and not, and CONFIG SET."""
+    server = launch()
+    benchmark = pathlib.Path(server_binary("9")).with_name("valkey-benchmark")
+    for modes in ([], ["--fuzz-mode", "malformed-commands,config-commands"]):
+        words = [benchmark, "-p", server.port, "-n", 20 * request.config.getoption("steps"), "-c", 10, "--fuzz", "--fuzz-loglevel", "error", *modes]
+        run = subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=1200 * patience())
+        assert server.process.poll() is None, f"{run.stdout[-2000:]}{run.stderr[-2000:]}\n{server.log_tail()}"
+    server.admin.close()
+    server.admin = server.session()
+    calls = truth.calls_by_command(server.admin)
+    print({name.decode(): count for name, count in calls.items() if name.startswith(b"tenants.")})
+    assert not rows_that_do_not_add_up(read_info(server.admin))
+    server.check_log()
 
 
 def names_of_all_pages(admin, *options):

@@ -224,7 +224,7 @@ def test_status_is_a_map_of_the_info_fields(busy, protocol):
     assert isinstance(busy.admin.outcome("TENANTS.STATUS", "x"), ResponseError)
 
 
-ARGUMENTS = {"get": ["tenant"], "bigkeys": ["prefix", "count"], "top": ["column", "seconds", "count"], "help": [], "me": [], "status": [], "resetstat": []}
+ARGUMENTS = {"get": ["tenant"], "bigkeys": ["prefix", "count"], "top": ["column", "seconds", "count", "format"], "help": [], "me": [], "status": [], "resetstat": []}
 PAGE = ["cursor", "pattern", "count", "sorting", "format"]
 FOR_EVERYBODY = {"help", "me"}
 

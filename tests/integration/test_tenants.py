@@ -1,5 +1,7 @@
 """The tenant row: users and prefixes joined by the ACL or by tenants.groups; TENANTS.GET, TENANTS.ME, TENANTS.TOP."""
 
+import csv
+import io
 import random
 import time
 
@@ -413,10 +415,33 @@ def test_top_is_sorted_and_cut_and_its_sums_are_those_of_info(shared, seed):
     assert before.status["version"] == info.status["version"]
 
 
+def test_top_as_csv_says_what_the_maps_say(server, admin):
+    top = lambda *words: resp3(admin, "TENANTS.TOP", "BY", "keys_change", "OVER", 300, "COUNT", 100, *words)["tenants"]  # noqa: E731
+    changes = lambda: {row["name"]: row["keys_change"] for row in top() if row.get("keys_change")}  # noqa: E731
+    sessions = {name: user(server, name, f"~{name}:*") for name in ("app1", "a,b", 'q"')}
+    sessions["app1"].pipeline([("SET", f"app1:{number}", "x") for number in range(30)])
+    wait_until(lambda: len(resp3(admin, "TENANTS.LIST")[1]) >= 7 and changes() in ({}, {b"app1": 30}), "TOP to know a time before the others")
+    for name in ("a,b", 'q"'):
+        sessions[name].pipeline([("SET", f"{name}:{number}", "x") for number in range(len(name) * 10)])
+    sessions["app1"].pipeline([("DEL", f"app1:{number}") for number in range(25)])
+    wait_until(lambda: (changes().get(b"a,b"), changes().get(b'q"')) == (30, 20), lambda: f"TOP to tell of the keys that came, {changes()}")
+    settle = {"cpu_usec", "bytes_in", "bytes_out", "commands", "reads", "admin"}  # of this connection, too
+
+    def same():
+        maps, text = top(), top("FORMAT", "csv").decode()
+        rows = [{name: value if name in ("name", "kind") else int(value) for name, value in row.items() if value != ""} for row in csv.DictReader(io.StringIO(text))]
+        plain = [{name: value.decode() if isinstance(value, bytes) else value for name, value in row.items()} for row in maps]
+        drop = lambda found: [{name: value for name, value in row.items() if name not in settle} for row in found]  # noqa: E731
+        return drop(rows) == drop(plain)
+
+    wait_until(same, "the two to say the same")
+    assert top("FORMAT", "MAP")[0]["name"] == b"a,b"
+
+
 @pytest.mark.parametrize(
     "words, why",
-    [(("BY", "nothing"), "invalid column, allowed are"), (("OVER", 5), "10, 60 and 300"), (("OVER",), "no value"), (("COUNT", 0), "1 to 1000")]
-    + [(("COUNT", 2**63), "1 to 1000"), (("commands",), "BY, OVER and COUNT"), (("BY", "commands", "LIMIT", 5), "BY, OVER and COUNT"), (("OVER", 2**64 - 1), "10, 60 and 300"), (("OVER", -10), "10, 60 and 300")],
+    [(("BY", "nothing"), "invalid column, allowed are"), (("OVER", 5), "10, 60 and 300"), (("OVER",), "no value"), (("FORMAT", "json"), "MAP and CSV"), (("FORMAT",), "no value"), (("COUNT", 0), "1 to 1000")]
+    + [(("COUNT", 2**63), "1 to 1000"), (("commands",), "BY, OVER, COUNT and FORMAT"), (("BY", "commands", "LIMIT", 5), "BY, OVER, COUNT and FORMAT"), (("OVER", 2**64 - 1), "10, 60 and 300"), (("OVER", -10), "10, 60 and 300")],
 )
 def test_top_refuses_what_it_does_not_know(server, words, why):
     assert why in str(server.admin.outcome("TENANTS.TOP", *words))

@@ -163,6 +163,11 @@ def test_clusters_have_names_and_nodes_say_what_they_are_in_their_cluster(cluste
         primary, replica = by_port[node.port], by_port[cluster.replicas[i].port]
         assert primary["slots"] == (i + 1) * 16384 // 3 - i * 16384 // 3 and primary["data_source"] and "copy_of" not in primary
         assert (replica["copy_of"], replica["lag_keys"], replica["lag_bytes"], replica["data_source"]) == (primary["address"], 0, 0, False)
+    only = listed("--targets", file, "--only", "the rest")
+    assert [node["cluster"] for node in only["nodes"]] == ["the rest"] and only["rows"]["app1"]["keys"] == 7
+    wrong = tool("--targets", file, "--only", "oders", "list")
+    assert wrong.code == 2 and "no target is named 'oders', there are 'orders', 'the rest'" in wrong.err
+    assert tool("-p", other.port, "--only", "orders", "list").code == 2
     metrics = export(connection=["--targets", file]).metrics()
     orders, rest = {"cluster": "orders"}, {"cluster": "the rest"}
     assert sum(metrics.of("valkey_tenant_node_slots", **orders)) == 16384
@@ -209,6 +214,7 @@ def rates_of(text, column):
     return values
 
 
+@pytest.mark.long
 def test_top_follows_a_failover_without_a_negative_rate_or_a_spike(cluster):
     for node in cluster.nodes:  # more than what is sent while we look, so that a sum that jumps is a rate that nobody could reach
         session = node.session("app1")

@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 
 #include "tool/client/failure.h"
+#include "tool/client/printable.h"
 
 namespace tenants::tool {
 
@@ -32,6 +34,10 @@ void add_connection_options(CLI::App& app, ConnectionOptions& options) {
       ->group(group);
   app.add_option("--targets", options.targets_file, "YAML file of servers, instead of naming them here")
       ->type_name("FILE")
+      ->group(group);
+  app.add_option("--only", options.only, "Of these servers, those of this name in the file; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("NAME")
       ->group(group);
   app.add_flag("-c,--cluster", options.cluster, "Each server is one node of a cluster: find and read all its nodes")
       ->group(group);
@@ -106,6 +112,22 @@ std::vector<Address> addresses(const ConnectionOptions& options) {
   return all;
 }
 
+// All of them, where no names are given.
+std::vector<Target> named_so(std::vector<Target> targets, const std::vector<std::string>& names) {
+  for (const std::string& name : names)
+    if (std::ranges::find(targets, name, &Target::name) == targets.end()) {
+      std::string allowed;
+      for (const Target& target : targets)
+        if (!target.name.empty() && allowed.find("'" + printable(target.name) + "'") == std::string::npos)
+          allowed.append(allowed.empty() ? "" : ", ").append("'" + printable(target.name) + "'");
+      throw Failure(Exit::kUsage, "--only: no target is named '" + printable(name) + "', " +
+                                      (allowed.empty() ? "none has a name" : "there are " + allowed));
+    }
+  if (!names.empty())
+    std::erase_if(targets, [&](const Target& target) { return !std::ranges::count(names, target.name); });
+  return targets;
+}
+
 }  // namespace
 
 std::vector<Target> chosen_targets(const ConnectionOptions& options) {
@@ -114,8 +136,9 @@ std::vector<Target> chosen_targets(const ConnectionOptions& options) {
     if (named || options.cluster || !options.sentinel.empty() || options.tls.enabled || !options.user.empty() ||
         !options.password_file.empty() || options.ask_password)
       throw Failure(Exit::kUsage, "--targets names the servers and logins: put the other options into its file");
-    return read_targets(options.targets_file);
+    return named_so(read_targets(options.targets_file), options.only);
   }
+  if (!options.only.empty()) throw Failure(Exit::kUsage, "--only takes names of the file that --targets names");
   Target common;
   common.cluster = options.cluster;
   common.sentinel = options.sentinel;

@@ -17,6 +17,7 @@ struct ConnectionOptions {
   std::vector<std::string> hosts, sockets, uris;
   std::vector<int> ports;
   std::string targets_file, user, password_file;
+  std::vector<std::string> only;  // names of targets; none: all
   bool ask_password = false, cluster = false;
   std::string sentinel;
   Tls tls;

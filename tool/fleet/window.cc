@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "tool/snapshot/parse.h"
+#include "tool/snapshot/page.h"
 
 namespace tenants::tool {
 
@@ -15,13 +15,22 @@ bool take_in(const Reply& reply, std::size_t most, Window& window) {
   const Reply* rows = reply.find("tenants");
   if (!reply.find("seconds") || !rows) return false;
   window.seconds = seconds_in(reply);
-  for (const Reply& one : rows->elements) {
-    Row row = read_row(Table::kTenants, one);
-    if (!window.places.emplace(shown_name(row), window.rows.size()).second) continue;
-    window.rows.push_back(std::move(row));
-    window.changes.push_back(changes_in(one));
+  std::vector<std::array<std::optional<long long>, 2>> changes;
+  auto take_change = [&](const std::vector<Row>& read, std::string_view column, std::string_view field) {
+    changes.resize(read.size());
+    long long change = 0;
+    bool known = std::from_chars(field.data(), field.data() + field.size(), change).ec == std::errc();
+    if (known && column == "keys_change") changes.back()[0] = change;
+    if (known && column == "bytes_change") changes.back()[1] = change;
+  };
+  std::vector<Row> read = read_page(Table::kTenants, rows->text, take_change);
+  changes.resize(read.size());
+  window.complete &= read.size() < most;
+  for (std::size_t i = 0; i < read.size(); ++i) {
+    if (!window.places.emplace(shown_name(read[i]), window.rows.size()).second) continue;
+    window.rows.push_back(std::move(read[i]));
+    window.changes.push_back(changes[i]);
   }
-  window.complete &= rows->elements.size() < most;
   return true;
 }
 
@@ -64,8 +73,8 @@ std::vector<std::vector<Window>> read_windows(Fleet& fleet, const std::vector<Wi
   std::vector<Command> commands;
   for (const WindowQuery& query : queries)
     for (const std::string& by : query.by)
-      commands.push_back(
-          {"TENANTS.TOP", "BY", by, "OVER", std::to_string(query.seconds), "COUNT", std::to_string(rows)});
+      commands.push_back({"TENANTS.TOP", "BY", by, "OVER", std::to_string(query.seconds), "COUNT", std::to_string(rows),
+                          "FORMAT", "CSV"});
   std::vector<std::vector<Window>> all(queries.size());
   for (const Answer& answer : fleet.ask(commands)) {
     if (!answer.ok()) continue;

@@ -38,8 +38,8 @@ struct WindowQuery {
 constexpr std::size_t kMostWindowRows = 1000;
 
 // One round trip to all nodes that are up; `rows`, 1 … 1000, of each column. Some ns per tenant on the server's main
-// thread and 3 µs per row. For each query, of each node; one that does not answer is left out. Throws Failure where one
-// refuses.
+// thread and 0.2 µs per row. For each query, of each node; one that does not answer is left out. Throws Failure where
+// one refuses.
 std::vector<std::vector<Window>> read_windows(Fleet& fleet, const std::vector<WindowQuery>& queries,
                                               std::size_t rows = kMostWindowRows);
 

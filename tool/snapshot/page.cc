@@ -52,10 +52,11 @@ class Fields {
 
 }  // namespace
 
-std::vector<Row> read_page(Table table, std::string_view csv) {
+std::vector<Row> read_page(Table table, std::string_view csv, const OtherField& other) {
   std::span<const Column> known = columns(table);
   enum : std::size_t { kUnknown = kMostColumns, kName, kKind, kOwner };
   std::vector<std::size_t> header;  // of each field, which column it is
+  std::vector<std::string> names;
   Fields fields(csv);
   do {
     std::string_view field = fields.next();
@@ -65,6 +66,7 @@ std::vector<Row> read_page(Table table, std::string_view csv) {
                      : field == "kind"                       ? kKind
                      : field == "owner" || field == "tenant" ? kOwner
                                                              : kUnknown);
+    names.emplace_back(field);
   } while (!fields.ends_line());
   std::vector<Row> rows;
   while (!fields.at_end()) {
@@ -80,6 +82,8 @@ std::vector<Row> read_page(Table table, std::string_view csv) {
         row.owner = field;
       else if (header[i] < kMostColumns)
         row.values[header[i]] = read_number(known[header[i]], field);
+      else if (other)
+        other(rows, names[i], field);
     }
     if (is_own(row.kind)) row.name = std::string("(") + kind_name(row.kind) + ")";  // never the server's words
   }

@@ -1,6 +1,7 @@
 // A page of TENANTS.LIST, USERS or PREFIXES as text.
 #pragma once
 
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -8,8 +9,10 @@
 
 namespace tenants::tool {
 
-// The rows of one page in the module's FORMAT CSV; columns that are not known here are passed over. Throws Failure
-// where it is no such text. O(bytes).
-std::vector<Row> read_page(Table table, std::string_view csv);
+// Is told the fields of columns that the table does not have, while their row is the last one of `rows`.
+using OtherField = std::function<void(const std::vector<Row>& rows, std::string_view column, std::string_view field)>;
+
+// The rows of one page in the module's FORMAT CSV. Throws Failure where it is no such text. O(bytes).
+std::vector<Row> read_page(Table table, std::string_view csv, const OtherField& other = {});
 
 }  // namespace tenants::tool

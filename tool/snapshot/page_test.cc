@@ -19,6 +19,15 @@ TEST(Page, reads_each_column_by_its_name_in_whatever_order_they_come) {
   EXPECT_EQ(rows[0].values[prefix_column::kCoverage], 950u);
 }
 
+TEST(Page, tells_of_other_columns_row_by_row) {
+  std::string told;
+  auto note = [&](const Rows& rows, std::string_view column, std::string_view field) {
+    told.append(rows.back().name).append(" ").append(column).append(" ").append(field).append(";");
+  };
+  read_page(Table::kTenants, "name,kind,keys,keys_change,more\na,tenant,7,-3,\nb,tenant,1,,x\n", note);
+  EXPECT_EQ(told, "a keys_change -3;a more ;b keys_change ;b more x;");
+}
+
 TEST(Page, what_is_empty_is_not_known_and_0_is_0) {
   Rows rows = read_page(Table::kPrefixes, "name,kind,keys,bytes\na,prefix,0,\n");
   EXPECT_EQ(rows[0].values[prefix_column::kKeys], 0u);
