@@ -6,6 +6,7 @@ set or a sorted set. The truth is MEMORY USAGE key SAMPLES 0 of every key, asked
 
 import collections
 
+CROSS_SLOTS = "#!lua flags=allow-cross-slot-keys\n"  # which matters in cluster mode
 FILL = """
 math.randomseed(tonumber(ARGV[2]))
 local cumulated, total, prefixes = {}, 0, tonumber(ARGV[3])
@@ -48,7 +49,7 @@ CHUNK = 20_000
 
 def fill(server, keys, prefixes):
     for seed in range((keys + CHUNK - 1) // CHUNK):
-        server.admin.eval(FILL, 0, min(CHUNK, keys - seed * CHUNK), seed + 1, prefixes)
+        server.admin.eval(CROSS_SLOTS + FILL, 0, min(CHUNK, keys - seed * CHUNK), seed + 1, prefixes)
 
 
 def status(server):
@@ -63,7 +64,7 @@ def prefixes(server):
 def truth(server):
     sums, cursor = collections.Counter(), "0"
     while True:
-        cursor, *flat = server.admin.eval(SIZES, 0, cursor)
+        cursor, *flat = server.admin.eval(CROSS_SLOTS + SIZES, 0, cursor)
         for prefix, size in zip(flat[::2], flat[1::2]):
             sums[prefix.decode()] += float(size)
         if cursor == b"0":

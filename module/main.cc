@@ -103,11 +103,13 @@ int load(Context* context, server_api::String** argv, int argc) {
   if (!server_api::nesting_is_known())
     api.Log(context, "notice", "tenants: calls by modules are told from clients' commands by their ids only");
   read_slow_log_config(*module);
-  if (const char* why_not = register_commands(context)) return fail(why_not);
+  // Before there are commands in categories that rules name: until the end of OnLoad the server has not worked out anew
+  // what users may run, and asserts that it has when it is asked for a user (ACLDescribeSelectorCommandRules).
   if (!(api.GetContextFlags(context) & server_api::kFlagServerStartup)) {
     module->identity.adopt_existing();
     read_acl(*module, ~std::uint64_t{0});
   }
+  if (const char* why_not = register_commands(context)) return fail(why_not);
   if (live) {
     if (!module->ask.databases().value_or(DatabaseSizes()).empty()) module->keyspace.request_seeding(false);
     if (!(api.GetContextFlags(context) & server_api::kFlagServerStartup)) learn_imports(*module);

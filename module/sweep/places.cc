@@ -4,9 +4,11 @@
 #include <cstring>
 #include <string>
 
+#include "module/accounting/arriving.h"
 #include "module/accounting/random.h"
 #include "module/module.h"
 #include "module/sweep/measure.h"
+#include "server_api/growth.h"
 
 namespace tenants {
 
@@ -35,11 +37,24 @@ void set_place(ScanCursor* cursor, std::uint64_t place) {
   std::memcpy(static_cast<void*>(cursor), &place, sizeof place);
 }
 
-void on_proof(server_api::Context*, server_api::String* name, server_api::Key*, void* names) noexcept {
+struct Met {
+  std::string names;
+  std::uint64_t place = 0;
+  bool of_slot = true;  // each belongs to the slot that the place names
+};
+
+void on_proof(server_api::Context*, server_api::String* name, server_api::Key*, void* data) noexcept {
+  auto& met = *static_cast<Met*>(data);
   try {
-    static_cast<std::string*>(names)->append(server_api::view(name)).push_back('\n');
+    std::string_view bytes = server_api::view(name);
+    met.names.append(bytes).push_back('\n');
+    met.of_slot &= static_cast<std::uint64_t>(key_slot(bytes)) == met.place % SlotTables::kSlots;
   } catch (...) {  // out of memory: the proof fails
   }
+}
+
+void on_counted(server_api::Context*, server_api::String*, server_api::Key*, void* count) noexcept {
+  ++*static_cast<std::uint64_t*>(count);
 }
 
 void on_look(server_api::Context*, server_api::String* name, server_api::Key* key, void*) noexcept {
@@ -58,7 +73,8 @@ std::optional<DataState> data_state(Module& module) {
   return DataState{module.key_events, saves->changes, saves->saved};
 }
 
-// A scan that goes on from a place that we set meets what one meets that came there by itself.
+// A scan that goes on from a place that we set meets what one meets that came there by itself; in cluster mode keys of
+// the slot that we think it names.
 bool Places::prove(Module& module) {
   if (proof_ != Proof::kNone) return proof_ == Proof::kGood;
   proof_ = Proof::kBad;
@@ -70,10 +86,12 @@ bool Places::prove(Module& module) {
     std::uint64_t place = place_of(cursor_.get());
     if ((place == 0) != (step == 0)) return false;
     set_place(ours.get(), place);
-    std::string met, expected;
+    Met met{.place = place}, expected{.place = place};
     bool more = api.Scan(module.context.get(), ours.get(), on_proof, &met);
     bool goes_on = api.Scan(module.context.get(), cursor_.get(), on_proof, &expected);
-    if (!more || !goes_on || met != expected || place_of(ours.get()) != place_of(cursor_.get())) return false;
+    if (!more || !goes_on || met.names != expected.names || place_of(ours.get()) != place_of(cursor_.get()))
+      return false;
+    if (cluster_ && !met.of_slot) return false;
   }
   proof_ = Proof::kGood;
   return true;
@@ -81,7 +99,7 @@ bool Places::prove(Module& module) {
 
 bool Places::read_sizes(Module& module) {
   std::optional<DatabaseSizes> sizes = module.ask.databases();
-  if (!sizes || sizes->empty() || sizes->size() > kMostDatabases) return false;
+  if (!sizes || sizes->empty() || sizes->size() > (cluster_ ? 1 : kMostDatabases)) return false;
   std::vector<Database> databases;
   databases.reserve(sizes->size());
   for (auto [db, keys] : *sizes) {
@@ -102,7 +120,8 @@ void Places::forget() {
 }
 
 bool Places::wants(Module& module, std::uint64_t now) {
-  if (proof_ == Proof::kBad || (api.GetContextFlags(nullptr) & server_api::kFlagCluster)) return false;
+  if (proof_ == Proof::kBad) return false;
+  cluster_ = api.GetContextFlags(nullptr) & server_api::kFlagCluster;
   if (module.keyspace.mode() == Keyspace::Mode::kExact && module.keyspace.total() < kFewKeys) {
     forget();  // without asking the server
     return false;
@@ -116,6 +135,10 @@ bool Places::wants(Module& module, std::uint64_t now) {
     forget();
     return false;
   }
+  if (cluster_ && !slots_) {
+    if (server_api::is_close_to_maxmemory()) return false;
+    slots_ = std::make_unique<SlotTables>();
+  }
   is_new_ = is_new_ && (period_ == 0 || now - first_usec_ < (keys_ < kVeryMany ? kNewUsec : 2 * kNewUsec));
   if (period_ && now - compared_usec_ < kPeriodUsec) return !resting_;
   std::optional<DataState> state = data_state(module);
@@ -128,6 +151,7 @@ bool Places::wants(Module& module, std::uint64_t now) {
   before_usec_ = period_ ? period_usec_ : now;
   period_usec_ = now;
   met_before_ = std::exchange(met_, 0);
+  next_slot_ = 0;
   module.prefixes.begin_period(++period_);
   return true;
 }
@@ -143,7 +167,42 @@ Places::Database& Places::draw() {
   return databases_.back();
 }
 
+std::uint32_t Places::size_up(Module& module, std::uint32_t slot) {
+  std::uint64_t met = 0;
+  set_place(cursor_.get(), slot);
+  api.Scan(module.context.get(), cursor_.get(), on_counted, &met);
+  std::uint64_t place = place_of(cursor_.get()), second = place >> SlotTables::kSlotBits;
+  auto next = static_cast<std::uint32_t>(place % SlotTables::kSlots);
+  bool stays = next == slot && second > 0;
+  slots_->set(slot, stays ? 2 * second : met > 0);  // a table of one place, or none: on to the next slot with keys
+  if (place == 0) return SlotTables::kSlots;
+  return stays ? slot + 1 : next;
+}
+
+void Places::size_up_next(Module& module) {
+  std::uint32_t next = size_up(module, next_slot_);
+  while (++next_slot_ < next) slots_->set(next_slot_, 0);
+  sized_up_ |= next_slot_ == SlotTables::kSlots;
+}
+
+void Places::look_in_slot(Module& module) {
+  api.SelectDb(module.context.get(), db_ = databases_.front().db);
+  bool all_known = next_slot_ == SlotTables::kSlots;
+  if (!all_known && (!sized_up_ || ++turns_ % 2)) return size_up_next(module);
+  if (slots_->all() == 0) return;
+  std::uint32_t slot = slots_->with_place(splitmix64(coins_) % slots_->all());
+  std::uint64_t at = splitmix64(coins_) >> SlotTables::kSlotBits;
+  set_place(cursor_.get(), at << SlotTables::kSlotBits | slot);
+  met_now_ = 0;
+  api.Scan(module.context.get(), cursor_.get(), on_look, nullptr);
+  met_ += met_now_;
+  std::uint64_t place = place_of(cursor_.get()), expected = next_place(at, slots_->places(slot));
+  bool as_expected = expected ? place == (expected << SlotTables::kSlotBits | slot) : place < SlotTables::kSlots;
+  if (!as_expected) size_up(module, slot);
+}
+
 void Places::look(Module& module) {
+  if (cluster_) return look_in_slot(module);
   constexpr double kShare = 1.0 / 256;  // of one look in what is known of a database
   Database& at = draw();
   api.SelectDb(module.context.get(), db_ = at.db);

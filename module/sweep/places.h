@@ -4,15 +4,20 @@
 // A look is one step of Scan from a cursor that is set at random: it meets the keys of one bucket, and each key has the
 // same chance, also while a table grows. It expires nothing, counts no look-up and touches no key. Where the cursor is
 // in the server's object is no part of its API: that is proved before the first look, and where it can't be there are
-// none. Nor are there any in cluster mode, where each slot has a table of its own, with more than 64 databases, or with
-// less than 50,000 keys: there the pass is quick.
+// none. Nor are there any with more than 64 databases, or with less than 50,000 keys: there the pass is quick.
+//
+// In cluster mode each slot has a table of its own, and the low 14 bits of the cursor are the slot. One step from a
+// table's first place tells how many places it has; a slot is drawn by that, so that each key has the same chance
+// again. A look also tells whether the table has another size by now. There is none with keys in several databases.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "module/accounting/keyspace.h"
+#include "module/accounting/slot_tables.h"
 #include "server_api/call.h"
 
 namespace tenants {
@@ -63,6 +68,10 @@ class Places {
   bool read_sizes(Module& module);
   bool prove(Module& module);
   Database& draw();
+  // In cluster mode: how many places the table of this slot has. Returns the next slot that may have keys.
+  std::uint32_t size_up(Module& module, std::uint32_t slot);
+  void size_up_next(Module& module);
+  void look_in_slot(Module& module);
   bool may_measure(double measured, double met, double of);
 
   server_api::OwnedCursor cursor_;
@@ -77,6 +86,11 @@ class Places {
   bool is_new_ = true, steady_ = false, resting_ = false;
   std::optional<DataState> as_of_;  // when the period began
   int db_ = 0;                      // in which it looks
+  bool cluster_ = false;
+  std::unique_ptr<SlotTables> slots_;  // in cluster mode, 17 kB
+  std::uint32_t next_slot_ = 0;        // to be sized up; kSlots: all have been in this period
+  bool sized_up_ = false;              // all have been, once
+  std::uint64_t turns_ = 0;
   double met_ = 0, met_before_ = 0, met_now_ = 0;
   double calls_ = 0;  // of MEMORY USAGE that may be made
 };

@@ -15,7 +15,7 @@ from conftest import server_binary
 from info import read_info
 from ledger import in_lua
 from server import Server
-from tenants import acl_taken_in
+from tenants import acl_taken_in, pages
 from traffic import Traffic, create_users
 from waiting import exit_code, wait_until
 
@@ -180,6 +180,38 @@ def test_an_acl_that_cannot_be_read_is_said_so_and_all_keys_are_orphans(launch):
     assert info.status["acl"] == "unreadable"
     assert "owner" not in info.prefixes[b"app1:"] and info.status["orphan_keys"] == 100
     assert not wrong_connections(server.admin)
+
+
+RULES = [
+    "+@all -@dangerous", "+@all -@admin", "+@all -@admin -@dangerous", "-@all +@read +@write +@admin", "-@all +@dangerous", "allcommands -@dangerous +info", "+@all -@dangerous +config|get -info",
+    "+@all -@slow", "-@all +@all -@keyspace", "+@all -@read", "-@all +@admin -config", "+@all -@dangerous (~more:* -@all +@admin) (~other:* +@all -@dangerous)",
+]  # fmt: skip
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("loading", ["argument", "command"])
+def test_the_module_comes_to_users_whose_rules_name_the_categories_of_its_commands(launch, loading):
+    """The server asserts that what users may run is worked out anew, which it is not while a module is being loaded."""
+    server = launch(loading=None if loading == "command" else "argument")
+    admin = server.admin
+    for number, rules in enumerate(RULES):
+        admin.call("ACL", "SETUSER", f"user{number}", "on", "nopass", f"~user{number}:*", *re.findall(r"\([^)]*\)|\S+", rules))
+    sessions = [server.session(f"user{number}", "x") for number in range(len(RULES))]
+    described, owners = admin.call("ACL", "LIST"), []
+    for _ in range(2):  # an upgrade
+        if loading == "argument":
+            assert admin.outcome("MODULE", "UNLOAD", "tenants") == b"OK"
+            loading = "command"
+        assert server.load_module() == b"OK"
+        admin.call("SET", "user0:k", "x")
+        acl_taken_in(admin)
+        rows = {row[b"name"]: row for row in pages(admin, "TENANTS.PREFIXES", 1000)[0]}
+        owners.append({name: row[b"owner"] for name, row in rows.items() if name.startswith(b"user")})
+        assert all(owners[-1][f"user{number}:".encode()] == f"user{number}".encode() for number in range(4)) and owners[-1] == owners[0]
+        assert admin.call("ACL", "LIST") == described
+        assert [row[b"connections"] for row in pages(admin, "TENANTS.USERS", 1000)[0] if row[b"name"].startswith(b"user")] == [1] * len(sessions)
+        assert admin.outcome("MODULE", "UNLOAD", "tenants") == b"OK"
+    assert admin.call("ACL", "LIST") == described
 
 
 @pytest.mark.not_with("asan", "tsan", reason="a Redis without the sanitizer's runtime cannot load such a module")

@@ -11,6 +11,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 import truth
+from cluster import LINES
 from filling import fill
 from info import Info, bytes_by_prefix, read_info, rows_that_do_not_add_up
 from tenants import acl_taken_in, full_pass, measured_pass, quick_passes
@@ -526,6 +527,40 @@ def test_keys_at_random_places_give_a_bound_before_any_pass(launch, seed, databa
     assert all(0 < row["coverage"] < 1 for row in rows.values())
     assert abs(info.status["keys"] - sum(map(len, names.values()))) <= len(rows), "the share of those met, of all keys"
     assert not rows_that_do_not_add_up(info)
+
+
+def in_some_slot(number, random):
+    """A key and its value: a quarter in one slot, a quarter in forty, the others spread over all."""
+    if number % 4 == 0:
+        return f"one:{{slot}}{number}", "x" * random.randrange(200, 400)
+    return (f"some:{{{number % 40}}}{number}", "x" * 100) if number % 4 == 1 else (f"spread{random.randrange(4)}:{number}", "x" * random.randrange(60))
+
+
+@pytest.mark.redis
+def test_in_a_cluster_each_key_has_the_same_chance_whatever_slot_it_is_in(launch, seed):
+    """The bounds are as above; and tables may grow."""
+    server = launch(loading=None, lines=LINES)
+    admin = server.admin
+    admin.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    wait_until(lambda: b"cluster_state:ok" in admin.call("CLUSTER", "INFO"), "the cluster to be whole")
+    random = Random(seed)
+    for start in range(0, 80_000, 10_000):
+        admin.pipeline([("SET", *in_some_slot(number, random)) for number in range(start, start + 10_000)])
+    outside, names = truth.bytes_by_prefix(admin), truth.key_names(admin)[0]
+    assert server.load_module("sweep-interval", 86400) == b"OK"
+    info = met_at_random(admin, 15_000)
+    assert info.status["sweep_passes"] == 0
+    rows = {name: row for name, row in info.prefixes.items() if row["keys"]}
+    assert set(rows) == set(outside)
+    off = {name: abs(row["bytes"] - outside[name]) / row["bytes_error"] for name, row in rows.items()}
+    assert max(off.values()) < 2 and sum(each > 1 for each in off.values()) <= 2, f"seed {seed}: {off}"
+    assert max(row["bytes_error"] / row["bytes"] for row in rows.values()) < 0.3, f"seed {seed}"
+    assert abs(info.status["keys"] - len(names)) <= len(rows)
+    counts = collections.Counter(re.match(b"[^:]*:", name)[0] for name in names)
+    if info.status["keys_mode"] != "exact":  # then a share of those met is all that is known
+        assert {name: row["keys"] / counts[name] for name, row in rows.items() if not 0.85 < row["keys"] / counts[name] < 1.15} == {}
+    admin.pipeline([("SET", f"late:{{other}}{number}", "x") for number in range(60_000)])
+    wait_until(lambda: b"late:" in read_info(admin).prefixes and met_at_random(admin, info.status["sample_keys"] + 15_000), "keys to be met in a table that has grown")
 
 
 def test_looks_at_random_places_leave_no_trace(launch, seed):
