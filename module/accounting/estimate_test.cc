@@ -266,6 +266,50 @@ TEST(RandomSample, the_interval_holds_for_a_part_of_unknown_size) {
   }
 }
 
+// As in cluster mode: all keys of a slot are met together, those of a tag are alike, and so may be its tenant.
+TEST(RandomSample, the_interval_holds_where_keys_that_are_met_together_are_alike) {
+  std::uint64_t seed = std::random_device{}(), state = seed;
+  struct Slot {
+    std::size_t keys;
+    double length;
+    bool ours;
+  };
+  std::vector<Slot> slots;
+  std::size_t keys = 0, all = 0;
+  double truth = 0, largest = 0;
+  for (int i = 0; i < 3'000; ++i) {
+    Slot slot{1 + static_cast<std::size_t>(coin(state) * 12), 60 + 400 * coin(state) * coin(state), i % 3 == 0};
+    slots.push_back(slot);
+    all += slot.keys;
+    if (!slot.ours) continue;
+    keys += slot.keys;
+    truth += std::floor(slot.length) * static_cast<double>(slot.keys);
+    largest = std::max(largest, slot.length);
+  }
+  int of_known = 0, of_share = 0, alone = 0;
+  for (int i = 0; i < seeds(); ++i) {
+    RandomSample sample;
+    double met = 0, squares = 0;
+    for (std::uint64_t look = 1; look <= 500; ++look) {
+      const Slot& slot = slots[static_cast<std::size_t>(coin(state) * static_cast<double>(slots.size()))];
+      met += static_cast<double>(slot.keys), squares += static_cast<double>(slot.keys * slot.keys);
+      for (std::size_t k = 0; slot.ours && k < slot.keys; ++k) {
+        sample.begin_key(look);
+        sample.measure_string(slot.length, static_cast<std::uint64_t>(slot.length));
+      }
+    }
+    auto misses = [&](const std::optional<Estimate>& estimate) {
+      return std::abs(estimate->bytes - truth) > *estimate->error;
+    };
+    of_known += misses(sample.estimate(sample.met(), static_cast<double>(keys), largest, sample.together()));
+    of_share += misses(sample.estimate(met, static_cast<double>(all), largest, squares / met));
+    alone += misses(sample.estimate(met, static_cast<double>(all), largest));
+  }
+  EXPECT_LE(of_known, allowed_misses()) << "seed " << seed;
+  EXPECT_LE(of_share, allowed_misses()) << "seed " << seed;
+  EXPECT_GT(alone, allowed_misses()) << "as if each told for itself: what this is about";
+}
+
 TEST(RandomSample, others_than_strings_tell_for_themselves) {
   RandomSample sample;
   EXPECT_FALSE(sample.estimate(10, 100, std::nullopt));

@@ -13,8 +13,9 @@ bool History::wants(std::uint64_t usec) const { return wants(0, usec); }  // the
 
 void History::add(const Moment& moment) {
   for (std::size_t window = 0; window < kWindows.size(); ++window) {
-    if (!wants(window, moment.usec)) continue;
     auto& ring = rings_[window];
+    bool first_counted = moment.counted && !ring[0].counted;
+    if (!wants(window, moment.usec) && !first_counted) continue;
     std::rotate(ring.begin(), ring.end() - 1, ring.end());
     ring[0] = moment;
   }
@@ -24,6 +25,16 @@ Moment History::before(std::size_t window, std::uint64_t now) const {
   Moment oldest;
   for (const Moment& moment : rings_[window]) {
     if (!moment.columns) break;
+    oldest = moment;
+    if (moment.usec + kWindows[window] <= now) break;
+  }
+  return oldest;
+}
+
+Moment History::counted_before(std::size_t window, std::uint64_t now) const {
+  Moment oldest;
+  for (const Moment& moment : rings_[window]) {
+    if (!moment.columns || !moment.counted) break;
     oldest = moment;
     if (moment.usec + kWindows[window] <= now) break;
   }

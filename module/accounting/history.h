@@ -13,6 +13,7 @@ namespace tenants {
 struct Moment {
   std::uint64_t usec = 0;
   std::shared_ptr<const PackedColumns> columns;  // null: none
+  bool counted = true;                           // all keys were: before, what is met seems to have come
 };
 
 class History {
@@ -28,6 +29,8 @@ class History {
   // The latest moment at least `kWindows[window]` ago; the oldest there is if it is younger than that; null columns
   // where there is none.
   Moment before(std::size_t window, std::uint64_t now) const;
+  // The same, of those that are counted.
+  Moment counted_before(std::size_t window, std::uint64_t now) const;
   void clear() { *this = History(); }
 
  private:

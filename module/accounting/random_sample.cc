@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace tenants {
 
@@ -13,6 +14,11 @@ constexpr double kErrors = 2.1;  // standard ones; 1.96, and a little for what i
 double variance_of_mean(double residues, double n) { return std::max(0.0, residues) / std::max(n - 1, 1.0) / n; }
 
 }  // namespace
+
+void RandomSample::begin_key(std::uint64_t look) {
+  if (std::exchange(look_, look) != look) in_look_ = 0;
+  squares_of_looks_ += 2 * in_look_++ + 1;
+}
 
 void RandomSample::meet_string(double length) {
   ++strings_;
@@ -42,7 +48,8 @@ void RandomSample::measure_other(std::uint64_t bytes, bool exact) {
   exact_ &= exact;
 }
 
-std::optional<Estimate> RandomSample::estimate(double looks, double keys, std::optional<double> largest) const {
+std::optional<Estimate> RandomSample::estimate(double looks, double keys, std::optional<double> largest,
+                                               double together) const {
   if ((strings_ > 0 && strings_measured_ == 0) || (others_ > 0 && others_measured_ == 0) || met() == 0)
     return std::nullopt;
   double ratio = strings_ > 0 ? string_bytes_ / measured_lengths_ : 0;
@@ -68,7 +75,7 @@ std::optional<Estimate> RandomSample::estimate(double looks, double keys, std::o
     *result.error +=
         kRuleOfThree / others_measured_ * per_look * others_ * std::max(largest.value_or(0), largest_other_);
   }
-  *result.error = std::hypot(*result.error, kErrors * std::sqrt(variance));
+  *result.error = std::hypot(*result.error * together, kErrors * std::sqrt(variance * together));
   if (!exact_) result.error.reset();
   return result;
 }
@@ -90,6 +97,8 @@ void RandomSample::add(const RandomSample& other) {
   other_bytes_squared_ += other.other_bytes_squared_;
   largest_other_ = std::max(largest_other_, other.largest_other_);
   exact_ &= other.exact_;
+  look_ = std::max(look_, other.look_);
+  squares_of_looks_ += other.squares_of_looks_;
 }
 
 }  // namespace tenants

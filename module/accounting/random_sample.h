@@ -9,6 +9,10 @@
 // The interval is 2.1 standard errors, and on top what looks of this number cannot rule out (the rule of three): keys
 // that were not met, each as large as the largest can be. Where nobody has met every key, nobody knows how large that
 // is: then the interval speaks of keys no larger than the largest that was met.
+//
+// A look meets the keys of one bucket. Mostly chance has put them together, and each tells for itself. In cluster mode
+// the keys of a hash tag are, and may be alike: so many that were met together count as one (the design effect of
+// clusters that are all alike, section 8.7 there).
 #pragma once
 
 #include <cstdint>
@@ -25,6 +29,8 @@ class RandomSample {
   // Likewise, and measured. Whether it is must not depend on its size.
   void measure_string(double length, std::uint64_t bytes);
   void meet_other() { ++others_; }
+  // Comes before each key that is met, where keys of the same look may be alike. `look`: its number, from 1.
+  void begin_key(std::uint64_t look);
   // `exact`: not extrapolated from some of its elements.
   void measure_other(std::uint64_t bytes, bool exact);
 
@@ -37,7 +43,10 @@ class RandomSample {
   // Of `keys` keys `looks` were met, those of this sample among them: all keys of the prefix, or those of others, too,
   // where nobody knows how many are its own. `largest`: of a key, as far as is known from elsewhere. Nothing where
   // nothing was measured.
-  std::optional<Estimate> estimate(double looks, double keys, std::optional<double> largest) const;
+  // `together`: so many tell as much as one.
+  std::optional<Estimate> estimate(double looks, double keys, std::optional<double> largest, double together = 1) const;
+  // How many keys were met in the same look, of this sample: the mean over its keys; 1 without begin_key().
+  double together() const { return look_ ? squares_of_looks_ / met() : 1; }
 
   void add(const RandomSample& other);
 
@@ -47,6 +56,8 @@ class RandomSample {
   double measured_ll_ = 0, measured_lb_ = 0, measured_bb_ = 0;  // sums of squares, for the variance
   double others_ = 0, others_measured_ = 0, other_bytes_ = 0, other_bytes_squared_ = 0, largest_other_ = 0;
   bool exact_ = true;
+  std::uint64_t look_ = 0;                     // the last one
+  double in_look_ = 0, squares_of_looks_ = 0;  // keys met in it; the sum over all looks, of these squared
 };
 
 }  // namespace tenants

@@ -135,8 +135,10 @@ std::optional<Looked> looked_at(const Module& module, const Prefix& prefix, std:
     for (const LargeKey& key : last->largest.keys())
       largest = std::max(largest.value_or(0), static_cast<double>(key.bytes));
   bool counted = module.keyspace.mode() == Keyspace::Mode::kExact;
-  std::optional<Estimate> estimate = counted ? met->estimate(met->met(), static_cast<double>(keys), largest)
-                                             : met->estimate(module.places.met(), module.places.keys(), largest);
+  const Places& places = module.places;
+  std::optional<Estimate> estimate =
+      counted ? met->estimate(met->met(), static_cast<double>(keys), largest, met->together())
+              : met->estimate(places.met(), places.keys(), largest, std::max(met->together(), places.together()));
   if (!estimate) return std::nullopt;
   return Looked{*estimate, met->strings_measured() + met->others_measured(), met->met() / module.places.met()};
 }

@@ -89,7 +89,8 @@ void Tallies::end(const Module& module) {
     new_groups_.reset();
     history_.clear();  // its tenants are other ones
   }
-  if (packed_) history_.add({last_.usec, std::move(packed_)});
+  bool counted = module.keyspace.mode() == Keyspace::Mode::kExact || module.sweep.passes > 0;
+  if (packed_) history_.add({last_.usec, std::move(packed_), counted});
 }
 
 void Tallies::work(const Module& module, std::uint64_t usec) {

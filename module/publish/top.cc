@@ -17,8 +17,9 @@ namespace {
 struct Changing {
   std::uint8_t column;
   const char* name;
+  bool stored = true;  // of keys, which have to be counted first
 };
-constexpr Changing kChanging[] = {{tenant_columns::kConnections, "connections_change"},
+constexpr Changing kChanging[] = {{tenant_columns::kConnections, "connections_change", false},
                                   {tenant_columns::kKeys, "keys_change"},
                                   {tenant_columns::kBytes, "bytes_change"}};
 
@@ -39,19 +40,30 @@ std::uint64_t growth(std::size_t column, std::uint64_t now, std::uint64_t then) 
   return then == kAbsent || then > now ? now : now - then;
 }
 
-std::optional<std::int64_t> change(std::uint64_t now, std::uint64_t then) {
-  if (now == kAbsent || then == kAbsent) return std::nullopt;
-  return static_cast<std::int64_t>(now - then);
+// The moments that the present one is compared with: of changes the latter, since when keys have been counted.
+struct Before {
+  Moment all, counted;
+  Before(const Tallies& tallies, std::size_t window)
+      : all(tallies.history().before(window, tallies.last().usec)),
+        counted(tallies.history().counted_before(window, tallies.last().usec)) {}
+};
+
+std::optional<std::int64_t> change(const Columns& now, const Before& before, const Changing& what, std::uint32_t row) {
+  const Moment& moment = what.stored ? before.counted : before.all;
+  if (!moment.columns) return std::nullopt;
+  std::uint64_t value = now[what.column][row], then = at(moment.columns.get(), what.column, row);
+  if (value == kAbsent || then == kAbsent) return std::nullopt;
+  return static_cast<std::int64_t>(value - then);
 }
 
-Use use(const Columns& now, const PackedColumns* then, std::uint32_t row) {
+Use use(const Columns& now, const Before& before, std::uint32_t row) {
+  const PackedColumns* then = before.all.columns.get();
   Use use;
   for (std::size_t i = 0; i < use.values.size(); ++i) {
     use.values[i] = now[i][row];
     if (kTenantColumns[i].kind == Column::kCounter) use.values[i] = growth(i, now[i][row], at(then, i, row));
   }
-  for (std::size_t i = 0; i < use.changes.size(); ++i)
-    use.changes[i] = change(now[kChanging[i].column][row], at(then, kChanging[i].column, row));
+  for (std::size_t i = 0; i < use.changes.size(); ++i) use.changes[i] = change(now, before, kChanging[i], row);
   return use;
 }
 
@@ -70,14 +82,14 @@ std::optional<By> find_by(std::string_view name) {
 
 // 0: not worth a line. Changes below 0 come after those above.
 constexpr std::uint64_t kBelowZero = 1ULL << 63;
-std::uint64_t score(const Columns& now, const PackedColumns* then, By by, std::uint32_t row) {
+std::uint64_t score(const Columns& now, const Before& before, By by, std::uint32_t row) {
   if (by.change) {
-    std::size_t column = kChanging[by.column].column;
-    std::int64_t changed = change(now[column][row], at(then, column, row)).value_or(0);
+    std::int64_t changed = change(now, before, kChanging[by.column], row).value_or(0);
     return changed ? static_cast<std::uint64_t>(changed) ^ kBelowZero : 0;
   }
   std::uint64_t value = now[by.column][row];
-  if (kTenantColumns[by.column].kind == Column::kCounter) value = growth(by.column, value, at(then, by.column, row));
+  if (kTenantColumns[by.column].kind == Column::kCounter)
+    value = growth(by.column, value, at(before.all.columns.get(), by.column, row));
   return value == kAbsent ? 0 : value;
 }
 
@@ -101,14 +113,14 @@ void reply_recent(Context* context, const Module& module, std::uint32_t row) {
   reply(context, "recent");
   api.ReplyWithArray(context, static_cast<long>(History::kWindows.size()));
   for (std::size_t window = 0; window < History::kWindows.size(); ++window) {
-    Moment before = module.tallies.history().before(window, tally.usec);
-    Use recent = use(tally.tenants, before.columns.get(), row);
+    Before before(module.tallies, window);
+    Use recent = use(tally.tenants, before, row);
     for (std::size_t i = 0; i < recent.values.size(); ++i)
       if (kTenantColumns[i].kind != Column::kCounter) recent.values[i] = kAbsent;
     api.ReplyWithMap(context, 2 + fields(recent));
     reply_field(context, "window", History::kWindows[window] / 1'000'000);
     reply(context, "seconds");
-    api.ReplyWithDouble(context, static_cast<double>(tally.usec - before.usec) / 1e6);
+    api.ReplyWithDouble(context, static_cast<double>(tally.usec - before.all.usec) / 1e6);
     reply_fields(context, recent);
   }
 }
@@ -168,22 +180,27 @@ int top(Context* context, String** argv, int argc) {
   module.tallies.bring_up_to_date(module);
   const Tally& tally = module.tallies.last();
   const Columns& now = tally.tenants;
-  Moment before = module.tallies.history().before(request.window, tally.usec);
+  Before before(module.tallies, request.window);
   First first(request.count);
   for (std::uint32_t row = 0; row < now.rows(); ++row)
-    if (std::uint64_t points = score(now, before.columns.get(), request.by, row)) first.offer({points, row});
+    if (std::uint64_t points = score(now, before, request.by, row)) first.offer({points, row});
   std::vector<Place> places = first.take();
   std::erase_if(places, [&](const Place& place) { return !is_listed(module, place.row); });
-  api.ReplyWithMap(context, 3);
+  bool counted = before.counted.columns != nullptr;
+  api.ReplyWithMap(context, 3 + counted);
   reply_field(context, "by", request.by.name);
   reply(context, "seconds");
-  api.ReplyWithDouble(context, static_cast<double>(tally.usec - before.usec) / 1e6);
+  api.ReplyWithDouble(context, static_cast<double>(tally.usec - before.all.usec) / 1e6);
+  if (counted) {
+    reply(context, "changes_seconds");
+    api.ReplyWithDouble(context, static_cast<double>(tally.usec - before.counted.usec) / 1e6);
+  }
   reply(context, "tenants");
   if (request.csv) {
     CsvText csv;
     csv.begin(nullptr, kTenantColumns, places.size(), {kChanging[0].name, kChanging[1].name, kChanging[2].name});
     for (const Place& place : places) {
-      Use recent = use(now, before.columns.get(), place.row);
+      Use recent = use(now, before, place.row);
       Tenant tenant = tenant_at(module, place.row);
       csv.add(tenant.name, tenant.kind, {}, recent.values, recent.changes);
     }
@@ -192,7 +209,7 @@ int top(Context* context, String** argv, int argc) {
   }
   api.ReplyWithArray(context, static_cast<long>(places.size()));
   for (const Place& place : places) {
-    Use recent = use(now, before.columns.get(), place.row);
+    Use recent = use(now, before, place.row);
     Tenant tenant = tenant_at(module, place.row);
     api.ReplyWithMap(context, 2 + fields(recent));
     reply_field(context, "name", tenant.name);

@@ -114,7 +114,7 @@ bool Places::read_sizes(Module& module) {
 void Places::forget() {
   available_ = resting_ = steady_ = false;
   if (met_ + met_before_ > 0) ++period_;  // and one more when the next one begins: none follows on what was met
-  met_ = met_before_ = 0;
+  met_ = met_before_ = squares_ = squares_before_ = 0;
   as_of_.reset();
   compared_usec_ = 0;
 }
@@ -151,6 +151,7 @@ bool Places::wants(Module& module, std::uint64_t now) {
   before_usec_ = period_ ? period_usec_ : now;
   period_usec_ = now;
   met_before_ = std::exchange(met_, 0);
+  squares_before_ = std::exchange(squares_, 0);
   next_slot_ = 0;
   module.prefixes.begin_period(++period_);
   return true;
@@ -194,8 +195,10 @@ void Places::look_in_slot(Module& module) {
   std::uint64_t at = splitmix64(coins_) >> SlotTables::kSlotBits;
   set_place(cursor_.get(), at << SlotTables::kSlotBits | slot);
   met_now_ = 0;
+  ++looks_;
   api.Scan(module.context.get(), cursor_.get(), on_look, nullptr);
   met_ += met_now_;
+  squares_ += met_now_ * met_now_;
   std::uint64_t place = place_of(cursor_.get()), expected = next_place(at, slots_->places(slot));
   bool as_expected = expected ? place == (expected << SlotTables::kSlotBits | slot) : place < SlotTables::kSlots;
   if (!as_expected) size_up(module, slot);
@@ -225,6 +228,7 @@ void Places::on_met(Module& module, server_api::String* name, server_api::Key* k
   ++met_now_;
   std::string_view bytes = server_api::view(name);
   RandomSample& sample = module.prefixes[module.prefixes.match(db_, bytes)].met_now(period_);
+  if (cluster_) sample.begin_key(looks_);
   int type = api.KeyType(key);
   std::size_t length = api.ValueLength(key);
   bool string = type == server_api::kKeyTypeString;

@@ -47,6 +47,11 @@ class Places {
   // So many keys, of so many that there are.
   double met() const { return steady_ ? met_ : met_ + met_before_; }
   double keys() const { return static_cast<double>(keys_); }
+  // So many of them may tell as much as one: 1, but in cluster mode, where keys of a slot may be alike.
+  double together() const {
+    double squares = steady_ ? squares_ : squares_ + squares_before_;
+    return cluster_ && met() > 0 ? squares / met() : 1;
+  }
   // Since when, by the monotonic clock.
   std::uint64_t since_usec() const { return steady_ ? period_usec_ : before_usec_; }
   // What was met says nothing any more.
@@ -92,6 +97,8 @@ class Places {
   bool sized_up_ = false;              // all have been, once
   std::uint64_t turns_ = 0;
   double met_ = 0, met_before_ = 0, met_now_ = 0;
+  double squares_ = 0, squares_before_ = 0;  // of how many each look met
+  std::uint64_t looks_ = 0;
   double calls_ = 0;  // of MEMORY USAGE that may be made
 };
 

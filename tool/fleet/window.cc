@@ -15,6 +15,7 @@ bool take_in(const Reply& reply, std::size_t most, Window& window) {
   const Reply* rows = reply.find("tenants");
   if (!reply.find("seconds") || !rows) return false;
   window.seconds = seconds_in(reply);
+  window.counted = reply.find("changes_seconds") != nullptr;
   std::vector<std::array<std::optional<long long>, 2>> changes;
   auto take_change = [&](const std::vector<Row>& read, std::string_view column, std::string_view field) {
     changes.resize(read.size());
@@ -64,6 +65,7 @@ std::optional<double> Window::rate(const Row& tenant, std::size_t column) const 
 }
 
 std::optional<long long> Window::change(const Row& tenant, std::size_t column) const {
+  if (!counted) return std::nullopt;
   const Row* row = find(tenant);
   if (!row) return complete ? std::optional(0LL) : std::nullopt;
   return changes[static_cast<std::size_t>(row - rows.data())][column == tenant_column::kBytes];

@@ -13,6 +13,7 @@ struct Window {
   std::string node;       // its address
   double seconds = 0;     // how long it is; shorter than asked for where the module is younger
   bool complete = false;  // all tenants that did anything are among the rows
+  bool counted = false;   // how keys and memory changed is known: not while a module that came late counts the keys
   std::vector<Row> rows;  // counters: what they grew; gauges: now
   std::vector<std::array<std::optional<long long>, 2>> changes;  // of each row: keys, bytes
 

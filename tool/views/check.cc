@@ -154,10 +154,11 @@ class Check {
     if (all.size() < snapshot_.nodes_up()) return std::nullopt;
     bool cpu = number.measure == Measure::kCpu, growth = number.measure == Measure::kGrowth;
     bool rate = cpu || threshold.of == Threshold::Of::kPerSecond;
+    if (growth && row.values[tenant_column::kBytes] == kAbsent) return std::nullopt;
     Value value;
     for (const Window& window : all) {
       if (growth && !is_source(window.node)) continue;
-      if (rate && window.seconds <= 0) return std::nullopt;
+      if ((rate && window.seconds <= 0) || (growth && !window.counted)) return std::nullopt;
       auto of = [&](const Row& listed) -> double {
         if (growth) return static_cast<double>(window.change(listed, number.column).value_or(0));
         std::uint64_t value = listed.values[number.column];
