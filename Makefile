@@ -8,8 +8,10 @@ build:
 	scripts/install build test page
 	cmake --preset release >/dev/null && cmake --build --preset release
 
-demo: build
-	scripts/install servers
+demo:
+	scripts/install build servers page
+	@echo 'make demo: builds the module and the program, which takes two minutes the first time'
+	cmake --preset release >/dev/null && cmake --build --preset release --target tenants valkey-tenants
 	scripts/install demo || echo 'make demo: without Prometheus, which can not be installed here, no alert will fire'
 	$(PYTHON) -B scripts/demo
 

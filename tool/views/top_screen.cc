@@ -269,7 +269,8 @@ class Screen {
     int lines = terminal_->lines();
     if (mode_ == Mode::kHelp) {
       std::vector<std::string> help = top_help(options_.table);
-      for (int i = 0; i < static_cast<int>(help.size()); ++i) terminal_->put(i, {help[static_cast<std::size_t>(i)]});
+      int shown = std::min(static_cast<int>(help.size()), lines - 1);  // the last line is the way back
+      for (int i = 0; i < shown; ++i) terminal_->put(i, {help[static_cast<std::size_t>(i)]});
       terminal_->put(lines - 1, {"Any key goes back.", Look::kDim});
     } else if (tenant_) {
       TopTenant none{.name = *tenant_};
