@@ -110,8 +110,9 @@ int load(Context* context, server_api::String** argv, int argc) {
     read_acl(*module, ~std::uint64_t{0});
   }
   if (const char* why_not = register_commands(context)) return fail(why_not);
+  module->found_keys = !module->ask.databases().value_or(DatabaseSizes()).empty();
   if (live) {
-    if (!module->ask.databases().value_or(DatabaseSizes()).empty()) module->keyspace.request_seeding(false);
+    if (module->found_keys) module->keyspace.request_seeding(false);
     if (!(api.GetContextFlags(context) & server_api::kFlagServerStartup)) learn_imports(*module);
   }
   if (!start_ticks(*module)) return fail("no timer descriptor could be had");

@@ -180,6 +180,7 @@ struct Module {
   // hooks/keyspace.cc
   bool loading_aside = false;
   std::uint64_t key_events = 0;  // keys that came or went, flushes
+  bool found_keys = false;       // keys were there before this module, or came with a data set
   bool loaded = false;           // a data set was loaded, or an import aborted: look whether the counts add up
   bool names_are_measured;       // MEMORY USAGE counts the key's name; on 8.1 only of short strings
 

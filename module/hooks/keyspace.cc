@@ -99,6 +99,7 @@ void on_swap(server_api::Context*, server_api::Event, std::uint64_t, void* data)
 
 void on_loading(server_api::Context*, server_api::Event, std::uint64_t subevent, void*) noexcept {
   Module& module = *module_state;
+  module.found_keys = true;
   try {
     // Before the first key: the ACL is known by now, and loading blocks the server anyway.
     if (subevent <= server_api::kLoadingReplStart) read_acl(module, ~std::uint64_t{0});
@@ -113,6 +114,7 @@ void on_loading(server_api::Context*, server_api::Event, std::uint64_t subevent,
 void on_async_loading(server_api::Context*, server_api::Event, std::uint64_t subevent, void*) noexcept {
   Module& module = *module_state;
   module.loading_aside = subevent == server_api::kReplAsyncLoadStarted;
+  module.found_keys = true;
   try {
     if (module.loading_aside)
       module.keyspace.begin_loading_aside();

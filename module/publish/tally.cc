@@ -89,7 +89,7 @@ void Tallies::end(const Module& module) {
     new_groups_.reset();
     history_.clear();  // its tenants are other ones
   }
-  bool counted = module.keyspace.mode() == Keyspace::Mode::kExact || module.sweep.passes > 0;
+  bool counted = !module.found_keys || module.keyspace.mode() == Keyspace::Mode::kExact || module.sweep.passes > 0;
   if (packed_) history_.add({last_.usec, std::move(packed_), counted});
 }
 

@@ -328,6 +328,19 @@ def test_without_scripts_links_sort_and_drill_down_and_the_form_searches(site):
         becomes(lambda: head(driver, "Memory").get_attribute("aria-sort") == "descending", "the order")
 
 
+def test_who_grew_most_comes_first_by_growth_and_stands_in_front(site, driver):
+    server, exporter = site
+    server.session("small").pipeline([("SET", f"small:grown{number}", "x" * 5000) for number in range(600)])
+    rows = lambda: json.loads(exporter.text("/tenants?sort=growth&format=json"))["rows"]  # noqa: E731
+    wait_until(lambda: rows()[0]["name"] == "small" and rows()[0].get("bytes_change_5m", 0) > 2_000_000, lambda: f"small to be first, {rows()[0]}")
+    driver.get(exporter.address + "/tenants?sort=growth")
+    assert names(driver)[0] == "small" and re.search(r"\+[\d.]+ MiB", driver.find_element(By.CSS_SELECTOR, "tbody tr").text)
+    driver.get(exporter.address + "/")
+    table = next(table for table in driver.find_elements(By.CSS_SELECTOR, "table.top") if "Most growth" in table.text)
+    table.find_element(By.LINK_TEXT, "small").click()
+    becomes(lambda: "Largest keys" in driver.find_element(By.ID, "main").text, "its page")
+
+
 def test_what_does_not_fit_is_summed_and_the_server_sorts_and_searches_all(site, driver):
     server, exporter = site
     driver.get(exporter.address + "/tenants?top=1&sort=keys")

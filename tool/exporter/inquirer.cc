@@ -53,13 +53,12 @@ std::shared_ptr<const TenantAnswer> Inquirer::ask_tenant(const std::string& name
 }
 
 std::shared_ptr<const RecentAnswer> Inquirer::ask_recent() {
-  constexpr std::size_t kRows = 10;
   auto answer = std::make_shared<RecentAnswer>();
   answer->denied = top_denied_;
   if (!answer->denied) {
     fleet_->read({.tenants = false});
     try {
-      answer->recent = read_recent(*fleet_, kRows);
+      answer->recent = read_recent(*fleet_, kMostWindowRows);
     } catch (const Failure& failure) {
       answer->denied = failure.code == Exit::kDenied;
       top_denied_ = answer->denied;

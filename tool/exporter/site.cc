@@ -196,8 +196,8 @@ void Site::front(const httplib::Request& request, httplib::Response& response) {
   if (!reading) return refuse(response, 503, kBusy);
   web::Request all{.table = Table::kTenants, .sort = &web::page_columns(Table::kTenants)[0], .top = web::Request::kAll};
   SharedReading before = scraper_.before(*reading);
-  web::View view = web::view(reading, before, all);
   std::shared_ptr<const RecentAnswer> recent = inquirer_ ? inquirer_->recent() : nullptr;
+  web::View view = web::view(reading, before, all, recent ? &recent->recent : nullptr);
   std::optional<Snapshot> grown;
   if (before) grown = growth(before->snapshot, reading->snapshot);
   std::string unknown;
@@ -219,7 +219,9 @@ void Site::tenants(const httplib::Request& request, httplib::Response& response)
   web::Request page = read_page(request, options_.prefixes);
   SharedReading reading = scraper_.read();
   if (!reading) return refuse(response, 503, kBusy);
-  web::View view = web::view(reading, scraper_.before(*reading), page);
+  std::shared_ptr<const RecentAnswer> recent =
+      inquirer_ && page.table == Table::kTenants ? inquirer_->recent() : nullptr;
+  web::View view = web::view(reading, scraper_.before(*reading), page, recent ? &recent->recent : nullptr);
   switch (page.format) {
     case web::Request::Format::kHtml:
       return response.set_content(web::page(view, page, history_), kHtml);

@@ -31,6 +31,7 @@ Json row_object(const View& view, Table table, const Line& line) {
   Json object{{"name", shown_name(*line.row)}, {"kind", kind_name(line.row->kind)}};
   if (table == Table::kPrefixes) object["owner"] = shown_owner(*line.row);
   add_values(object, view, table, line);
+  if (line.bytes_change) object["bytes_change_5m"] = *line.bytes_change;
   return object;
 }
 

@@ -72,7 +72,9 @@ std::string top(const View& view, const History* history, const char* id, const 
   }
   if (lines.empty())
     text += std::string("<tr><td class=\"zero\">") +
-            (view.seconds > 0 || of.unit == Unit::kBytes ? "nobody" : "not known yet: load the page again") +
+            (view.seconds > 0 || of.unit == Unit::kBytes || of.unit == Unit::kGrowth
+                 ? "nobody"
+                 : "not known yet: load the page again") +
             "</td></tr>";
   return text + "</tbody></table>\n";
 }
@@ -81,8 +83,9 @@ std::string top(const View& view, const History* history, const char* id, const 
 
 std::string front_page(const FrontParameters& of) {
   const auto& [view, concerns, unknown, history, metrics_path] = of;
-  std::string tops = top(view, history, "memory", "Most memory") + top(view, history, "cpu", "Most CPU") +
-                     top(view, history, "commands", "Most commands/s");
+  std::string tops = top(view, history, "memory", "Most memory") +
+                     top(view, history, "growth", "Most growth in five minutes") +
+                     top(view, history, "cpu", "Most CPU") + top(view, history, "commands", "Most commands/s");
   return page_in_shell({.place = Place::kFront,
                         .title = "Overview",
                         .content = fill(assets::kFrontHtml, {{"attention", attention(of)},

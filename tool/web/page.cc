@@ -163,10 +163,16 @@ std::string counted(const View& view, const Request& request) {
 }  // namespace
 
 std::optional<History::Metric> metric_of(const PageColumn& column) {
-  constexpr std::pair<std::string_view, History::Metric> kMetrics[] = {
-      {"memory", History::kMemory},     {"keys", History::kKeys},      {"connections", History::kConnections},
-      {"commands", History::kCommands}, {"cpu", History::kCpu},        {"in", History::kIn},
-      {"out", History::kOut},           {"errors", History::kRefused}, {"denied", History::kRefused}};
+  constexpr std::pair<std::string_view, History::Metric> kMetrics[] = {{"memory", History::kMemory},
+                                                                       {"growth", History::kMemory},
+                                                                       {"keys", History::kKeys},
+                                                                       {"connections", History::kConnections},
+                                                                       {"commands", History::kCommands},
+                                                                       {"cpu", History::kCpu},
+                                                                       {"in", History::kIn},
+                                                                       {"out", History::kOut},
+                                                                       {"errors", History::kRefused},
+                                                                       {"denied", History::kRefused}};
   for (const auto& [id, metric] : kMetrics)
     if (id == column.id) return metric;
   return std::nullopt;

@@ -87,6 +87,8 @@ std::string format(double value, Unit unit) {
   switch (unit) {
     case Unit::kBytes:
       return bytes(value);
+    case Unit::kGrowth:
+      return value == 0 ? "0" : (value > 0 ? "+" : "−") + bytes(std::abs(value));
     case Unit::kBytesPerSecond:
       return bytes(value) + "/s";
     case Unit::kCpu:

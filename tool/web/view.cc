@@ -13,6 +13,7 @@ constexpr PageColumn kTenantPage[] = {
     {"tenant", "Tenant", "ACL user, or group of users", Unit::kName},
     {"memory", "Memory", "of its keys; ± is the half width of the 95 % interval", Unit::kBytes, tenant_column::kBytes,
      true, true},
+    {"growth", "Growth", "of memory in the last five minutes", Unit::kGrowth},
     {"keys", "Keys", "in all databases", Unit::kCount, tenant_column::kKeys, true, true},
     {"connections", "Connections", "open now", Unit::kCount, tenant_column::kConnections, true, true},
     {"commands", "Commands/s", "executed", Unit::kPerSecond, tenant_column::kCommands, true, true},
@@ -50,11 +51,14 @@ bool contains(std::string_view text, std::string_view part) {
 
 Line total_of(Table table, const std::vector<Line>& lines) {
   std::vector<Row> now, grown;
+  std::optional<long long> change = 0;
   for (const Line& line : lines) {
+    if (!line.bytes_change && line.row->kind != Kind::kOverhead) change.reset();
+    if (change) *change += line.bytes_change.value_or(0);
     now.push_back({.name = "", .kind = line.row->kind, .owner = "", .values = line.now});
     grown.push_back({.name = "", .kind = line.row->kind, .owner = "", .values = line.grown});
   }
-  return {.now = total(table, now).values, .grown = total(table, grown).values};
+  return {.now = total(table, now).values, .grown = total(table, grown).values, .bytes_change = change};
 }
 
 void sort(std::vector<Line>& lines, const View& view, const Request& request) {
@@ -103,6 +107,7 @@ std::string readable(const std::string& name, bool own) {
 }
 
 std::optional<double> value(const View& view, const Line& line, const PageColumn& column) {
+  if (column.unit == Unit::kGrowth) return line.bytes_change;
   bool rate = column.unit == Unit::kPerSecond || column.unit == Unit::kBytesPerSecond || column.unit == Unit::kCpu;
   if (column.unit == Unit::kName || column.unit == Unit::kOwner || (rate && view.seconds <= 0)) return std::nullopt;
   std::uint64_t number = rate ? line.grown[column.column] : line.now[column.column];
@@ -113,7 +118,7 @@ std::optional<double> value(const View& view, const Line& line, const PageColumn
   return rate ? known / view.seconds : known;
 }
 
-View view(SharedReading reading, const SharedReading& before, const Request& request) {
+View view(SharedReading reading, const SharedReading& before, const Request& request, const Recent* recent) {
   View view{.reading = std::move(reading)};
   const Snapshot& now = view.reading->snapshot;
   view.sum = sum(now, request.table);
@@ -134,6 +139,9 @@ View view(SharedReading reading, const SharedReading& before, const Request& req
     std::string name = readable(row.name, is_own(row.kind)) + kind_suffix(row.kind);
     std::string owner = row.owner.empty() ? row.owner : readable(row.owner, row.owner == "(orphans)");
     all.push_back({std::move(name), std::move(owner), &row, row.values, before ? grown.rows[i].values : kNothingKnown});
+    bool sized =
+        request.table == Table::kTenants && row.kind != Kind::kOverhead && row.values[tenant_column::kBytes] != kAbsent;
+    if (recent && sized) all.back().bytes_change = change_of(recent->five_minutes, now, row, tenant_column::kBytes);
     view.all += !is_own(row.kind);
   }
   view.whole = total_of(request.table, all);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tool/exporter/scraper.h"
+#include "tool/fleet/attention.h"
 #include "tool/snapshot/sum.h"
 
 namespace tenants::tool::web {
@@ -21,6 +22,7 @@ enum class Unit : std::uint8_t {
   kBytesPerSecond,  // likewise
   kCpu,             // growth of microseconds, as percent of one core
   kHitRatio,        // percent
+  kGrowth,          // of memory in five minutes, by what the servers remember
 };
 
 struct PageColumn {
@@ -52,7 +54,8 @@ struct Request {
 struct Line {
   std::string name, owner;  // as they are shown
   const Row* row = nullptr;
-  Values now, grown;  // `grown`: counters are what they grew in View::seconds
+  Values now, grown;                                     // `grown`: counters are what they grew in View::seconds
+  std::optional<long long> bytes_change = std::nullopt;  // in five minutes
 };
 
 struct View {
@@ -67,8 +70,8 @@ struct View {
   Line left_out;            // of those that match and came after `top`
 };
 
-// `before` may be null. O(rows log rows).
-View view(SharedReading reading, const SharedReading& before, const Request& request);
+// `before` may be null, and so may `recent`, without which no growth is known. O(rows log rows).
+View view(SharedReading reading, const SharedReading& before, const Request& request, const Recent* recent = nullptr);
 
 // In the unit of the column; nothing where it is not known.
 std::optional<double> value(const View& view, const Line& line, const PageColumn& column);
