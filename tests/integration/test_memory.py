@@ -513,7 +513,7 @@ def met_at_random(admin, keys):
 
 @pytest.mark.parametrize("databases", [((0, 80_000),), ((0, 60_000), (3, 2_000), (7, 15_000))], ids=["one_database", "several_databases"])
 def test_keys_at_random_places_give_a_bound_before_any_pass(launch, seed, databases):
-    """The pass is still at its beginning. Of ten bounds at 95 % three are missed once in a thousand times, by twice their width never."""
+    """The pass is still at its beginning. Of ten bounds at 95 % five are missed once in ten thousand times, by twice their width never."""
     server = filled_late(launch, seed, databases)
     outside, names = truth.bytes_by_prefix(server.admin), truth.key_names(server.admin)
     assert server.load_module("sweep-interval", 86400) == b"OK"
@@ -522,7 +522,7 @@ def test_keys_at_random_places_give_a_bound_before_any_pass(launch, seed, databa
     rows = {name: row for name, row in info.prefixes.items() if row["keys"]}
     assert set(rows) == set(outside)
     off = {name: abs(row["bytes"] - outside[name]) / row["bytes_error"] for name, row in rows.items()}
-    assert max(off.values()) < 2 and sum(each > 1 for each in off.values()) <= 3, f"seed {seed}: {off}"
+    assert max(off.values()) < 2 and sum(each > 1 for each in off.values()) <= 4, f"seed {seed}: {off}"
     assert max(row["bytes_error"] / row["bytes"] for row in rows.values()) < 0.3, f"seed {seed}"
     assert all(0 < row["coverage"] < 1 for row in rows.values())
     assert abs(info.status["keys"] - sum(map(len, names.values()))) <= len(rows), "the share of those met, of all keys"
