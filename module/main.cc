@@ -82,9 +82,7 @@ int load(Context* context, server_api::String** argv, int argc) {
   bool live = can_watch_keys(server);
   auto module = std::make_unique<Module>(context, server, settings, seed, live);
   use_settings(module->settings);
-  Groups groups;
-  groups.set(module->settings.groups);
-  module->tallies.regroup(*module, std::move(groups));
+  module->tallies.regroup(*module, module->settings.groups);
   use_named_prefixes(*module);
   module_state = module.get();
   module->loaded_usec = monotonic_usec();

@@ -21,20 +21,10 @@ void History::add(const Moment& moment) {
   }
 }
 
-Moment History::before(std::size_t window, std::uint64_t now) const {
+Moment History::before(std::size_t window, std::uint64_t now, bool counted) const {
   Moment oldest;
   for (const Moment& moment : rings_[window]) {
-    if (!moment.columns) break;
-    oldest = moment;
-    if (moment.usec + kWindows[window] <= now) break;
-  }
-  return oldest;
-}
-
-Moment History::counted_before(std::size_t window, std::uint64_t now) const {
-  Moment oldest;
-  for (const Moment& moment : rings_[window]) {
-    if (!moment.columns || !moment.counted) break;
+    if (!moment.columns || (counted && !moment.counted)) break;
     oldest = moment;
     if (moment.usec + kWindows[window] <= now) break;
   }

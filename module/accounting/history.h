@@ -27,10 +27,8 @@ class History {
   // Every kWindows[0] / kSteps or oftener; what is not wanted is passed over.
   void add(const Moment& moment);
   // The latest moment at least `kWindows[window]` ago; the oldest there is if it is younger than that; null columns
-  // where there is none.
-  Moment before(std::size_t window, std::uint64_t now) const;
-  // The same, of those that are counted.
-  Moment counted_before(std::size_t window, std::uint64_t now) const;
+  // where there is none. `counted`: of those that are.
+  Moment before(std::size_t window, std::uint64_t now, bool counted = false) const;
   void clear() { *this = History(); }
 
  private:

@@ -28,7 +28,7 @@ TEST(History, a_window_reaches_back_to_its_length_and_at_most_a_fifth_more) {
 TEST(History, a_short_history_reaches_back_to_its_beginning) {
   History history;
   EXPECT_EQ(history.before(2, 5).columns, nullptr);
-  EXPECT_EQ(history.counted_before(2, 5).columns, nullptr);
+  EXPECT_EQ(history.before(2, 5, true).columns, nullptr);
   for (std::uint64_t second = 1; second < 60; ++second) history.add(at(second * kSecond));
   EXPECT_EQ(history.before(2, 60 * kSecond).usec, kSecond);
   EXPECT_EQ(history.before(0, 60 * kSecond).usec, 49 * kSecond);
@@ -41,9 +41,9 @@ TEST(History, what_was_not_counted_yet_is_no_moment_to_count_from) {
   auto columns = std::make_shared<PackedColumns>();
   for (std::uint64_t second = 1; second <= 40; second += 2) history.add({second * 1'000'000, columns, second > 20});
   EXPECT_EQ(history.before(1, 40'000'000).usec, 1'000'000u);
-  EXPECT_GT(history.counted_before(1, 40'000'000).usec, 20'000'000u);
-  EXPECT_EQ(history.counted_before(0, 40'000'000).usec, history.before(0, 40'000'000).usec);
-  EXPECT_EQ(history.counted_before(2, 40'000'000).usec, 21'000'000u)
+  EXPECT_GT(history.before(1, 40'000'000, true).usec, 20'000'000u);
+  EXPECT_EQ(history.before(0, 40'000'000, true).usec, history.before(0, 40'000'000).usec);
+  EXPECT_EQ(history.before(2, 40'000'000, true).usec, 21'000'000u)
       << "the first one, however seldom this ring takes any";
 }
 

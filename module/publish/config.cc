@@ -18,16 +18,10 @@ void use_separators(Module& module) {
   keys_moved(module);
 }
 
-void use_groups(Module& module) {
-  Groups groups;
-  groups.set(module.settings.groups);
-  module.tallies.regroup(module, std::move(groups));
-}
-
 void use(const TextSetting& setting, Module& module) {
   if (setting.value == &Settings::separators) return use_separators(module);
   if (setting.value == &Settings::prefixes) return use_named_prefixes(module);
-  use_groups(module);
+  module.tallies.regroup(module, module.settings.groups);
 }
 
 long long get_number(const char*, void* data) {

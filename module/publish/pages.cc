@@ -70,8 +70,11 @@ std::optional<std::string> read(String** argv, int argc, std::span<const Column>
                       : "FORMAT") +
              " has no value";
     std::string_view value = server_api::view(argv[i]);
-    if (format && !is_word(value, "map") && !is_word(value, "csv")) return kFormatRule;
-    if (format) request.csv = is_word(value, "csv");
+    if (format) {
+      std::optional<bool> csv = read_format(value);
+      if (!csv) return kFormatRule;
+      request.csv = *csv;
+    }
     if (match && value.size() > kLongestPattern) return "invalid MATCH, allowed are 1024 bytes";
     if (match) request.pattern = value;
     if (count) {

@@ -112,6 +112,11 @@ std::optional<std::uint64_t> read_count(std::string_view text) {
   return count && *count >= 1 && *count <= kMaxCount ? count : std::nullopt;
 }
 
+std::optional<bool> read_format(std::string_view text) {
+  bool csv = is_word(text, "csv");
+  return csv || is_word(text, "map") ? std::optional(csv) : std::nullopt;
+}
+
 std::optional<std::size_t> find_column(std::span<const Column> columns, std::string_view name) {
   auto found = std::ranges::find_if(columns, [&](const Column& column) { return is_word(name, column.name); });
   return found == columns.end() ? std::nullopt : std::optional<std::size_t>(found - columns.begin());

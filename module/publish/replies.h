@@ -34,6 +34,8 @@ std::optional<std::uint64_t> number(std::string_view text);
 bool is_word(std::string_view text, std::string_view lower);
 // COUNT's value; nothing where it is not allowed: kCountRule.
 std::optional<std::uint64_t> read_count(std::string_view text);
+// FORMAT's value: is it CSV? Nothing where it is not allowed: kFormatRule.
+std::optional<bool> read_format(std::string_view text);
 inline constexpr const char* kFormatRule = "invalid FORMAT, allowed are MAP and CSV";
 inline constexpr const char* kCountRule = "invalid COUNT, allowed is 1 to 1000";
 // The number of the column of this name.

@@ -118,8 +118,14 @@ void Tallies::bring_up_to_date(const Module& module) {
   end(module);
 }
 
-void Tallies::regroup(const Module& module, Groups groups) {
-  if (groups.text() == next_groups().text()) return;
+void Tallies::regroup(const Module& module, const std::string& text) {
+  if (text == next_groups().text()) return;
+  Groups groups;
+  groups.set(text);
+  if (!last_.usec) {
+    groups_ = std::move(groups);
+    return;
+  }
   new_groups_ = std::move(groups);
   new_tenant_of_.clear();
   running_ = false;

@@ -51,8 +51,9 @@ class Tallies {
   const History& history() const { return history_; }
   // Goes on with the one under way, or begins one if it is time, for at most `usec`.
   void work(const Module& module, std::uint64_t usec);
-  // They hold from the next tally on, which begins now: until then all rows are by those from before.
-  void regroup(const Module& module, Groups groups);
+  // These of tenants.groups hold from the next tally on, which begins now: until then all rows are by those from
+  // before. Where there was none yet, they hold at once.
+  void regroup(const Module& module, const std::string& text);
   // Makes one now if there are few rows, or there is none.
   void bring_up_to_date(const Module& module);
   // Counters of users began anew.

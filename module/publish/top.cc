@@ -45,7 +45,7 @@ struct Before {
   Moment all, counted;
   Before(const Tallies& tallies, std::size_t window)
       : all(tallies.history().before(window, tallies.last().usec)),
-        counted(tallies.history().counted_before(window, tallies.last().usec)) {}
+        counted(tallies.history().before(window, tallies.last().usec, true)) {}
 };
 
 std::optional<std::int64_t> change(const Columns& now, const Before& before, const Changing& what, std::uint32_t row) {
@@ -158,8 +158,9 @@ std::optional<std::string> read_top(String** argv, int argc, TopRequest& request
       if (found == History::kWindows.end()) return "invalid OVER, allowed are 10, 60 and 300 seconds";
       request.window = static_cast<std::size_t>(found - History::kWindows.begin());
     } else if (format) {
-      request.csv = is_word(value, "csv");
-      if (!request.csv && !is_word(value, "map")) return kFormatRule;
+      std::optional<bool> csv = read_format(value);
+      if (!csv) return kFormatRule;
+      request.csv = *csv;
     } else {
       std::optional<std::uint64_t> wanted = read_count(value);
       if (!wanted) return kCountRule;

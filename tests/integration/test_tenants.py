@@ -418,14 +418,15 @@ def test_top_is_sorted_and_cut_and_its_sums_are_those_of_info(shared, seed):
 
 
 @pytest.mark.redis
-def test_keys_that_were_there_before_the_module_are_no_growth(launch):
+@pytest.mark.parametrize("tenant, arguments", [("app1", ()), ("team", ("groups", "team=app1"))], ids=["a user", "a group"])
+def test_keys_that_were_there_before_the_module_are_no_growth(launch, tenant, arguments):
     """Which they seem to be as long as they are counted: nobody knows then what has grown."""
     server = launch(loading=None)
     admin = server.admin
     admin.call("ACL", "SETUSER", "app1", "on", ">secret", "~app1:*", "+@all")
     for start in range(0, 60_000, 10_000):
         admin.pipeline([("SET", f"app1:{number}", "x" * 200) for number in range(start, start + 10_000)])
-    assert server.load_module("sweep-cpu-percent", 3, "burst-cpu-percent", 0) == b"OK"
+    assert server.load_module("sweep-cpu-percent", 3, "burst-cpu-percent", 0, *arguments) == b"OK"
     check = lambda: tool("-p", server.port, "check", "--growth", "any > 1MB in 5m")  # noqa: E731
     result = check()
     assert result.code == 3 and "growth is not known" in result.out, result.out
@@ -433,12 +434,12 @@ def test_keys_that_were_there_before_the_module_are_no_growth(launch):
     def counted():
         top = resp3(admin, "TENANTS.TOP", "BY", "keys_change", "OVER", 300, "COUNT", 100)
         assert [row for row in top["tenants"] if row.get("keys_change")] == []
-        assert all(recent.get("keys_change", 0) == 0 for recent in resp3(admin, "TENANTS.GET", "app1")["recent"])
+        assert all(recent.get("keys_change", 0) == 0 for recent in resp3(admin, "TENANTS.GET", tenant)["recent"])
         return "changes_seconds" in top
 
     wait_until(counted, "all keys to be counted")
     listed = json.loads(ok("-p", server.port, "list", "--sort", "growth", "-o", "json"))
-    assert next(row for row in listed["rows"] if row["name"] == "app1")["bytes_change_5m"] < 1_000_000
+    assert next(row for row in listed["rows"] if row["name"] == tenant)["bytes_change_5m"] < 1_000_000
     admin.pipeline([("SET", f"app1:new{number}", "x" * 2000) for number in range(1000)])
     wait_until(lambda: check().code == 2, lambda: f"the growth to be seen, {check()}")
 

@@ -93,6 +93,7 @@ std::vector<std::vector<Window>> read_windows(Fleet& fleet, const std::vector<Wi
 
 std::optional<long long> change_of(const std::vector<Window>& windows, const Snapshot& snapshot, const Row& tenant,
                                    std::size_t column) {
+  if (tenant.kind == Kind::kOverhead || tenant.values[column] == kAbsent) return std::nullopt;
   long long sum = 0;
   for (const Node& node : snapshot.nodes) {
     if (!node.data_source) continue;

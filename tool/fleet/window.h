@@ -44,7 +44,8 @@ constexpr std::size_t kMostWindowRows = 1000;
 std::vector<std::vector<Window>> read_windows(Fleet& fleet, const std::vector<WindowQuery>& queries,
                                               std::size_t rows = kMostWindowRows);
 
-// How the keys or the bytes of a tenant changed over the sources of data; nothing where one of them cannot tell.
+// How the keys or the bytes of a tenant changed over the sources of data; nothing where one of them cannot tell, nor of
+// what is not known now, nor of overhead.
 std::optional<long long> change_of(const std::vector<Window>& windows, const Snapshot& snapshot, const Row& tenant,
                                    std::size_t column);
 

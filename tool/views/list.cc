@@ -133,10 +133,7 @@ std::optional<Growth> read_growth(Fleet& fleet, const Snapshot& snapshot, const 
     return std::nullopt;
   }
   Growth growth;
-  for (const Row& row : rows) {
-    bool known = row.kind != Kind::kOverhead && row.values[tenant_column::kBytes] != kAbsent;
-    growth[shown_name(row)] = known ? change_of(windows, snapshot, row, tenant_column::kBytes) : std::nullopt;
-  }
+  for (const Row& row : rows) growth[shown_name(row)] = change_of(windows, snapshot, row, tenant_column::kBytes);
   return growth;
 }
 

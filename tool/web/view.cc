@@ -139,9 +139,8 @@ View view(SharedReading reading, const SharedReading& before, const Request& req
     std::string name = readable(row.name, is_own(row.kind)) + kind_suffix(row.kind);
     std::string owner = row.owner.empty() ? row.owner : readable(row.owner, row.owner == "(orphans)");
     all.push_back({std::move(name), std::move(owner), &row, row.values, before ? grown.rows[i].values : kNothingKnown});
-    bool sized =
-        request.table == Table::kTenants && row.kind != Kind::kOverhead && row.values[tenant_column::kBytes] != kAbsent;
-    if (recent && sized) all.back().bytes_change = change_of(recent->five_minutes, now, row, tenant_column::kBytes);
+    if (recent && request.table == Table::kTenants)
+      all.back().bytes_change = change_of(recent->five_minutes, now, row, tenant_column::kBytes);
     view.all += !is_own(row.kind);
   }
   view.whole = total_of(request.table, all);
