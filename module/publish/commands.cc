@@ -152,7 +152,8 @@ int get(Context* context, String** argv, int argc) {
   if (number == overhead_tenant(module)) memory = memory_use(module);
   const Columns& tenants = module.tallies.last().tenants;
   if (!number || (*number >= tenants.rows() && !memory))
-    return refuse(context, "no such tenant, TENANTS.LIST names them all");
+    return refuse(context, number ? "no such tenant yet, it is new: the next tally has it, within seconds"
+                                  : "no such tenant, TENANTS.LIST names them all");
   Tenant tenant = tenant_at(module, *number);
   std::vector<std::uint32_t> users, prefixes;
   TenantValues values = memory ? overhead_values(module, *memory) : tenants.row<TenantValues>(*number);

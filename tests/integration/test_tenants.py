@@ -213,6 +213,22 @@ def test_of_many_tenants_new_groups_hold_all_at_once_with_the_next_tally(many):
 
 
 @pytest.mark.newest_server("the tallies are the same on all")
+def test_of_many_tenants_one_that_came_since_is_said_to_be_new(many):
+    for number in range(5):
+        many.admin.call("ACL", "SETUSER", f"new{number}", "on", "nopass", f"~new{number}:*", "+@all")
+        acl_taken_in(many.admin)
+
+        def told():
+            about = many.admin.outcome("TENANTS.GET", f"new{number}")
+            if "no such tenant" in str(about):
+                assert "no such tenant yet" in str(about), about
+                return False
+            return about[:2] == [b"name", b"new%d" % number]
+
+        wait_until(told, "a tally of all")
+
+
+@pytest.mark.newest_server("the tallies are the same on all")
 def test_of_many_tenants_all_counters_are_0_right_after_resetstat(many):
     stored = (b"name", b"kind", b"users", b"prefixes", b"connections", b"connections_peak", b"keys", b"bytes", b"bytes_error")
     wait_until(lambda: read_info(many.admin).status["commands"] >= 2400, "a tally of all commands")
