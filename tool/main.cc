@@ -41,6 +41,19 @@ class Help : public CLI::Formatter {
   }
 };
 
+// Of an option that another command has, or this one behind its name; else empty.
+std::string where_it_stands(const CLI::App& program, const std::string& option) {
+  std::string of;
+  for (const CLI::App* one : program.get_subcommands({})) {
+    if (one->get_group().empty() || !one->get_option_no_throw(option)) continue;
+    std::string name = one->get_name();
+    if (program.got_subcommand(name))
+      return std::string("option ").append(option).append(" of ").append(name).append(" stands behind that word");
+    of.append(of.empty() ? "" : ", ").append(name);
+  }
+  return of.empty() ? of : "option " + option + " is one of " + of + " and stands behind that word; see --help";
+}
+
 // "unknown option --srt, did you mean --sort?", if that is what was wrong.
 std::optional<std::string> unknown_option(const CLI::App& program) {
   std::vector<const CLI::App*> apps{&program};
@@ -53,6 +66,7 @@ std::optional<std::string> unknown_option(const CLI::App& program) {
   for (const std::string& word : program.remaining(true)) {
     if (!word.starts_with('-')) continue;
     std::string name = word.substr(0, word.find('='));
+    if (std::string where = where_it_stands(program, name); !where.empty()) return where;
     std::string meant = name.starts_with("--") ? did_you_mean(name, names) : "";
     return "unknown option " + printable(name) + (meant.empty() ? "; see --help" : meant);
   }

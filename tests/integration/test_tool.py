@@ -110,6 +110,10 @@ def test_exit_codes_tell_what_is_wrong_and_messages_what_to_do(ready, launch):
     expect(2, "unknown command lst, did you mean list?", "-p", port, "lst")
     expect(2, "unknown option --srt, did you mean --sort?", "-p", port, "list", "--srt", "keys")
     expect(2, "unknown option --filtr, did you mean --filter?", "-p", port, "top", "--filtr=x")
+    expect(2, "option -n of list stands behind that word", "-p", port, "-n", "5", "list")
+    expect(2, "option --delay is one of top and stands behind that word", "-p", port, "--delay", "5")
+    expect(2, "option -b is one of top", "-p", port, "list", "-b")
+    expect(4, "no password was given: VALKEYCLI_AUTH, --password-file or --askpass", "-p", port, "--user", "app1", "list")
     expect(2, "--sort: unknown column, did you mean memory?", "-p", port, "list", "--sort", "memry")
     expect(2, "only tenants, users and prefixes to be shown, did you mean prefixes?", "-p", port, "list", "prefxes")
     expect(1, "no such tenant app11, did you mean app1?", "-p", port, "show", "app11")
@@ -121,7 +125,7 @@ def test_exit_codes_tell_what_is_wrong_and_messages_what_to_do(ready, launch):
     expect(2, "hosts and", "-h", "a", "-h", "b", "-p", "1", "-p", "2", "-p", "3", "list")
     expect(2, "cannot read", "-p", port, "--password-file", "/nonexistent", "list")
     expect(3, "Connection refused", "-p", free_port(), "list")
-    expect(3, "127.0.0.1:", "-p", port, "--tls", "list")
+    expect(3, "no answer to TLS within the time-out: is this port for TLS?", "-p", port, "--tls", "-t", "1", "list")
     expect(4, "refuses the login: WRONGPASS", "-p", port, "--user", "app1", "list", VALKEYCLI_AUTH="wrong")
     expect(4, "ACL SETUSER weak +tenants.status", "-p", port, "--user", "weak", "list", VALKEYCLI_AUTH="secret")
     expect(5, "MODULE LOAD", "-p", launch(loading=None).port, "list")
@@ -216,6 +220,9 @@ def test_filter_and_order(ready):
     assert names[:3] == ["TENANT", "app2", "app1"] and names[-1] == "total" and "default" not in names
     names = [line.split()[0] for line in ok("-p", ready.port, "list", "--filter", "app*", "--sort", "name", "-r").splitlines()]
     assert names[1:-1] == ["app3", "app2", "app1"]
+    for order in ([], ["--sort", "name"], ["--sort", "name", "-r"], ["--sort", "keys", "-r"]):  # the module's own rows come last
+        own = [name[0] == "(" for name in re.findall(r"^\S+", ok("-p", ready.port, "list", *order), re.MULTILINE)[1:-1]]
+        assert own == sorted(own) and sum(own) >= 3, own
 
 
 @pytest.mark.parametrize("table, column, headings", [("tenants", "bytes", ["memory", "MEMORY"]), ("tenants", "connections", ["conns"]), ("tenants", "cpu_usec", ["cpu"]), ("tenants", "bytes_in", ["bytes-in", "BYTES-IN"]), ("prefixes", "keys_without_ttl", ["no-ttl"])])

@@ -63,4 +63,4 @@ def test_a_client_certificate_is_sent_where_the_server_wants_one(tls):
 
 def test_plain_text_to_a_tls_port_is_told(tls):
     result = tool("-p", tls.port, "list")
-    assert result.code == 3 and result.err.count("\n") == 1
+    assert result.code == 3 and result.err.count("\n") == 1 and "does this port want --tls?" in result.err

@@ -2,6 +2,7 @@
 
 import collections
 import csv
+import datetime
 import io
 import json
 import random
@@ -416,6 +417,23 @@ def test_what_needs_attention_stands_in_front_with_a_link_to_who_it_is(launch, e
     assert first[0] == "critical" and f"127.0.0.1:{dead}" in first[1]
     assert "1 of 2 nodes are up" in driver.find_element(By.ID, "main").text
     assert not errors(driver)
+
+
+def test_times_are_those_of_the_clock_on_the_wall_where_the_browser_is(site, driver):
+    _, exporter = site
+    moments = "return [...document.querySelectorAll('#main time')].map(time => [time.dateTime, time.innerText])"
+    try:
+        driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Kolkata"})
+        loaded(driver, exporter.address + "/")
+        for _ in range(2):
+            [(utc, shown)] = driver.execute_script(moments)
+            local = datetime.datetime.fromisoformat(utc) + datetime.timedelta(hours=5, minutes=30)
+            assert shown == local.strftime("%Y-%m-%d %H:%M:%S GMT+5:30")
+            Select(driver.find_element(By.ID, "refresh")).select_by_value("2")
+            becomes(lambda before=utc: driver.execute_script(moments)[0][0] != before, "a refresh")
+    finally:
+        driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
+    assert re.search(r"Read \S+ \S+ UTC in ", re.sub("<[^>]*>", "", exporter.text("/")))
 
 
 def test_light_and_dark_have_contrast(site, driver):

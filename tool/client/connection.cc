@@ -32,6 +32,10 @@ void Connection::open(Deadline deadline) {
   if (!target_.login.user.empty()) login.push_back(target_.login.user);
   login.push_back(password);
   Replies replies = send({login}, deadline);
+  if (replies[0].is_error() && password.empty())
+    throw Failure(Exit::kDenied,
+                  "the server refuses the login, and no password was given: VALKEYCLI_AUTH, "
+                  "--password-file or --askpass");
   check(replies[0]);
 }
 

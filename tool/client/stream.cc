@@ -19,6 +19,7 @@
 #include <cstring>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "tool/client/failure.h"
 
@@ -124,7 +125,7 @@ Stream::~Stream() {
 void Stream::wait(short events, Deadline deadline) const {
   while (true) {
     auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (left <= 0) fail("no answer within the time-out");
+    if (left <= 0) fail(late_);
     pollfd waiting[] = {{socket_, events, 0}, {given_up(), POLLIN, 0}};
     int ready = ::poll(waiting, 2, static_cast<int>(std::min<long long>(left, 60'000)));
     if (waiting[1].revents) fail_given_up();
@@ -218,10 +219,14 @@ void Stream::handshake(const Address& address, const Tls& tls, Deadline deadline
     SSL_set_tlsext_host_name(tls_.get(), name.c_str());
     SSL_set1_host(tls_.get(), name.c_str());
   }
+  const char* late = std::exchange(late_, "no answer to TLS within the time-out: is this port for TLS?");
   while (true) {
     ERR_clear_error();
     int result = SSL_connect(tls_.get());
-    if (result == 1) return;
+    if (result == 1) {
+      late_ = late;
+      return;
+    }
     long verified = SSL_get_verify_result(tls_.get());
     if (verified != X509_V_OK && !tls.insecure)
       fail(std::string("its certificate is not valid: ") + X509_verify_cert_error_string(verified) +
@@ -266,7 +271,7 @@ void Stream::write(std::string_view bytes, Deadline deadline) {
 
 std::size_t Stream::read(char* buffer, std::size_t size, Deadline deadline) {
   while (true) {
-    if (Clock::now() >= deadline) fail("no answer within the time-out");  // also of a server that never stops talking
+    if (Clock::now() >= deadline) fail(late_);  // also of a server that never stops talking
     if (tls_) {
       ERR_clear_error();
       int done = SSL_read(tls_.get(), buffer, static_cast<int>(std::min<std::size_t>(size, 1 << 30)));
@@ -275,7 +280,12 @@ std::size_t Stream::read(char* buffer, std::size_t size, Deadline deadline) {
       continue;
     }
     ssize_t done = ::recv(socket_, buffer, size, 0);
-    if (done > 0) return static_cast<std::size_t>(done);
+    if (done > 0) {
+      heard_ = true;
+      return static_cast<std::size_t>(done);
+    }
+    if (!heard_ && (done == 0 || errno == ECONNRESET))
+      fail("the server closed the connection without a word: does this port want --tls?");
     if (done == 0) fail("the server closed the connection");
     if (errno == EAGAIN)
       wait(POLLIN, deadline);

@@ -48,6 +48,8 @@ class Stream {
   void wait_for_tls(int result, Deadline deadline);
 
   int socket_ = -1;
+  bool heard_ = false;  // anything yet
+  const char* late_ = "no answer within the time-out";
   std::unique_ptr<ssl_ctx_st, void (*)(ssl_ctx_st*)> context_;
   std::unique_ptr<ssl_st, void (*)(ssl_st*)> tls_;
 };

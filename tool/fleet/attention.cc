@@ -233,6 +233,8 @@ std::vector<Concern> attention(const Evidence& evidence) {
   std::vector<Use> uses = recent_use(evidence);
   std::vector<Concern> concerns;
   add_down(evidence, concerns);
+  if (std::string counting = evidence.now.counting(); !counting.empty())
+    concerns.push_back({Severity::kNotice, counting, ""});
   add_memory(evidence, uses, concerns);
   add_growth(evidence, concerns);
   add_failures(uses, tenant_column::kErrors, "errors/s", concerns);

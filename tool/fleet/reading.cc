@@ -10,8 +10,8 @@ namespace tenants::tool {
 
 namespace {
 
-// A page keeps the server's main thread busy for some 0.2 µs per row, and 20 to 50 µs for coming and going. So pages are
-// not large, not tiny, and sent for one by one, as long as there is time for that.
+// A page keeps the server's main thread busy for some 0.2 µs per row, and 20 to 50 µs for coming and going. So pages
+// are not large, not tiny, and sent for one by one, as long as there is time for that.
 constexpr std::size_t kSmallPage = 500, kLargePage = 1000;
 constexpr std::size_t kMostRowBytes = std::size_t{1} << 28;  // of the rows of a node: no server may fill our memory
 

@@ -63,6 +63,11 @@ std::uint64_t Node::status_number(std::string_view name) const {
   return error == std::errc() && end == text.data() + text.size() ? value : kAbsent;
 }
 
+std::string_view Node::status_text(std::string_view name) const {
+  auto found = status.find(name);
+  return found == status.end() ? std::string_view() : found->second;
+}
+
 std::vector<std::string> Snapshot::incomplete() const {
   std::vector<std::string> lines;
   std::set<std::string_view> spoken_for, with_reason;  // shards
@@ -106,10 +111,32 @@ std::string Snapshot::keys_mode() const {
   constexpr std::string_view kModes[] = {"swept", "seeding", "exact"};
   for (std::string_view mode : kModes)
     for (const Node& node : nodes)
-      if (auto found = node.status.find("keys_mode");
-          node.data_source && found != node.status.end() && found->second == mode)
-        return std::string(mode);
+      if (node.data_source && node.status_text("keys_mode") == mode) return std::string(mode);
   return {};
+}
+
+std::string Snapshot::counting() const {
+  std::size_t sources = 0, counting = 0;
+  double least = 1;
+  std::string stopped;
+  for (const Node& node : nodes) {
+    sources += node.data_source;
+    std::string_view mode = node.status_text("keys_mode");
+    bool is_first_pass = mode == "swept" && node.status_number("sweep_passes") == 0;
+    if (!node.data_source || (mode != "seeding" && !is_first_pass)) continue;
+    ++counting;
+    std::string_view progress = node.status_text("sweep_progress"), state = node.status_text("sweep_state");
+    double share = 0;
+    std::from_chars(progress.data(), progress.data() + progress.size(), share);
+    least = std::min(least, share >= 0 ? share : 0);
+    if (state == "off") stopped = "off: tenants.sweep-cpu-percent is 0";
+    if (state == "paused") stopped = "paused: " + printable(node.status_text("sweep_paused_by"));
+  }
+  if (!counting) return {};
+  std::string text = "keys are being counted";
+  if (sources > 1) text += " on " + std::to_string(counting) + " of " + std::to_string(sources) + " nodes";
+  text += stopped.empty() ? " (" + std::to_string(static_cast<int>(least * 100)) + " %)" : " (" + stopped + ")";
+  return text + ", their numbers are not exact yet";
 }
 
 std::size_t Snapshot::nodes_up() const {

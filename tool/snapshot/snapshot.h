@@ -87,6 +87,8 @@ struct Node {
   void fail(const Failure& why);
   // A number of its status; kAbsent where it is not there or none.
   std::uint64_t status_number(std::string_view name) const;
+  // Empty where the module does not tell it.
+  std::string_view status_text(std::string_view name) const;
 };
 
 struct Snapshot {
@@ -101,6 +103,9 @@ struct Snapshot {
   bool has_all_data(std::string_view group) const;
   // The weakest of the nodes whose keys are in the sums: "exact", "seeding", "swept"; empty where none says.
   std::string keys_mode() const;
+  // "keys are being counted (57 %), their numbers are not exact yet": as long as nodes whose keys are in the sums have
+  // not met each of their keys. Empty: they have.
+  std::string counting() const;
   std::size_t nodes_up() const;
 };
 

@@ -291,5 +291,21 @@ TEST(Snapshots, the_weakest_mode_of_the_sources_of_data_is_that_of_all) {
   EXPECT_EQ(snapshot({exact, swept, copy}).keys_mode(), "swept");
 }
 
+TEST(Snapshots, as_long_as_sources_of_data_count_their_keys_that_is_said) {
+  Node exact = node("a", Role::kPrimary, {}), first = node("b", Role::kPrimary, {}),
+       copy = node("c", Role::kReplica, {});
+  exact.status["keys_mode"] = "exact", first.status["keys_mode"] = "swept", copy.status["keys_mode"] = "seeding";
+  copy.replication_id = "a";
+  first.status["sweep_passes"] = "1";
+  EXPECT_EQ(snapshot({exact, first, copy}).counting(), "");
+  first.status["sweep_passes"] = "0", first.status["sweep_progress"] = "0.579", first.status["sweep_state"] = "running";
+  EXPECT_EQ(snapshot({exact, first, copy}).counting(),
+            "keys are being counted on 1 of 2 nodes (57 %), their numbers are not exact yet");
+  first.status["keys_mode"] = "seeding", first.status["sweep_passes"] = "3";
+  EXPECT_EQ(snapshot({first}).counting(), "keys are being counted (57 %), their numbers are not exact yet");
+  first.status["sweep_state"] = "paused", first.status["sweep_paused_by"] = "slow_log";
+  EXPECT_EQ(snapshot({first}).counting(), "keys are being counted (paused: slow_log), their numbers are not exact yet");
+}
+
 }  // namespace
 }  // namespace tenants::tool

@@ -102,18 +102,17 @@ std::size_t sort_column(const ListOptions& options) {
   throw Failure(Exit::kUsage, "--sort: unknown column" + (meant.empty() ? ", allowed are " + allowed : meant));
 }
 
-// The largest first; what is not known last, equals by name.
+// The largest first; what is not known last, equals by name. The module's own come after all others.
 void sort(std::vector<Row>& rows, const ListOptions& options, const std::optional<Growth>& growth) {
   std::size_t column = sort_column(options);
-  if (column == kName) {
-    if (options.reverse) std::ranges::reverse(rows);
-    return;
-  }
+  if (column == kName && options.reverse) std::ranges::reverse(rows);
   auto in_order = [&](const auto& left, bool left_known, const auto& right, bool right_known) {
     if (!left_known || !right_known) return left_known && !right_known;
     return options.reverse ? left < right : left > right;
   };
   std::ranges::stable_sort(rows, [&](const Row& a, const Row& b) {
+    if (is_own(a.kind) != is_own(b.kind)) return is_own(b.kind);
+    if (column == kName) return false;
     if (column == kGrowth) {
       const auto &left = growth->at(shown_name(a)), &right = growth->at(shown_name(b));
       return in_order(left, left.has_value(), right, right.has_value());

@@ -57,6 +57,7 @@ int report_incomplete(const Snapshot& snapshot) {
   }
   std::vector<std::string> missing = snapshot.incomplete();
   for (const std::string& line : missing) say("incomplete, without " + line);
+  if (std::string counting = snapshot.counting(); !counting.empty()) say(counting);
   return static_cast<int>(missing.empty() ? Exit::kOk : Exit::kError);
 }
 

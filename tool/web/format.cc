@@ -92,8 +92,8 @@ std::string duration(double seconds) {
 std::string moment(std::time_t time) {
   std::tm parts{};
   gmtime_r(&time, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%F %T", &parts);
+  char text[96];
+  std::strftime(text, sizeof text, "<time datetime=\"%FT%TZ\">%F %T UTC</time>", &parts);
   return text;
 }
 

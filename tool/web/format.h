@@ -17,6 +17,6 @@ std::string rate(double value);        // likewise; <0.1 where it is not 0
 std::string bytes(double value);       // 1.41 MiB
 std::string percent(double value);     // of a whole number of percent: 12.3 %
 std::string duration(double seconds);  // 3 d 4 h, 12 min, 41 s
-std::string moment(std::time_t time);  // 2026-11-29 08:15:00, UTC
+std::string moment(std::time_t time);  // HTML: 2026-11-29 08:15:00 UTC, which scripts turn into local time
 
 }  // namespace tenants::tool::web

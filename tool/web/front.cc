@@ -42,7 +42,8 @@ std::string charts(const View& view, const History* history) {
     if (now && of.unit == Unit::kBytes) shown += error_text(Table::kTenants, view.whole.now);
     History::Series series;
     if (history) series = history->of_all(*metric_of(of));
-    text += chart({of.title, shown, of.unit, std::move(series)}, history ? history->times() : std::vector<double>());
+    text +=
+        chart({of.title, shown, of.unit, now, std::move(series)}, history ? history->times() : std::vector<double>());
   }
   return text;
 }

@@ -89,7 +89,7 @@ function draw(plot, data) {
   }
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const axis = { stroke: color("--soft"), font: "11px system-ui, sans-serif", grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
-  const lowest = (_, low, high) => (low < high * 0.6 ? [0, high * 1.05 || 1] : [low - Math.max((high - low) / 4, high / 50), high + Math.max((high - low) / 4, high / 50)]);
+  const steps = data.unit === "bytes" ? [...Array(50).keys()].map((power) => 2 ** power) : null;
   const size = () => ({ width: plot.clientWidth, height: 110 });
   const svg = plot.querySelector("svg");
   svg.remove();
@@ -100,10 +100,10 @@ function draw(plot, data) {
       legend: { show: false },
       padding: [6, 16, 0, 0],
       cursor: { y: false, points: { size: 6 } },
-      scales: { y: { range: lowest } },
+      scales: { y: { range: (_, low, high) => [0, high * 1.05 || 1] } }, // an area that doesn't begin at 0 would lie
       axes: [
         { ...axis, size: 22, space: 70, values: (_, ticks, _axis, _space, step) => ticks.map((each) => new Date(each * 1000).toTimeString().slice(0, step < 60 ? 8 : 5)) },
-        { ...axis, size: 58, space: 28, values: (_, ticks) => ticks.map(shown) },
+        { ...axis, size: 58, space: 28, ...(steps && { incrs: steps }), values: (_, ticks) => ticks.map(shown) },
       ],
       series: [{}, { stroke: color("--accent"), width: 1.5, fill: color("--fill"), points: { show: false } }],
       hooks: {
@@ -123,6 +123,16 @@ function draw(plot, data) {
   return true;
 }
 
+// The server writes UTC; charts have the clock on the wall.
+function localize(root) {
+  for (const time of root.querySelectorAll("time")) {
+    const moment = new Date(time.dateTime);
+    const zone = moment.toLocaleTimeString("en", { timeZoneName: "short" }).split(" ").pop();
+    time.textContent = `${moment.toLocaleString("sv")} ${zone}`;
+  }
+  return root;
+}
+
 // Takes over what the server says of this address now.
 async function renew(said) {
   const lost = document.getElementById("lost");
@@ -134,7 +144,7 @@ async function renew(said) {
     if (number !== asked) return;
     const focused = document.activeElement;
     const concerns = main.querySelector("#attention")?.textContent;
-    patchChildren(main, fresh.getElementById("main"));
+    patchChildren(main, localize(fresh.getElementById("main")));
     patchChildren(document.querySelector(".links"), fresh.querySelector(".links"));
     if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
     drawAll();
@@ -216,5 +226,6 @@ refresh.addEventListener("change", () => {
   schedule();
 });
 document.querySelector(".refresh").hidden = false;
+localize(main);
 drawAll();
 schedule();

@@ -11,11 +11,6 @@ namespace tenants::tool::web {
 
 namespace {
 
-std::string text_of(const Node& node, std::string_view field) {
-  auto found = node.status.find(field);
-  return found == node.status.end() ? std::string() : found->second;
-}
-
 std::string node_card(const Node& node) {
   std::string address = html(shown_address(node.address));
   if (!node.up)
@@ -23,11 +18,11 @@ std::string node_card(const Node& node) {
            "</span></li>\n";
   auto known = [](std::uint64_t value) { return value == kAbsent ? 0.0 : static_cast<double>(value); };
   std::string text = std::string("<li class=\"node ") + role_name(node.role) + "\"><b>" + address + "</b>";
-  text += std::string("<span>") + role_name(node.role) + " · " + html(text_of(node, "server")) + "</span><span>up " +
+  text += std::string("<span>") + role_name(node.role) + " · " + html(node.status_text("server")) + "</span><span>up " +
           duration(known(node.status_number("uptime_seconds")));
   if (node.used_memory != kAbsent) text += "</span><span>" + bytes(known(node.used_memory));
   if (node.max_memory != kAbsent) text += " of " + bytes(known(node.max_memory));
-  std::string mode = text_of(node, "keys_mode");
+  std::string_view mode = node.status_text("keys_mode");
   if (!mode.empty() && mode != "exact") text += " · keys " + html(mode);
   return text + "</span></li>\n";
 }
@@ -136,7 +131,7 @@ std::string footnote(const View& view) {
   std::string rates = view.seconds > 0 ? "Rates are of the last " + count(view.seconds) + " seconds."
                                        : "Rates are known from the second look on: load the page again.";
   std::string taken = moment(std::chrono::system_clock::to_time_t(view.reading->snapshot.taken));
-  return "<p class=\"footnote\">Read " + taken + " UTC in " + count(std::ceil(view.reading->snapshot.seconds * 1000)) +
+  return "<p class=\"footnote\">Read " + taken + " in " + count(std::ceil(view.reading->snapshot.seconds * 1000)) +
          " ms. " + rates + " A dash: the server cannot tell, or not yet.</p>\n";
 }
 

@@ -73,7 +73,7 @@ std::string charts(const TenantParameters& of) {
     if (now && column.unit == Unit::kBytes) shown += error_text(Table::kTenants, line.now);
     History::Series series;
     if (of.history) series = of.history->of(line.row->name, *metric_of(column));
-    text += chart({column.title, shown, column.unit, std::move(series)},
+    text += chart({column.title, shown, column.unit, now, std::move(series)},
                   of.history ? of.history->times() : std::vector<double>());
   }
   return text;
@@ -160,7 +160,7 @@ std::string commands(const TenantDetails& details) {
 }
 
 std::string slow(const TenantDetails& details) {
-  Section section("Slow commands", {"When, UTC", "Command", "Node", "CPU time"}, 3);
+  Section section("Slow commands", {"When", "Command", "Node", "CPU time"}, 3);
   for (const SlowCommand& command : details.slow)
     section.add({moment(static_cast<std::time_t>(command.unix_msec / 1000)), html(command.command),
                  html(shown_address(command.node)), seconds(command.cpu_usec)});

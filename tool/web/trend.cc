@@ -28,7 +28,8 @@ std::optional<Range> range_of(const History::Series& series) {
   return known < 2 ? std::nullopt : range;
 }
 
-// From 0, unless that would make a line of what hardly moves; and never so near that noise looks like a mountain.
+// Of a spark: from 0, unless that would make a line of what hardly moves; and never so near that noise looks like a
+// mountain.
 Range scale_of(Range range) {
   if (range.high <= 0) return {0, 1};
   if (range.low < range.high * 0.6F) return {0, range.high};
@@ -103,12 +104,14 @@ std::string chart(const Chart& chart, const std::vector<double>& times) {
   std::string text = "<figure class=\"chart\"><figcaption><span>" + chart.title + "</span>";
   std::optional<Range> range = range_of(chart.series);
   if (!range)
-    return text + "<b>" + chart.now + "</b></figcaption><div class=\"plot empty\">no trend yet</div></figure>\n";
-  Range scale = scale_of(*range);
+    return text + "<b>" + chart.shown + "</b></figcaption><div class=\"plot empty\">no trend yet</div></figure>\n";
+  Range scale{0, range->high > 0 ? range->high : 1};  // an area that doesn't begin at 0 would lie
   double start = times.empty() ? 0 : std::floor(times.front());
+  if (chart.now)
+    range->low = std::min(range->low, float(*chart.now)), range->high = std::max(range->high, float(*chart.now));
   std::string low = format(range->low, chart.unit), high = format(range->high, chart.unit);
   bool is_bytes = chart.unit == Unit::kBytes || chart.unit == Unit::kBytesPerSecond;
-  text += "<small>" + (low == high ? low : low + " … " + high) + "</small><b>" + chart.now +
+  text += "<small>" + (low == high ? low : low + " … " + high) + "</small><b>" + chart.shown +
           "</b></figcaption><div class=\"plot\" data-unit=\"" +
           (is_bytes                   ? "bytes"
            : chart.unit == Unit::kCpu ? "percent"

@@ -13,8 +13,9 @@ namespace tenants::tool::web {
 std::string spark(const History::Series& series);
 
 struct Chart {
-  std::string title, now;  // HTML
+  std::string title, shown;  // HTML
   Unit unit;
+  std::optional<double> now;  // the number that is shown, newer than the series
   History::Series series;
 };
 // The number now, and how it went, as a figure; scripts find all numbers in it and may draw it better.
