@@ -105,7 +105,7 @@ int load(Context* context, server_api::String** argv, int argc) {
   // what users may run, and asserts that it has when it is asked for a user (ACLDescribeSelectorCommandRules).
   if (!(api.GetContextFlags(context) & server_api::kFlagServerStartup)) {
     module->identity.adopt_existing();
-    read_acl(*module, ~std::uint64_t{0});
+    module->acl.go_on(~std::uint64_t{0});
   }
   if (const char* why_not = register_commands(context)) return fail(why_not);
   module->found_keys = !module->ask.databases().value_or(DatabaseSizes()).empty();

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "module/accounting/acl.h"
+#include "module/accounting/acl_changes.h"
 #include "module/accounting/attribution.h"
 #include "module/accounting/bytes.h"
 #include "module/accounting/call_stack.h"
@@ -21,6 +21,7 @@
 #include "module/accounting/shared_use.h"
 #include "module/accounting/users.h"
 #include "module/accounting/writes.h"
+#include "module/hooks/acl_reading.h"
 #include "module/hooks/identity.h"
 #include "module/publish/tally.h"
 #include "module/sampling/core_wait.h"
@@ -46,52 +47,6 @@ struct SlowLogConfig {
   long long usec = -1;
   // Calls as short as ours, which would be in the log, and leave no room for the clients' commands.
   bool has_ours() const { return usec >= 0 && usec < 100; }
-};
-
-// The ACL being read, user by user, in slices. Who changed is read again; all are read at the start, after ACL LOAD,
-// and where too many changed at once. No reading starts over because of another change.
-//
-// The filter sees a change before it runs, if it ever does: it may be refused, wait for EXEC, or for the end of a
-// CLIENT PAUSE. Until it is known to have run it is only `told`.
-struct AclReading {
-  static constexpr std::size_t kMostTold = 1000, kMostChanged = 1000;
-  static constexpr std::uint64_t kEverybody = ~std::uint64_t{0};
-
-  bool all_wanted = true;
-  bool all_running = false;
-  bool readable = true;
-  std::uint64_t next_usec = 0;       // not to be read again before then
-  std::uint64_t wanted_usec = 0;     // since when, as far as seen; 0: it is not
-  std::uint64_t spent_usec = 0;      // by the reading that is under way
-  std::vector<std::string> changed;  // users to be read again
-  struct Told {
-    std::uint64_t client = 0;  // 0: it has run
-    std::string user;          // empty: all users
-    bool queued = false;       // in a transaction
-    bool closes = false;       // the connections of the users that go
-    std::uint64_t waited = 0;  // the number of the tick at which it was last seen to wait; 0: never
-  };
-  std::vector<Told> told;
-  std::uint64_t ticks = 1;
-  std::uint64_t lost = 0;          // the client, or kEverybody, of whose changes some could not be kept
-  std::vector<std::string> names;  // while all are read
-  std::size_t next = 0;
-  struct User {
-    std::string name;
-    UserKeys keys;
-    WriteQuestions questions;
-  };
-  std::optional<User> user;  // who is being read: what it may write is asked in slices, too
-  std::uint32_t number = 0;  // of the reading of all users, which each user's row keeps
-
-  bool can_be_read() const { return all_wanted || all_running || user || !changed.empty(); }
-  bool wanted() const;  // or will be, when what is told has run
-  void tell(std::uint64_t client, std::string_view user, bool queued, bool closes);
-  void exec_runs(std::uint64_t client);
-  void forget(std::uint64_t client);             // its transaction
-  void rejected(std::uint64_t client);           // the command that it has just sent
-  void gone(std::uint64_t client, bool waited);  // `waited`: what it sent last has not run
-  void change(std::string_view user);
 };
 
 struct Sweep {
@@ -184,7 +139,8 @@ struct Module {
   bool loaded = false;           // a data set was loaded, or an import aborted: look whether the counts add up
   bool names_are_measured;       // MEMORY USAGE counts the key's name; on 8.1 only of short strings
 
-  AclReading acl;
+  AclChanges acl_changes;
+  AclReading acl{*this};
   SeenDatabases databases;
   Sweep sweep;
   Places places;

@@ -30,19 +30,6 @@ void arm(Tick& tick, std::uint64_t usec) {
   timerfd_settime(tick.timer, 0, &spec, nullptr);
 }
 
-// A call per user leaves little else in a slow log of every command, so there it waits.
-bool acl_is_due(Module& module, std::uint64_t now) {
-  constexpr std::uint64_t kWait = 10 * kSecond;
-  AclReading& acl = module.acl;
-  if (!acl.can_be_read()) {
-    acl.wanted_usec = 0;
-    return false;
-  }
-  if (acl.wanted_usec == 0) acl.wanted_usec = now;
-  if (now < acl.next_usec) return false;
-  return !module.slow_log.has_ours() || now - acl.wanted_usec >= kWait;
-}
-
 // Why the server must not be asked for keys now; null: it may.
 const char* hindered_by(const Module& module, bool script, bool loading) {
   if (script) return "script";
@@ -69,9 +56,9 @@ void work_on_tally(Module& module, std::uint64_t now) {
 bool ask_server(Module& module, std::uint64_t now) {
   bool acl_is_read = true;
   if (!std::exchange(module.tick.called, true) && !module.slow_log.has_ours()) module.ask.call_once();
-  ++module.acl.ticks;
-  note_acl_changes(module, true);
-  if (acl_is_due(module, now)) acl_is_read = read_acl(module, static_cast<std::uint64_t>(module.settings.slice_usec));
+  module.acl_changes.tick();
+  module.acl.take_notice(true);
+  if (module.acl.is_due(now)) acl_is_read = module.acl.go_on(static_cast<std::uint64_t>(module.settings.slice_usec));
   module.identity.be_right(Identity::Of::kEverybody, true);
   read_some_bytes(module);
   return acl_is_read;

@@ -173,7 +173,7 @@ const CommandEntry* learn(Module& module, server_api::String* name) {
   module.last_command = nullptr;  // the table may move
   std::size_t writes = module.writes.size();
   add_command(module.commands, module.writes, api.CallReplyArrayElement(reply.get(), 0), view(name));
-  module.acl.all_wanted |= module.writes.size() > writes;  // it was renamed, and nobody knew by what a user may write
+  if (module.writes.size() > writes) module.acl_changes.read_all();  // renamed: nobody knew by what users may write
   return module.commands.find(view(name));
 }
 

@@ -33,9 +33,10 @@ void note_acl_change(Module& module, server_api::FilterContext* context, const C
   bool closes = command.special & CommandEntry::kIdentity;
   int names = api.CommandFilterArgsCount(context);
   if (command.special & CommandEntry::kOfOneUser) names = 3;
-  if (names == 2 || names - 2 > static_cast<int>(AclReading::kMostTold))
-    return module.acl.tell(client, {}, queued, closes);
-  for (int i = 2; i < names; ++i) module.acl.tell(client, view(api.CommandFilterArgGet(context, i)), queued, closes);
+  if (names == 2 || names - 2 > static_cast<int>(AclChanges::kMostTold))
+    return module.acl_changes.tell(client, {}, queued, closes);
+  for (int i = 2; i < names; ++i)
+    module.acl_changes.tell(client, view(api.CommandFilterArgGet(context, i)), queued, closes);
 }
 
 // The entry of what was sent: of its subcommand, where it has one. `command`: what the table has of this name.
@@ -54,8 +55,8 @@ void perform(Module& module, Client& client, unsigned effects, server_api::Filte
   if (effects & Attribution::kTakeLastBytes) take_last_bytes(module, client);
   if (effects & (Attribution::kChangesAcl | Attribution::kQueuesAclChange))
     note_acl_change(module, context, *command, client.id, effects & Attribution::kQueuesAclChange);
-  if (effects & Attribution::kRunsAclChanges) module.acl.exec_runs(client.id);
-  if (effects & Attribution::kForgetsAclChanges) module.acl.forget(client.id);
+  if (effects & Attribution::kRunsAclChanges) module.acl_changes.exec_runs(client.id);
+  if (effects & Attribution::kForgetsAclChanges) module.acl_changes.forget(client.id);
   if (effects & (Attribution::kRunsQueued | Attribution::kDropsQueued))
     settle_queued_lookups(module, client, effects & Attribution::kRunsQueued);
   if (effects & Attribution::kBeginsMonitor) module.identity.begin_monitor();
@@ -131,6 +132,7 @@ struct AtEnd {
                          .arguments = api.CommandFilterArgsCount(context)};
   module.last_command = sent.command;
   AtEnd end{module, sent.command};
+  if (module.acl_changes.any_told()) module.acl_changes.begins(client.id);
   sent.lets_in = !client.is(Client::kAnonymous) || module.identity.default_is_open();
   sent.multi_refused = module.attribution.may_be_refused(client) && multi_refused(module, client);
   sent.in_script = sent.command && sent.command->special & CommandEntry::kScript &&
@@ -204,7 +206,7 @@ void settle_watched_exec(Module& module) {
 
 void forget_transaction(Module& module, Client& client) {
   module.attribution.gone(client);
-  module.acl.forget(client.id);
+  module.acl_changes.forget(client.id);
   settle_queued_lookups(module, client, false);
 }
 
@@ -241,7 +243,9 @@ void on_rejected(server_api::Context*, server_api::Event event, std::uint64_t su
   else
     ++user.of(Counter::kRejected);
   perform(module, *client, module.attribution.refused(*client));
-  module.acl.rejected(id);
+  bool told = module.acl_changes.any_told() &&
+              special_of(module.commands.counted(client->last).name) & CommandEntry::kAcl;  // not so within EXEC
+  if (told) module.acl_changes.rejected(id);
   if (id != module.last_id) return;
   module.lookups.refused(module.cpu.sequence());
   module.shared_use.refused(module.cpu.sequence());

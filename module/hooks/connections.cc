@@ -52,7 +52,7 @@ void on_client_change(server_api::Context*, server_api::Event, std::uint64_t sub
     if (!client) return;  // a disconnect without a connect is normal: refused connections, the link to a primary
     bool waits = info->flags & server_api::kClientBlocked;
     if (waits) module.attribution.never_ran(*client);
-    module.acl.gone(id, waits);
+    module.acl_changes.gone(id, waits);
     identity.left(*client);
     forget_transaction(module, *client);
     take_last_bytes(module, *client);

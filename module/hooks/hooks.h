@@ -77,11 +77,6 @@ void on_slot_migration(server_api::Context*, server_api::Event, std::uint64_t su
 void on_module_change(server_api::Context*, server_api::Event, std::uint64_t, void*) noexcept;
 
 // acl.cc
-// Takes notice of the changes of the ACL that have run by now; `done`: so has the command that the filter saw last,
-// unless it waits. O(changes), and O(clients) where users went.
-void note_acl_changes(Module& module, bool done);
-// Reads the ACL for at most `usec`; true when it is taken in whole.
-bool read_acl(Module& module, std::uint64_t usec);
 // Keys that have been counted may belong elsewhere now: they are counted again.
 void keys_moved(Module& module);
 // Gives rows of orphans to patterns that find none: false where there is no orphan.

@@ -46,7 +46,7 @@ void Identity::module_went() {
 
 void Identity::be_right(Of whom, bool done, const Client* next) {
   settle_watched_exec(module_);
-  note_acl_changes(module_, done);
+  module_.acl.take_notice(done);
   if (whom == Of::kEverybody) {
     if (std::exchange(all_, false)) module_.clients.for_each([&](Client& client) { ask_again(client); });
     // The last command of a link that has come again may have gone with its module.

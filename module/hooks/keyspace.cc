@@ -102,7 +102,7 @@ void on_loading(server_api::Context*, server_api::Event, std::uint64_t subevent,
   module.found_keys = true;
   try {
     // Before the first key: the ACL is known by now, and loading blocks the server anyway.
-    if (subevent <= server_api::kLoadingReplStart) read_acl(module, ~std::uint64_t{0});
+    if (subevent <= server_api::kLoadingReplStart) module.acl.go_on(~std::uint64_t{0});
     if (subevent != server_api::kLoadingEnded) return;
     module.loaded = true;
     learn_imports(module);  // a data set tells of those that its primary was at

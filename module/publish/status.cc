@@ -73,7 +73,7 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module, con
     if (known) add("unexplained_bytes", static_cast<std::int64_t>(memory->used - memory->overhead - totals.bytes));
   }
   add("orphan_keys", totals.orphan_keys);
-  add("acl", !module.acl.readable ? "unreadable" : module.acl.wanted() ? "reading" : "ok");
+  add("acl", !module.acl.readable() ? "unreadable" : module.acl.wanted() ? "reading" : "ok");
   add("sweep_state", states[static_cast<int>(schedule.state())]);
   if (schedule.state() == PassSchedule::State::kPaused) add("sweep_paused_by", schedule.paused_by());
   add("sweep_passes", sweep.passes);

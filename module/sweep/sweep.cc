@@ -166,7 +166,7 @@ void begin_pass(Module& module, std::uint64_t now) {
   module.databases.forget_if([&](int db) { return !sweep.left.contains(db); });
   module.keyspace.begin_pass(sweep.left, std::exchange(sweep.to_adopt, {}));
   if ((module.owners.lacks_room() || module.named_lack_room) && module.prefixes.has_room())
-    module.acl.all_wanted = true;
+    module.acl_changes.read_all();
   api.ScanCursorRestart(sweep.cursor.get());
   sweep.schedule.begin(now);
 }

@@ -198,6 +198,24 @@ def test_a_change_of_the_acl_that_waits_is_taken_in_when_it_has_run(launch, in_t
         wait_until(lambda: owner(prefix) == name, lambda: f"{prefix} to be {name}'s, {owner(prefix)}")
 
 
+@pytest.mark.parametrize("way", ["in a transaction that a change refuses the rest of", "behind a pause"])
+def test_a_change_of_the_acl_that_ran_is_taken_in_whatever_is_refused_after_it(launch, way):
+    server = launch()
+    admin = server.admin
+    admin.call("ACL", "SETUSER", "app", "on", ">p", "~old:*", "+@all")
+    admin.call("ACL", "SETUSER", "operator", "on", ">secret", "~*", "+@all", "-ping")
+    admin.call("SET", "new:x", 1)
+    acl_taken_in(admin)
+    operator, change = server.session("operator"), ("ACL", "SETUSER", "app", "~new:*")
+    if way == "behind a pause":
+        admin.call("CLIENT", "PAUSE", 400, "ALL")
+        replies = operator.pipeline([change, ("PING",)])
+    else:
+        replies = operator.transaction(change, ("ACL", "SETUSER", "operator", "-set"), ("SET", "x", "1"))
+    assert isinstance(replies[-1], ResponseError) and not isinstance(replies[0], ResponseError), replies
+    wait_until(lambda: read_info(admin).prefixes.get(b"new:", {}).get("owner") == b"app", "the change to be taken in")
+
+
 def test_refused_changes_of_the_acl_keep_nothing(launch):
     server = launch()
     server.admin.call("ACL", "SETUSER", "tenant", "on", ">secret", "~t:*", "+@all", "-@admin", "-@dangerous")
