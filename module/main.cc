@@ -31,10 +31,8 @@ Module::Module(Context* ctx, server_api::Server server_, Settings settings_, std
       prefixes(static_cast<std::size_t>(settings.max_prefixes), settings.separators, seed),
       owners(prefixes, users),
       keyspace(prefixes, live, seed),
-      names_are_measured(!server.valkey_at_least(8, 1) || server.valkey_at_least(9, 0)) {
-  sweep.coins = seed | 1;
-  sweep.cursor.reset(api.ScanCursorCreate());
-}
+      names_are_measured(!server.valkey_at_least(8, 1) || server.valkey_at_least(9, 0)),
+      sweep(*this, seed) {}
 
 namespace {
 

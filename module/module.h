@@ -28,7 +28,7 @@
 #include "module/sampling/sampler.h"
 #include "module/server_queries.h"
 #include "module/sweep/places.h"
-#include "module/sweep/schedule.h"
+#include "module/sweep/sweep.h"
 #include "server_api/call.h"
 
 namespace tenants {
@@ -47,36 +47,6 @@ struct SlowLogConfig {
   long long usec = -1;
   // Calls as short as ours, which would be in the log, and leave no room for the clients' commands.
   bool has_ours() const { return usec >= 0 && usec < 100; }
-};
-
-struct Sweep {
-  PassSchedule schedule;
-  server_api::OwnedCursor cursor;
-  DatabaseSizes left;  // those that are yet to be gone through, the first of which it is at; sizes as when it began
-  int db = 0;
-  std::uint64_t keys_expected = 0;
-  std::uint64_t keys_seen = 0;
-  std::uint64_t passes = 0;
-  std::uint64_t number = 0;                   // of the pass that runs, or ran last; from 1
-  std::uint64_t complete = 0;                 // of the last one that came to its end
-  bool scarce = false;                        // the next one gets little memory, for the server has little
-  std::optional<HeavyNames> heavy;            // what falls under "(other)" in this pass; made when something does
-  std::vector<HeavyNames::Counted> to_adopt;  // orphans that get a row when the next one begins
-  std::uint64_t keys_measured = 0;
-  std::optional<DataState> as_of;  // when the pass that runs, or ran last, began; nothing: another one is needed anyway
-  bool met_ttl = false;            // of a key, in that pass
-  bool moved = false;              // keys are other prefixes' now, and have not been counted anew since
-  std::uint64_t measured_usec = 0;  // when the last one ended
-  std::uint64_t cpu_usec = 0;
-  std::uint64_t longest_slice_usec = 0, longest_slice_cpu_usec = 0;
-  std::uint64_t slices = 0, long_slices = 0;       // these took more than twice tenants.slice-usec of CPU time
-  std::uint64_t coins = 0;                         // state of the generator; not 0
-  std::size_t largest_in_all = 0;                  // bytes in the lists of largest keys of this pass
-  SeenDatabases::Database* database = nullptr;     // the one it is at; null: no room
-  std::uint64_t burst_usec = 0;                    // CPU time of the burst so far
-  std::uint64_t turns = 0;                         // slices, of the pass and of looks at random places
-  std::uint64_t load_usec = 0, load_cpu_usec = 0;  // when the main thread's load was looked at, and its CPU clock then
-  bool busy = false;
 };
 
 struct Tick {

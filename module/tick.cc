@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "module/hooks/hooks.h"
-#include "module/sweep/sweep.h"
 
 namespace tenants {
 
@@ -68,15 +67,15 @@ void do_chores(Module& module, std::uint64_t now) {
   settle_watched_exec(module);
   adapt_lookups(module, now);
   work_on_tally(module, now);
-  if (std::exchange(module.loaded, false)) check_sums(module, false);
-  module.databases.tidy(module.sweep.number, module.sweep.complete);
+  if (std::exchange(module.loaded, false)) module.sweep.check_sums(false);
+  module.databases.tidy(module.sweep.number(), module.sweep.complete());
   int flags = api.GetContextFlags(nullptr);
   bool script = flags & server_api::kFlagLua;
   bool loading = flags & (server_api::kFlagLoading | server_api::kFlagAsyncLoading);
   if (flags & server_api::kFlagLoading && !module.keyspace.importing()) learn_imports(module);
   std::uint64_t usec = kIdleTickUsec;
   if (!script && !loading && !ask_server(module, now)) usec = kAclTickUsec;
-  if (std::optional<std::uint64_t> rest = work_on_pass(module, hindered_by(module, script, loading)))
+  if (std::optional<std::uint64_t> rest = module.sweep.work(hindered_by(module, script, loading)))
     usec = usec == kAclTickUsec ? std::min(usec, *rest) : *rest;
   arm(module.tick, usec);
 }

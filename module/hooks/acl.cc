@@ -231,8 +231,7 @@ void AclReading::take_notice(bool done) {
 }
 
 void keys_moved(Module& module) {
-  module.sweep.as_of.reset();
-  module.sweep.moved = module.keyspace.total() > 0 || !module.keyspace.live();
+  module.sweep.keys_moved(module.keyspace.total() > 0 || !module.keyspace.live());
   module.places.forget();
   // Where a pass counts the keys, none may have been counted before.
   if (module.keyspace.total() > 0 || module.keyspace.importing() || module.keyspace.wants_seeding())

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "module/hooks/hooks.h"
-#include "module/sweep/sweep.h"
 
 namespace tenants {
 
@@ -79,7 +78,7 @@ void on_flush(server_api::Context*, server_api::Event, std::uint64_t subevent, v
   if (db >= 0 && is_empty(db) && !module_state->keyspace.importing()) return;
   ++module_state->key_events;
   module_state->keyspace.flushed(db);
-  module_state->sweep.database = nullptr;
+  module_state->sweep.databases_changed();
   db < 0 ? module_state->databases.clear() : module_state->databases.forget(db);
 }
 
@@ -89,7 +88,7 @@ void on_swap(server_api::Context*, server_api::Event, std::uint64_t, void* data)
   ++module_state->key_events;
   try {
     module_state->keyspace.swapped(info->dbnum_first, info->dbnum_second);
-    module_state->sweep.database = nullptr;
+    module_state->sweep.databases_changed();
     module_state->databases.swap(info->dbnum_first, info->dbnum_second);
     if (module_state->prefixes.limited()) keys_moved(*module_state);  // patterns that hold in one only
   } catch (...) {
@@ -143,7 +142,7 @@ void on_slot_migration(server_api::Context*, server_api::Event, std::uint64_t su
     module.keyspace.import_ended(slots);
     // A key that another took the place of, RENAME say, vanished without a word. An import that FLUSHALL aborts ends
     // before the keys do: its sum is right when that has run.
-    completed ? check_sums(module, false) : void(module.loaded = true);
+    completed ? module.sweep.check_sums(false) : void(module.loaded = true);
   } catch (...) {  // out of memory
     module.keyspace.request_seeding(false);
   }

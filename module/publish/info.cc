@@ -105,7 +105,7 @@ void on_info(server_api::InfoContext* info, int for_crash_report) noexcept {
   if (for_crash_report) {  // in a signal handler: fixed integers only
     if (api.InfoAddSection(info, "status") != server_api::kOk) return;
     api.InfoAddFieldULongLong(info, "version_number", kVersion);
-    api.InfoAddFieldULongLong(info, "sweep_passes", module.sweep.passes);
+    api.InfoAddFieldULongLong(info, "sweep_passes", module.sweep.passes());
     return;
   }
   try {

@@ -14,11 +14,6 @@ std::string decimal(std::uint64_t thousandths) {
   return std::to_string(thousandths / 1000) + "." + std::string(3 - text.size(), '0') + text;
 }
 
-double pass_progress(const Sweep& sweep) {
-  if (sweep.keys_expected == 0) return 1;
-  return std::min(1.0, static_cast<double>(sweep.keys_seen) / static_cast<double>(sweep.keys_expected));
-}
-
 namespace {
 
 // What a server has to tell for a number.
@@ -85,15 +80,15 @@ struct Memory {
 };
 
 const Measured* latest(const Module& module, const SeenKeys& seen) {
-  const Measured* last = module.sweep.complete ? seen.seen_in(module.sweep.complete) : nullptr;
-  return last ? last : seen.seen_in(module.sweep.number);
+  const Measured* last = module.sweep.complete() ? seen.seen_in(module.sweep.complete()) : nullptr;
+  return last ? last : seen.seen_in(module.sweep.number());
 }
 
 // By what a pass saw, the last complete one or the one that runs, of so many keys.
 Memory by_pass(const Module& module, const SeenKeys& seen_keys, std::uint64_t count) {
   Memory memory;
   const Measured* from = latest(module, seen_keys);
-  bool complete = from ? from->pass == module.sweep.complete : module.sweep.complete > 0;
+  bool complete = from ? from->pass == module.sweep.complete() : module.sweep.complete() > 0;
   if (count == 0) {
     memory.coverage = 1000;
     if (complete) memory.bytes = memory.error = 0;
@@ -109,7 +104,7 @@ Memory by_pass(const Module& module, const SeenKeys& seen_keys, std::uint64_t co
         std::ceil((*estimate->error * keys + std::abs(keys - seen) * estimate->bytes) / seen));
   double coverage = std::min(1.0, static_cast<double>(from->sample.keys_measured()) / keys);
   if (!complete && module.keyspace.mode() == Keyspace::Mode::kSwept)  // the keys shown are those met so far
-    coverage *= pass_progress(module.sweep);
+    coverage *= module.sweep.progress();
   memory.coverage = static_cast<std::uint64_t>(coverage * 1000);
   if (!complete) return memory;
   memory.without_ttl = from->seen - from->with_ttl;
@@ -126,11 +121,11 @@ struct Looked {
 
 std::optional<Looked> looked_at(const Module& module, const Prefix& prefix, std::uint64_t keys) {
   // While the counts are those from before keys moved, so are the sizes.
-  if (module.sweep.moved && module.sweep.complete) return std::nullopt;
+  if (module.sweep.moved() && module.sweep.complete()) return std::nullopt;
   std::optional<RandomSample> met = prefix.met_in(module.places.period(), module.places.is_steady());
   if (!met) return std::nullopt;
   std::optional<double> largest;
-  const Measured* last = module.sweep.complete ? prefix.seen_in(module.sweep.complete) : nullptr;
+  const Measured* last = module.sweep.complete() ? prefix.seen_in(module.sweep.complete()) : nullptr;
   if (last && !last->largest.left_out())
     for (const LargeKey& key : last->largest.keys())
       largest = std::max(largest.value_or(0), static_cast<double>(key.bytes));
@@ -146,11 +141,11 @@ std::optional<Looked> looked_at(const Module& module, const Prefix& prefix, std:
 // Is what was met at random better known? Then the error is smaller, or sizes have changed since the pass, so that what
 // it said lies far outside.
 bool is_better(const Module& module, const Looked& looked, const Memory& passed) {
-  if (passed.bytes == kAbsent || module.sweep.complete == 0) return true;
+  if (passed.bytes == kAbsent || module.sweep.complete() == 0) return true;
   if (!looked.estimate.error) return false;
   if (passed.error == kAbsent) return true;
   auto bytes = static_cast<double>(passed.bytes), error = static_cast<double>(passed.error);
-  bool is_newer = module.places.since_usec() > module.sweep.schedule.ended_usec();
+  bool is_newer = module.places.since_usec() > module.sweep.schedule().ended_usec();
   return *looked.estimate.error < error ||
          (is_newer && std::abs(looked.estimate.bytes - bytes) > 2 * *looked.estimate.error + error);
 }
@@ -158,7 +153,7 @@ bool is_better(const Module& module, const Looked& looked, const Memory& passed)
 void set_memory(const Module& module, const Prefix& prefix, PrefixValues& values) {
   using namespace prefix_columns;
   std::optional<Looked> looked = looked_at(module, prefix, values[kKeys]);
-  if (module.keyspace.mode() != Keyspace::Mode::kExact && module.sweep.passes == 0) {
+  if (module.keyspace.mode() != Keyspace::Mode::kExact && module.sweep.passes() == 0) {
     const Measured* from = latest(module, prefix);
     values[kKeys] = looked ? static_cast<std::uint64_t>(std::llround(looked->share * module.places.keys()))
                            : std::max(values[kKeys], from ? from->seen : 0);

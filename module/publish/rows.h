@@ -79,9 +79,6 @@ TenantValues overhead_values(const Module& module, const MemoryUse& memory);
 // What the last complete pass saw of the prefix, or the one that runs if that saw nothing; null: neither did.
 const Measured* latest(const Module& module, std::uint32_t row);
 
-// How much of the pass that runs is done, 0 to 1.
-double pass_progress(const Sweep& sweep);
-
 // Counters of users and prefixes start anew. O(users + prefixes + connections).
 void reset_counters(Module& module);
 

@@ -32,8 +32,8 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module, con
   int version = module.server.version;
   server +=
       std::to_string(version >> 16) + "." + std::to_string(version >> 8 & 255) + "." + std::to_string(version & 255);
-  const PassSchedule& schedule = sweep.schedule;
-  double progress = schedule.under_way() ? pass_progress(sweep) : 1;
+  const PassSchedule& schedule = sweep.schedule();
+  double progress = schedule.under_way() ? sweep.progress() : 1;
   if (schedule.began_usec() == 0) progress = 0;
 
   std::vector<std::pair<std::string_view, std::string>> fields;
@@ -76,16 +76,16 @@ std::vector<std::pair<std::string_view, std::string>> status(Module& module, con
   add("acl", !module.acl.readable() ? "unreadable" : module.acl.wanted() ? "reading" : "ok");
   add("sweep_state", states[static_cast<int>(schedule.state())]);
   if (schedule.state() == PassSchedule::State::kPaused) add("sweep_paused_by", schedule.paused_by());
-  add("sweep_passes", sweep.passes);
+  add("sweep_passes", sweep.passes());
   add("sweep_progress", decimal(static_cast<std::uint64_t>(progress * 1000)));
-  if (sweep.passes) add("sweep_age_seconds", (now - schedule.ended_usec()) / 1'000'000);
+  if (sweep.passes()) add("sweep_age_seconds", (now - schedule.ended_usec()) / 1'000'000);
   if (module.places.period()) add("sample_keys", static_cast<std::uint64_t>(module.places.met()));
-  add("sweep_keys_measured", sweep.keys_measured);
-  add("sweep_cpu_usec", sweep.cpu_usec);
-  add("sweep_slices", sweep.slices);
-  add("sweep_slices_long", sweep.long_slices);
-  add("sweep_longest_slice_usec", sweep.longest_slice_usec);
-  add("sweep_longest_slice_cpu_usec", sweep.longest_slice_cpu_usec);
+  add("sweep_keys_measured", sweep.spent().keys_measured);
+  add("sweep_cpu_usec", sweep.spent().cpu_usec);
+  add("sweep_slices", sweep.spent().slices);
+  add("sweep_slices_long", sweep.spent().long_slices);
+  add("sweep_longest_slice_usec", sweep.spent().longest_slice_usec);
+  add("sweep_longest_slice_cpu_usec", sweep.spent().longest_slice_cpu_usec);
   add("drift", module.keyspace.drift());
   add("bytes_missed", module.bytes.missed());
   add("users_dropped", module.users.dropped());

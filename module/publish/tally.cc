@@ -80,7 +80,7 @@ bool Tallies::advance(const Module& module, std::uint64_t until, const server_ap
 }
 
 void Tallies::end(const Module& module) {
-  if (next_.totals.keys == 0 && module.sweep.passes == 0) next_.totals.bytes = kAbsent;
+  if (next_.totals.keys == 0 && module.sweep.passes() == 0) next_.totals.bytes = kAbsent;
   next_.usec = monotonic_usec();
   std::swap(last_, next_);  // whose memory the next one takes: clients would feel it come and go close to maxmemory
   if (new_groups_) {
@@ -89,7 +89,7 @@ void Tallies::end(const Module& module) {
     new_groups_.reset();
     history_.clear();  // its tenants are other ones
   }
-  bool counted = !module.found_keys || module.keyspace.mode() == Keyspace::Mode::kExact || module.sweep.passes > 0;
+  bool counted = !module.found_keys || module.keyspace.mode() == Keyspace::Mode::kExact || module.sweep.passes() > 0;
   if (packed_) history_.add({last_.usec, std::move(packed_), counted});
 }
 

@@ -20,7 +20,7 @@ inline std::optional<Size> measure(Module& module, server_api::String* name, int
   constexpr std::size_t kWalkedElements = 10'000, kElementsOfANode = 16;
   bool of_nodes = type == server_api::kKeyTypeList || type == server_api::kKeyTypeStream;
   bool exact = type == server_api::kKeyTypeString || length <= kWalkedElements * (of_nodes ? kElementsOfANode : 1);
-  ++module.sweep.keys_measured;
+  module.sweep.was_measured();
   std::optional<std::uint64_t> bytes = module.ask.memory_usage(name, exact ? 0 : kWalkedElements);
   return bytes ? std::optional(Size{*bytes, exact}) : std::nullopt;
 }

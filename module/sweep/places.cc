@@ -78,7 +78,7 @@ std::optional<DataState> data_state(Module& module) {
 bool Places::prove(Module& module) {
   if (proof_ != Proof::kNone) return proof_ == Proof::kGood;
   proof_ = Proof::kBad;
-  coins_ = module.sweep.coins;
+  coins_ = module.sweep.coins();
   cursor_.reset(api.ScanCursorCreate());
   server_api::OwnedCursor ours(api.ScanCursorCreate());
   api.SelectDb(module.context.get(), std::ranges::max_element(databases_, {}, &Database::keys)->db);
@@ -143,7 +143,7 @@ bool Places::wants(Module& module, std::uint64_t now) {
   if (period_ && now - compared_usec_ < kPeriodUsec) return !resting_;
   std::optional<DataState> state = data_state(module);
   steady_ = period_ && state && state == as_of_;
-  resting_ = steady_ && module.sweep.complete && met_ >= std::min(keys(), kEnough);
+  resting_ = steady_ && module.sweep.complete() && met_ >= std::min(keys(), kEnough);
   compared_usec_ = now;
   if (steady_) return !resting_;
   as_of_ = state;
