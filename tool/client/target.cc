@@ -80,7 +80,7 @@ std::string secret_of_environment(const std::string& name) {
 void check_host(std::string_view host) {
   if (host.find('@') != std::string_view::npos || host.find("://") != std::string_view::npos)
     refuse("an address is host:port, [IPv6]:port or a path; a URI is given with --uri, a user with --user");
-  if (host.empty() || host.find_first_of("/ \t\n") != std::string_view::npos)
+  if (host.empty() || host.starts_with('.') || host.find_first_of("/ \t\n") != std::string_view::npos)
     refuse("invalid host '" + printable(host) + "', allowed is a name or an IP address");
 }
 

@@ -29,7 +29,7 @@ TEST(Target, an_address_is_a_host_a_bracketed_ipv6_or_the_path_of_a_socket) {
   EXPECT_EQ(parse_address("::1"), (Address{"::1", 6379, ""}));
   EXPECT_EQ(parse_address("/run/valkey.sock").socket, "/run/valkey.sock");
   EXPECT_EQ(parse_address("[::1]:7000").text(), "[::1]:7000");
-  for (const char* wrong : {"", ":7000", "db1:", "db1:0", "db1:65536", "db1:7x", "[::1", "[::1]7"})
+  for (const char* wrong : {"[.]", "", ":7000", "db1:", "db1:0", "db1:65536", "db1:7x", "[::1", "[::1]7"})
     EXPECT_NE(refusal([&] { parse_address(wrong); }), "") << wrong;
 }
 
