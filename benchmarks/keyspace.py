@@ -2,6 +2,8 @@
 
 Prefixes of very different sizes (Zipf): of ten keys eight are strings of lognormal lengths, one is a hash, one a list, a
 set or a sorted set. The truth is MEMORY USAGE key SAMPLES 0 of every key, asked for by a script. The same keys each time.
+
+Or strings alone, as many as fit: made by DEBUG POPULATE, in a tenth of the time, all those of a prefix of one size.
 """
 
 import collections
@@ -50,6 +52,12 @@ CHUNK = 20_000
 def fill(server, keys, prefixes):
     for seed in range((keys + CHUNK - 1) // CHUNK):
         server.admin.eval(CROSS_SLOTS + FILL, 0, min(CHUNK, keys - seed * CHUNK), seed + 1, prefixes)
+
+
+def populate(server, keys, prefixes):
+    weights = [1 / (number + 1) ** 0.8 for number in range(prefixes)]
+    for number, weight in enumerate(weights):
+        server.admin.execute_command("DEBUG", "POPULATE", round(keys * weight / sum(weights)), f"p{number + 1}", 10 + 7 * number % 60)
 
 
 def status(server):

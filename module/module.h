@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct WatchedExec {
 // From how many microseconds on the server logs a command; below 0: none.
 struct SlowLogConfig {
   long long usec = -1;
+  std::optional<long long> sent;  // what the CONFIG SET that was seen last makes of it, if it runs
   // Calls as short as ours, which would be in the log, and leave no room for the clients' commands.
   bool has_ours() const { return usec >= 0 && usec < 100; }
 };

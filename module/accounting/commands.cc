@@ -34,6 +34,7 @@ std::uint32_t special_of(std::string_view name) {
       {"hello", CommandEntry::kIdentity | CommandEntry::kAuth},
       {"acl|setuser", CommandEntry::kAcl | CommandEntry::kOfOneUser},
       {"client|no-touch", CommandEntry::kNoTouch},
+      {"config|set", CommandEntry::kConfigSet},
       {"acl|deluser", CommandEntry::kAcl | CommandEntry::kIdentity},
       {"acl|load", CommandEntry::kAcl | CommandEntry::kIdentity},
       {"migrate", CommandEntry::kMigrate},

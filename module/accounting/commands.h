@@ -37,6 +37,7 @@ struct alignas(32) CommandEntry {  // two to a cache line
     kNoTouch = 1 << 21,      // CLIENT NO-TOUCH
     kOfModule = 1 << 22,     // a module has registered it
     kOfOneUser = 1 << 23,    // kAcl: changes the user that its first argument names
+    kConfigSet = 1 << 24,
   };
 
   std::uint64_t word = 0;     // the first eight bytes of the name, in lower case

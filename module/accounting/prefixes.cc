@@ -15,8 +15,9 @@ void Prefix::take_over(Prefix& other) {
 }
 
 PrefixTable::PrefixTable(std::size_t capacity, std::string separators, std::uint64_t seed)
-    : rows_(kFirst + capacity),
-      slots_(std::bit_ceil(2 * rows_.size())),
+    : capacity_(capacity),
+      rows_(kFirst),
+      slots_(std::bit_ceil(2 * capacity)),
       separators_(std::move(separators)),
       seed_(seed),
       multiplier_((seed ^ 0x9e3779b97f4a7c15u) | 1) {
@@ -86,6 +87,7 @@ std::uint32_t PrefixTable::make(std::uint64_t hash, std::string_view name, Cover
   prefix.covers = covers;
   std::uint32_t row = end_;
   if (free_.empty()) {
+    rows_.emplace_back();
     ++end_;
   } else {
     row = free_.back();

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -136,7 +137,7 @@ class PrefixTable {
   // Gives rows to new orphans again. Only where "(other)" is empty, or all keys are about to be counted anew.
   void reopen() { full_ = false; }
   bool full() const { return full_; }
-  std::size_t room() const { return free_.size() + rows_.size() - end_; }
+  std::size_t room() const { return free_.size() + kFirst + capacity_ - end_; }
   bool has_room() const { return room() > 0; }
 
   Prefix& operator[](std::uint32_t row) { return rows_[row]; }
@@ -144,7 +145,7 @@ class PrefixTable {
   bool used(std::uint32_t row) const { return row < kFirst || !rows_[row].name.empty(); }
   std::uint32_t end() const { return end_; }
   std::size_t in_use() const { return in_use_; }
-  std::size_t capacity() const { return rows_.size() - kFirst; }
+  std::size_t capacity() const { return capacity_; }
   std::uint64_t dropped() const { return dropped_; }
 
  private:
@@ -204,7 +205,8 @@ class PrefixTable {
   bool has_shorter(std::string_view name) const;
   bool moves_keys(const Prefix& prefix) const;
 
-  std::vector<Prefix> rows_;
+  std::size_t capacity_;
+  std::deque<Prefix> rows_;  // as many as were ever in use: most servers have few, and half a megabyte is much to some
   std::vector<Slot> slots_;
   struct Length {
     std::uint32_t length, heads, matching, limited;

@@ -133,6 +133,9 @@ struct AtEnd {
   module.last_command = sent.command;
   AtEnd end{module, sent.command};
   if (module.acl_changes.any_told()) module.acl_changes.begins(client.id);
+  module.slow_log.sent.reset();
+  if (sent.command && sent.command->special & CommandEntry::kConfigSet && !client.is(Client::kInMulti))
+    note_config_set(module, context);
   sent.lets_in = !client.is(Client::kAnonymous) || module.identity.default_is_open();
   sent.multi_refused = module.attribution.may_be_refused(client) && multi_refused(module, client);
   sent.in_script = sent.command && sent.command->special & CommandEntry::kScript &&

@@ -1,10 +1,15 @@
 // The server's own settings that matter to the module.
 #include <strings.h>
 
+#include <charconv>
+#include <utility>
+
 #include "module/accounting/named_prefixes.h"
 #include "module/hooks/hooks.h"
 
 namespace tenants {
+
+using server_api::api;
 
 namespace {
 
@@ -20,12 +25,30 @@ void read_slow_log_config(Module& module) {
   if (std::optional<long long> usec = module.ask.slow_log_usec()) module.slow_log.usec = *usec;
 }
 
+void note_config_set(Module& module, server_api::FilterContext* context) {
+  std::optional<long long>& sent = module.slow_log.sent;
+  sent.reset();
+  for (int i = 2; i + 1 < api.CommandFilterArgsCount(context); i += 2) {
+    if (!is_slow_log(server_api::view(api.CommandFilterArgGet(context, i)))) continue;
+    std::string_view text = server_api::view(api.CommandFilterArgGet(context, i + 1));
+    long long usec = 0;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), usec);
+    if (error == std::errc() && end == text.data() + text.size()) sent = usec;
+  }
+}
+
 void on_config_change(server_api::Context*, server_api::Event, std::uint64_t, void* data) noexcept {
   auto* change = static_cast<server_api::ConfigChange*>(data);
   for (std::uint32_t i = 0; i < change->num_changes; ++i) {
     std::string_view name = change->config_names[i];
     if (name == "requirepass") module_state->identity.ask_for_default();
-    if (is_slow_log(name)) read_slow_log_config(*module_state);  // by what the server says: one line in its slow log
+    if (!is_slow_log(name)) continue;
+    SlowLogConfig& config = module_state->slow_log;
+    std::optional<long long> sent = std::exchange(config.sent, std::nullopt);
+    if (sent && !module_state->in_call)
+      config.usec = *sent;
+    else
+      read_slow_log_config(*module_state);  // one line in the slow log
   }
 }
 

@@ -59,6 +59,9 @@ const char* why_not_unloaded(Module& module) noexcept;
 
 // config.cc
 void read_slow_log_config(Module& module);
+// A client sends CONFIG SET, outside of a transaction: from when on commands are logged, should it say that and run. To
+// ask for it would be a line in the slow log.
+void note_config_set(Module& module, server_api::FilterContext* context);
 // Gives the names of tenants.prefixes their rows, and takes them from those that are not there any more. Where memory
 // runs out it throws, and all is as it was. O(rows + names).
 void use_named_prefixes(Module& module);

@@ -25,7 +25,7 @@ constexpr std::uint64_t kBusyPeriodUsec = 100'000;
 constexpr std::uint64_t kShortRestUsec = 200, kLongRestUsec = 20'000;
 // Of the target, so that it is met by all of some hundred prefixes, and not just by 95 of them.
 constexpr double kAim = 0.7;
-constexpr std::uint64_t kBurstSeconds = 5;
+constexpr std::uint64_t kBurstSeconds = 8;
 // Of the stretches while a pass is under way, and of what the pass may take while none is, so many are for looks.
 constexpr std::uint64_t kOneTurnOf = 8, kRestsLonger = 4;
 

@@ -507,6 +507,7 @@ MILLION = "for i = ARGV[1], ARGV[1] + 99999 do redis.call('SET', i .. ':k', 'x')
 
 @pytest.mark.long
 @pytest.mark.fault(18)
+@pytest.mark.not_with("coverage", reason="a pass of that build takes minutes")
 def test_a_million_prefixes_take_the_memory_of_the_table_and_hide_no_large_one(launch, version):
     prefixes = 200_000 if "san" in version else 1_000_000  # a pass over the million takes a sanitizer minutes
     server = launch()

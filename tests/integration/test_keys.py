@@ -338,6 +338,7 @@ def test_a_change_of_the_acl_is_not_lost_while_the_first_pass_counts(launch, see
 
 
 @pytest.mark.long
+@pytest.mark.not_with("coverage", reason="a pass of that build takes minutes")
 def test_with_default_settings_a_server_with_many_keys_becomes_exact_while_thousands_come(launch):
     """At one per cent of the main thread the pass would take a minute, and more keys come in that time than it can remember."""
     server = launch(loading=None)

@@ -434,6 +434,7 @@ IDENTITIES = {"a login": [("MULTI",), ("AUTH", "app1", "secret"), ("EXEC",)], "a
 
 @pytest.mark.clocks
 @pytest.mark.parametrize("change", IDENTITIES.values(), ids=IDENTITIES)
+@pytest.mark.not_with("coverage", reason="a bound of time that the release build keeps")
 def test_a_change_of_one_users_identity_does_not_ask_for_all_connections(launch, change):
     """Of CPU time of the main thread."""
     server = launch(lines=["maxclients 6000"])
