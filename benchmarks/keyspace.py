@@ -3,7 +3,7 @@
 Prefixes of very different sizes (Zipf): of ten keys eight are strings of lognormal lengths, one is a hash, one a list, a
 set or a sorted set. The truth is MEMORY USAGE key SAMPLES 0 of every key, asked for by a script. The same keys each time.
 
-Or strings alone, as many as fit: made by DEBUG POPULATE, in a tenth of the time, all those of a prefix of one size.
+Or strings alone, as many as fit: made by DEBUG POPULATE, all those of a prefix of one size.
 """
 
 import collections

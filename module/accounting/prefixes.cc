@@ -85,10 +85,9 @@ std::uint32_t PrefixTable::make(std::uint64_t hash, std::string_view name, Cover
   Prefix prefix;
   prefix.name = name;  // no memory: nothing has changed
   prefix.covers = covers;
-  std::uint32_t row = end_;
+  std::uint32_t row = end();
   if (free_.empty()) {
     rows_.emplace_back();
-    ++end_;
   } else {
     row = free_.back();
     free_.pop_back();
@@ -130,7 +129,7 @@ std::vector<std::uint32_t> PrefixTable::named(std::string_view name) const {
   for (Covers covers : {Covers::kBelow, Covers::kOne, Covers::kMatching})
     if (std::uint32_t row = find(hash_of(name, covers), name, covers)) rows.push_back(row);
   std::erase_if(rows, [&](std::uint32_t row) { return title(row).name != name; });
-  for (std::uint32_t row = kFirst; row < end_ && !plain_.empty(); ++row)
+  for (std::uint32_t row = kFirst; row < end() && !plain_.empty(); ++row)
     if (rows_[row].plain && title(row).name == name && !std::ranges::count(rows, row)) rows.push_back(row);
   for (std::uint32_t own : {kNone, kOther})
     if (rows.empty() && rows_[own].name == name) rows.push_back(own);

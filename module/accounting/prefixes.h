@@ -121,10 +121,10 @@ class PrefixTable {
   template <typename IsEmpty>
   std::uint32_t reclaim(std::uint32_t row, std::uint32_t count, IsEmpty is_empty) {
     row = std::max(row, kFirst);
-    for (; count > 0 && row < end_; --count, ++row)
+    for (; count > 0 && row < end(); --count, ++row)
       if (!rows_[row].name.empty() && rows_[row].is_orphan() && !rows_[row].was_met_in(period_) && is_empty(row))
         release(row);
-    return row < end_ ? row : 0;
+    return row < end() ? row : 0;
   }
   // Keys are met at random in this period from now on; rows of those met in it, or in the one before, are kept.
   void begin_period(std::uint64_t period) { period_ = period; }
@@ -137,13 +137,13 @@ class PrefixTable {
   // Gives rows to new orphans again. Only where "(other)" is empty, or all keys are about to be counted anew.
   void reopen() { full_ = false; }
   bool full() const { return full_; }
-  std::size_t room() const { return free_.size() + kFirst + capacity_ - end_; }
+  std::size_t room() const { return free_.size() + kFirst + capacity_ - rows_.size(); }
   bool has_room() const { return room() > 0; }
 
   Prefix& operator[](std::uint32_t row) { return rows_[row]; }
   const Prefix& operator[](std::uint32_t row) const { return rows_[row]; }
   bool used(std::uint32_t row) const { return row < kFirst || !rows_[row].name.empty(); }
-  std::uint32_t end() const { return end_; }
+  std::uint32_t end() const { return static_cast<std::uint32_t>(rows_.size()); }
   std::size_t in_use() const { return in_use_; }
   std::size_t capacity() const { return capacity_; }
   std::uint64_t dropped() const { return dropped_; }
@@ -218,7 +218,6 @@ class PrefixTable {
   std::uint64_t seed_;
   std::uint64_t multiplier_;
   std::uint64_t period_ = 0;
-  std::uint32_t end_ = kFirst;
   std::size_t in_use_ = 0;
   std::size_t rows_of_one_ = 0;                             // Covers::kOne, in the ACL
   std::size_t limited_ = 0;                                 // that hold in some databases only

@@ -26,14 +26,12 @@ void read_slow_log_config(Module& module) {
 }
 
 void note_config_set(Module& module, server_api::FilterContext* context) {
-  std::optional<long long>& sent = module.slow_log.sent;
-  sent.reset();
   for (int i = 2; i + 1 < api.CommandFilterArgsCount(context); i += 2) {
     if (!is_slow_log(server_api::view(api.CommandFilterArgGet(context, i)))) continue;
     std::string_view text = server_api::view(api.CommandFilterArgGet(context, i + 1));
     long long usec = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), usec);
-    if (error == std::errc() && end == text.data() + text.size()) sent = usec;
+    if (error == std::errc() && end == text.data() + text.size()) module.slow_log.sent = usec;
   }
 }
 

@@ -37,7 +37,7 @@ int set_number(const char*, long long value, void* data, String** error) noexcep
     return server_api::kErr;
   }
   settings_in_use->*setting = value;
-  if (module_state) module_state->sweep.wants_another();  // a pass by the new settings
+  if (module_state) module_state->sweep.want_another();  // a pass by the new settings
   if (module_state && setting == &Settings::cpu_sampling_hz) {
     module_state->cpu.stop();
     if (value > 0 && !module_state->cpu.start(static_cast<unsigned>(value))) {

@@ -28,7 +28,7 @@ class Sweep {
   void check_sums(bool drift);
 
   // Another pass is needed, even where no key has changed.
-  void wants_another() { as_of_.reset(); }
+  void want_another() { as_of_.reset(); }
   // Keys are other prefixes' now; `any`: some that have been counted may be.
   void keys_moved(bool any);
   // The record of a database may have gone.

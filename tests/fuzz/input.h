@@ -25,4 +25,13 @@ inline std::string word(Input& input, std::string_view letters, std::size_t long
   return text;
 }
 
+// Of these words and of short ones of any bytes, as long as there is input.
+template <std::size_t kSize>
+std::string text_of_words(Input& input, const char* const (&words)[kSize]) {
+  std::string text;
+  while (input.remaining_bytes())
+    text += input.ConsumeBool() ? input.PickValueInArray(words) : input.ConsumeRandomLengthString(8);
+  return text;
+}
+
 }  // namespace tenants

@@ -1,8 +1,6 @@
 // INFO and CLIENT LIST, of any bytes: what the module reads of them is what a reading by lines and words says.
 #include "module/accounting/server_text.h"
 
-#include <charconv>
-
 #include "tests/fuzz/input.h"
 
 using namespace tenants;
@@ -67,9 +65,7 @@ constexpr const char* kWords[] = {"used_memory:",
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Input input(data, size);
-  std::string text;
-  while (input.remaining_bytes())
-    text += input.ConsumeBool() ? input.PickValueInArray(kWords) : input.ConsumeRandomLengthString(8);
+  std::string text = text_of_words(input, kWords);
 
   for (const char* field : {"used_memory", "db0", "keys"})
     require(info_number(text, field) == leading_number(value(text, std::string(field) + ":", '\n')));

@@ -27,9 +27,7 @@ constexpr const char* kWords[] = {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Input input(data, size);
-  std::string text;
-  while (input.remaining_bytes())
-    text += input.ConsumeBool() ? input.PickValueInArray(kWords) : input.ConsumeRandomLengthString(8);
+  std::string text = text_of_words(input, kWords);
   Node node;
   read_info(text, node);
   std::string role = field(text, "role"), most = field(text, "maxmemory");

@@ -20,8 +20,7 @@ void any_bytes(Input& input) {
       "name",  "kind", "owner", "tenant", "keys", "bytes", "coverage", "0.95",
       "1.000", ",",    "\n",    "\"",     "\"\"", "\r\n",  "(other)",  "18446744073709551615"};
   std::string text = input.ConsumeBool() ? "name,kind,owner,keys,coverage\n" : "";
-  while (input.remaining_bytes())
-    text += input.ConsumeBool() ? input.PickValueInArray(kWords) : input.ConsumeRandomLengthString(8);
+  text += text_of_words(input, kWords);
   for (Table table : {Table::kTenants, Table::kUsers, Table::kPrefixes}) {
     try {
       read_page(table, text);

@@ -38,10 +38,10 @@ struct Evidence {
 };
 
 // The most urgent first, four at most; empty where all is well. In this order within a severity: nodes that are down;
-// keys that are being counted;
-// memory at 90 % of maxmemory or more; the tenant that grew most, by 1 MiB at least, where that is a hundredth of the
-// node's memory or fills it within an hour; errors and denials of the last 10 s; a tenant that takes more than half of
-// a core of a node. What a server loads or counts for the first time is no growth. Pure; O(nodes + rows).
+// keys that are being counted; memory at 90 % of maxmemory or more; the tenant that grew most, by 1 MiB at least, where
+// that is a hundredth of the node's memory or fills it within an hour; errors and denials of the last 10 s; a tenant
+// that takes more than half of a core of a node. What a server loads or counts for the first time is no growth. Pure;
+// O(nodes + rows).
 std::vector<Concern> attention(const Evidence& evidence);
 
 }  // namespace tenants::tool

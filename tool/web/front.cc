@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::size_t kMostOfAList = 6;
 
-const PageColumn& column(std::string_view id) {
-  return *std::ranges::find(page_columns(Table::kTenants), id, &PageColumn::id);
-}
-
 std::string attention(const FrontParameters& of) {
   std::string text = "<ul class=\"attention\" id=\"attention\" aria-label=\"What needs attention\">\n";
   for (const Concern& concern : of.concerns) {
@@ -33,24 +29,9 @@ std::string attention(const FrontParameters& of) {
   return of.unknown.empty() ? text : text + "<p class=\"unknown\">" + of.unknown + "</p>\n";
 }
 
-std::string charts(const View& view, const History* history) {
-  std::string text;
-  for (const char* id : {"memory", "commands", "cpu", "connections"}) {
-    const PageColumn& of = column(id);
-    std::optional<double> now = value(view, view.whole, of);
-    std::string shown = now ? format(*now, of.unit) : "–";
-    if (now && of.unit == Unit::kBytes) shown += error_text(Table::kTenants, view.whole.now);
-    History::Series series;
-    if (history) series = history->of_all(*metric_of(of));
-    text +=
-        chart({of.title, shown, of.unit, now, std::move(series)}, history ? history->times() : std::vector<double>());
-  }
-  return text;
-}
-
 // The tenants with most of one number.
 std::string top(const View& view, const History* history, const char* id, const char* title) {
-  const PageColumn& of = column(id);
+  const PageColumn& of = page_column(Table::kTenants, id);
   std::vector<std::pair<double, const Line*>> lines;
   for (const Line& line : view.lines) {
     std::optional<double> known = value(view, line, of);
@@ -87,18 +68,20 @@ std::string front_page(const FrontParameters& of) {
   std::string tops = top(view, history, "memory", "Most memory") +
                      top(view, history, "growth", "Most growth in five minutes") +
                      top(view, history, "cpu", "Most CPU") + top(view, history, "commands", "Most commands/s");
-  return page_in_shell({.place = Place::kFront,
-                        .title = "Overview",
-                        .content = fill(assets::kFrontHtml, {{"attention", attention(of)},
-                                                             {"charts", charts(view, history)},
-                                                             {"tops", tops},
-                                                             {"all", count(double(view.all))},
-                                                             {"nodes", nodes(view.reading->snapshot, true)},
-                                                             {"footnote", footnote(view)},
-                                                             {"metrics", html(metrics_path.substr(1))},
-                                                             {"version", TENANTS_VERSION}}),
-                        .downloads = "<a href=\"tenants?format=json\" download>JSON</a>"
-                                     "<a href=\"tenants?format=csv\" download>CSV</a>"});
+  return page_in_shell(
+      {.place = Place::kFront,
+       .title = "Overview",
+       .content = fill(assets::kFrontHtml,
+                       {{"attention", attention(of)},
+                        {"charts", charts(view, view.whole, {"memory", "commands", "cpu", "connections"}, history)},
+                        {"tops", tops},
+                        {"all", count(double(view.all))},
+                        {"nodes", nodes(view.reading->snapshot, true)},
+                        {"footnote", footnote(view)},
+                        {"metrics", html(metrics_path.substr(1))},
+                        {"version", TENANTS_VERSION}}),
+       .downloads = "<a href=\"tenants?format=json\" download>JSON</a>"
+                    "<a href=\"tenants?format=csv\" download>CSV</a>"});
 }
 
 }  // namespace tenants::tool::web

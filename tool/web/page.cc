@@ -162,6 +162,23 @@ std::string counted(const View& view, const Request& request) {
 
 }  // namespace
 
+std::string charts(const View& view, const Line& line, std::initializer_list<const char*> columns,
+                   const History* history) {
+  std::string text;
+  for (const char* id : columns) {
+    const PageColumn& column = page_column(Table::kTenants, id);
+    std::optional<double> now = value(view, line, column);
+    std::string shown = now ? format(*now, column.unit) : "–";
+    if (now && column.unit == Unit::kBytes) shown += error_text(Table::kTenants, line.now);
+    History::Series series;
+    History::Metric metric = *metric_of(column);
+    if (history) series = line.row ? history->of(line.row->name, metric) : history->of_all(metric);
+    text += chart({column.title, shown, column.unit, now, std::move(series)},
+                  history ? history->times() : std::vector<double>());
+  }
+  return text;
+}
+
 std::optional<History::Metric> metric_of(const PageColumn& column) {
   constexpr std::pair<std::string_view, History::Metric> kMetrics[] = {{"memory", History::kMemory},
                                                                        {"growth", History::kMemory},

@@ -9,7 +9,6 @@
 #include "tool/web/format.h"
 #include "tool/web/page.h"
 #include "tool/web/shell.h"
-#include "tool/web/trend.h"
 
 namespace tenants::tool::web {
 
@@ -63,22 +62,6 @@ std::string note(const char* title, const std::string& text) {
   return std::string("<section><h2>") + title + "</h2><p class=\"note\">" + text + "</p></section>\n";
 }
 
-std::string charts(const TenantParameters& of) {
-  const Line& line = of.tenant.lines.front();
-  std::string text;
-  for (const char* id : {"memory", "commands", "cpu", "connections", "in", "out"}) {
-    const PageColumn& column = *std::ranges::find(page_columns(Table::kTenants), std::string_view(id), &PageColumn::id);
-    std::optional<double> now = value(of.tenant, line, column);
-    std::string shown = now ? format(*now, column.unit) : "–";
-    if (now && column.unit == Unit::kBytes) shown += error_text(Table::kTenants, line.now);
-    History::Series series;
-    if (of.history) series = of.history->of(line.row->name, *metric_of(column));
-    text += chart({column.title, shown, column.unit, now, std::move(series)},
-                  of.history ? of.history->times() : std::vector<double>());
-  }
-  return text;
-}
-
 std::string pair(const std::string& name, const std::string& text, bool wrong = false) {
   return "<div><dt>" + name + "</dt><dd" + (wrong ? " class=\"hot\"" : "") + ">" + text + "</dd></div>\n";
 }
@@ -122,8 +105,7 @@ std::string prefixes(const TenantParameters& of) {
   for (const Line& line : view.lines) {
     if (is_own(line.row->kind)) continue;
     auto shown = [&](const char* id) {
-      const PageColumn& column =
-          *std::ranges::find(page_columns(Table::kPrefixes), std::string_view(id), &PageColumn::id);
+      const PageColumn& column = page_column(Table::kPrefixes, id);
       std::optional<double> known = value(view, line, column);
       return known ? format(*known, column.unit) : std::string("–");
     };
@@ -231,7 +213,9 @@ std::string kind(const Row& row) {
 std::string tenant_page(const TenantParameters& of) {
   std::string shown = readable(of.name, false), about = kind(of.row());
   bool read = !of.tenant.lines.empty();
-  std::string trends = read ? charts(of) : "";
+  std::string trends = read ? charts(of.tenant, of.tenant.lines.front(),
+                                     {"memory", "commands", "cpu", "connections", "in", "out"}, of.history)
+                            : "";
   if (read && of.history && of.history->of(of.name, History::kMemory).empty())
     about += std::string(about.empty() ? "" : "; ") + "no trend: it is not among the 500 tenants that weigh most";
   return page_in_shell(

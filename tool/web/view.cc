@@ -89,6 +89,10 @@ std::span<const PageColumn> page_columns(Table table) {
   return table == Table::kTenants ? std::span<const PageColumn>(kTenantPage) : std::span<const PageColumn>(kPrefixPage);
 }
 
+const PageColumn& page_column(Table table, std::string_view id) {
+  return *std::ranges::find(page_columns(table), id, &PageColumn::id);
+}
+
 std::string readable(const std::string& name, bool own) {
   if (own) return name;
   std::string text;

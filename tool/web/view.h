@@ -51,6 +51,8 @@ struct Request {
   std::optional<std::string> only = std::nullopt;  // this tenant, or the prefixes of this owner
 };
 
+const PageColumn& page_column(Table table, std::string_view id);  // one that there is
+
 struct Line {
   std::string name, owner;  // as they are shown
   const Row* row = nullptr;
