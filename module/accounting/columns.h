@@ -2,11 +2,13 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <span>
 #include <vector>
+
+#include "module/accounting/chunks.h"
 
 namespace tenants {
 
@@ -46,28 +48,26 @@ class Columns {
   std::vector<std::vector<std::uint64_t>> columns_;
 };
 
-// The same, row by row, for rows that become more and more: it grows by half a kB at a time.
+// The same, row by row, for rows that become more and more.
+template <std::size_t kWidth>
 class Rows {
  public:
-  explicit Rows(std::size_t width) : width_(width) {}
-  std::size_t rows() const { return rows_; }
+  using Row = std::array<std::uint64_t, kWidth>;
+
+  // Null: there is no such row.
+  const Row* find(std::size_t row) const { return row < rows_.size() ? &rows_[row] : nullptr; }
   // `otherwise`: of a row that there is not.
   std::uint64_t at(std::size_t column, std::size_t row, std::uint64_t otherwise) const {
-    return row < rows_ ? values_[row * width_ + column] : otherwise;
-  }
-  // The first of a row that there is; the others follow.
-  std::deque<std::uint64_t>::const_iterator begin(std::size_t row) const {
-    return values_.begin() + static_cast<std::ptrdiff_t>(row * width_);
+    return row < rows_.size() ? rows_[row][column] : otherwise;
   }
   // Of a row there is, or the next one.
-  void put(std::size_t row, Values values) {
-    if (row == rows_) values_.resize((row + 1) * width_), ++rows_;
-    std::ranges::copy(values, values_.begin() + static_cast<std::ptrdiff_t>(row * width_));
+  void put(std::size_t row, const Row& values) {
+    if (row == rows_.size()) rows_.add();
+    rows_[row] = values;
   }
 
  private:
-  std::size_t width_, rows_ = 0;
-  std::deque<std::uint64_t> values_;
+  Chunks<Row> rows_;
 };
 
 // The same as Columns, in as few bytes as the numbers need, to be kept for minutes: of each 64 rows the least number of

@@ -16,11 +16,6 @@ void Cache::add(const Cache& other) {
   evicted += other.evicted;
 }
 
-std::optional<double> Cache::hit_ratio() const {
-  if (hits + misses == 0 || (looks < 100 && looks < hits + misses)) return std::nullopt;
-  return static_cast<double>(hits) / static_cast<double>(hits + misses);
-}
-
 std::uint64_t LookupSampler::draw() {
   if (++looks_ % kLooksBeforeDoubling == 0) gap_ = std::min(2 * gap_, kLongestGap);
   std::uint64_t x = splitmix64(coins_);

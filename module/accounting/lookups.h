@@ -18,7 +18,10 @@ struct Cache {
   std::uint64_t expired = 0, evicted = 0;
 
   // Nothing as long as chance could make it wrong by more than 10 points (two standard errors).
-  std::optional<double> hit_ratio() const;
+  std::optional<double> hit_ratio() const {
+    if (hits + misses == 0 || (looks < 100 && looks < hits + misses)) return std::nullopt;
+    return static_cast<double>(hits) / static_cast<double>(hits + misses);
+  }
 
   void add(const Cache& other);
 };

@@ -21,8 +21,10 @@ PrefixTable::PrefixTable(std::size_t capacity, std::string separators, std::uint
       separators_(std::move(separators)),
       seed_(seed),
       multiplier_((seed ^ 0x9e3779b97f4a7c15u) | 1) {
-  rows_[kNone].name = "(none)";
-  rows_[kOther].name = "(other)";
+  for (auto [row, name] : {std::pair(kNone, "(none)"), std::pair(kOther, "(other)")}) {
+    rows_[row].name = name;
+    rows_[row].hash = hash_of(name, rows_[row].covers);
+  }
   free_.reserve(capacity);
 }
 
@@ -84,10 +86,11 @@ std::uint32_t PrefixTable::make(std::uint64_t hash, std::string_view name, Cover
   }
   Prefix prefix;
   prefix.name = name;  // no memory: nothing has changed
+  prefix.hash = hash;
   prefix.covers = covers;
   std::uint32_t row = end();
   if (free_.empty()) {
-    rows_.emplace_back();
+    rows_.add();
   } else {
     row = free_.back();
     free_.pop_back();
@@ -102,7 +105,7 @@ std::uint32_t PrefixTable::make(std::uint64_t hash, std::string_view name, Cover
 
 void PrefixTable::release(std::uint32_t row) {
   std::size_t mask = slots_.size() - 1;
-  std::size_t at = (hash_of(rows_[row].name, rows_[row].covers) >> 32) & mask;
+  std::size_t at = (rows_[row].hash >> 32) & mask;
   while (slots_[at].row != row) at = (at + 1) & mask;
   // Linear probing without tombstones: move up whatever may move up.
   for (std::size_t next = (at + 1) & mask; slots_[next].row; next = (next + 1) & mask) {

@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "module/accounting/acl.h"
+#include "module/accounting/chunks.h"
 #include "module/accounting/lookups.h"
 #include "module/accounting/seen_keys.h"
 #include "module/accounting/steady_table.h"
@@ -27,6 +27,7 @@ namespace tenants {
 
 struct Prefix : SeenKeys {
   std::string name;
+  std::uint64_t hash = 0;   // of its name and what it covers
   std::uint32_t owner = 0;  // row of the user table; 0: nobody's
   std::uint32_t users = 0;  // that have this pattern, to read or to write
   bool in_acl = false;
@@ -106,12 +107,9 @@ class PrefixTable {
   // nobody. O(1), of these O(different lengths of heads).
   std::uint32_t owner(std::uint32_t row) const;
   // Stands for a pattern, also where it has no row; never 0.
-  std::uint64_t identity(std::string_view name, Covers covers) const {
-    std::uint64_t hash = hash_of(name, covers);
-    return hash ? hash : 1;
-  }
-  // Of this row's pattern or name: rows change hands.
-  std::uint64_t identity(std::uint32_t row) const { return identity(rows_[row].name, rows_[row].covers); }
+  std::uint64_t identity(std::string_view name, Covers covers) const { return never_0(hash_of(name, covers)); }
+  // Of this row's pattern or name: rows change hands. O(1).
+  std::uint64_t identity(std::uint32_t row) const { return never_0(rows_[row].hash); }
   // All keys have to be counted again. Rows of orphans stay until they are empty.
   void set_separators(std::string separators) { separators_ = std::move(separators); }
   const std::string& separators() const { return separators_; }
@@ -169,8 +167,8 @@ class PrefixTable {
   static std::uint64_t hash_in(int db, std::uint64_t hash) {
     return hash ^ (static_cast<std::uint64_t>(db) + 1) * 0xd6e8feb86659fd93u;
   }
-  static std::uint64_t place_id(std::uint64_t hash) { return hash ? hash : 1; }
-  const Place* place(std::uint64_t hash) const { return places_.find(place_id(hash)); }
+  static std::uint64_t never_0(std::uint64_t hash) { return hash ? hash : 1; }
+  const Place* place(std::uint64_t hash) const { return places_.find(never_0(hash)); }
   std::uint32_t find_matching(std::uint64_t hash, std::string_view key) const;
   std::string_view plain_name(const Prefix& prefix) const {
     return std::string_view(prefix.name).substr(prefix.glob, prefix.plain);
@@ -187,8 +185,8 @@ class PrefixTable {
     std::uint64_t hash = seed_;
     std::uint32_t length = 0;
     for_each_byte_of_head(limits.glob, [&](char byte) { hash = step(hash, byte), ++length; });
-    if (limits.databases.empty()) visit(place_id(hash));
-    for_each_database(limits.databases, [&](int db) { visit(place_id(hash_in(db, hash))); });
+    if (limits.databases.empty()) visit(never_0(hash));
+    for_each_database(limits.databases, [&](int db) { visit(never_0(hash_in(db, hash))); });
     return length;
   }
   bool goes_before(std::uint32_t a, std::uint32_t b) const;
@@ -206,7 +204,7 @@ class PrefixTable {
   bool moves_keys(const Prefix& prefix) const;
 
   std::size_t capacity_;
-  std::deque<Prefix> rows_;  // as many as were ever in use: most servers have few, and half a megabyte is much to some
+  Chunks<Prefix> rows_;  // as many as were ever in use: most servers have few, and half a megabyte is much to some
   std::vector<Slot> slots_;
   struct Length {
     std::uint32_t length, heads, matching, limited;

@@ -4,7 +4,6 @@
 // sorted, the score and the row of the last one. A row whose place doesn't change meanwhile is in exactly one page.
 
 #include <algorithm>
-#include <functional>
 
 #include "module/accounting/glob.h"
 #include "module/hooks/hooks.h"
@@ -30,19 +29,12 @@ struct ListedRow {
   std::span<const std::uint64_t> values;  // of the listing's columns
 };
 
-// Rows to be listed, by number.
-struct Listing {
-  std::span<const Column> columns;
-  std::uint32_t end;
-  const char* owner = nullptr;                               // what a row's owner is called; null: it has none
-  std::vector<std::uint32_t> own = {};                       // the module's own, ascending
-  std::function<bool(std::uint32_t)> is_there = {};          // not free, not hidden
-  std::function<std::string_view(std::uint32_t)> name = {};  // of a row that is there
-  std::function<ListedRow(std::uint32_t)> line = {};         // likewise
-  std::function<std::uint64_t(std::size_t, std::uint32_t)> value = {};  // of a column and a row, to sort by
-  std::function<std::uint32_t(std::uint32_t)> next = {};  // this one or the next that may be there; none: this one
-
-  std::uint32_t from(std::uint32_t row) const { return next && row < end ? next(row) : row; }
+// Rows to be listed, by number; a listing adds kColumns, end(), is_there(), name(), value() and line(). What it is
+// asked for a row is inlined: a page has hundreds of them.
+struct AllRows {
+  static constexpr const char* kOwner = nullptr;               // what a row's owner is called; null: it has none
+  std::vector<std::uint32_t> own() const { return {}; }        // the module's own, ascending; listed last
+  std::uint32_t next(std::uint32_t row) const { return row; }  // this one or the next that may be there
 };
 
 struct Request {
@@ -98,7 +90,8 @@ struct Page {
 };
 
 // `cost`: grows by one, and by the work of matching.
-bool belongs(const Listing& listing, const Request& request, std::uint32_t row, std::uint64_t& cost) {
+template <typename Listing>
+bool belongs(Listing& listing, const Request& request, std::uint32_t row, std::uint64_t& cost) {
   ++cost;
   if (!listing.is_there(row)) return false;
   if (!request.pattern) return true;
@@ -107,30 +100,31 @@ bool belongs(const Listing& listing, const Request& request, std::uint32_t row, 
   return matches(*request.pattern, name);
 }
 
-bool is_own(const Listing& listing, std::uint32_t row) { return std::ranges::binary_search(listing.own, row); }
-
 // In the order in which they came to be known. O(rows that are looked at).
-std::optional<Page> turn(const Listing& listing, const Request& request) {
+template <typename Listing>
+std::optional<Page> turn(Listing& listing, const Request& request) {
   std::optional<std::uint64_t> place = number(request.cursor);
   if (!place) return std::nullopt;
   Page page;
   std::uint64_t cost = 0;
+  const std::vector<std::uint32_t> own = listing.own();
   auto full = [&] { return page.rows.size() == request.count || cost >= kMostMatched; };
-  for (; *place < listing.end; ++*place) {
-    auto row = listing.from(static_cast<std::uint32_t>(*place));
+  for (; *place < listing.end(); ++*place) {
+    auto row = listing.next(static_cast<std::uint32_t>(*place));
     if (full()) return page.next = std::to_string(row), page;
     *place = row;
-    if (!is_own(listing, row) && belongs(listing, request, row, cost)) page.rows.push_back(row);
+    if (!std::ranges::binary_search(own, row) && belongs(listing, request, row, cost)) page.rows.push_back(row);
   }
-  for (std::uint64_t i = std::max(*place, kOwn) - kOwn; i < listing.own.size(); ++i) {
+  for (std::uint64_t i = std::max(*place, kOwn) - kOwn; i < own.size(); ++i) {
     if (full()) return page.next = std::to_string(kOwn + i), page;
-    if (belongs(listing, request, listing.own[i], cost)) page.rows.push_back(listing.own[i]);
+    if (belongs(listing, request, own[i], cost)) page.rows.push_back(own[i]);
   }
   return page;
 }
 
 // O(all rows), some ns each.
-std::optional<Page> turn_sorted(const Listing& listing, const Request& request) {
+template <typename Listing>
+std::optional<Page> turn_sorted(Listing& listing, const Request& request) {
   std::optional<Place> after;
   if (request.cursor != "0") {
     std::size_t dash = std::min(request.cursor.find('-'), request.cursor.size() - 1);
@@ -141,7 +135,7 @@ std::optional<Page> turn_sorted(const Listing& listing, const Request& request) 
   }
   std::uint64_t most = request.pattern ? kMostMatched : request.count;
   First first(most);
-  for (std::uint32_t row = listing.from(0); row < listing.end; row = listing.from(row + 1)) {
+  for (std::uint32_t row = listing.next(0); row < listing.end(); row = listing.next(row + 1)) {
     std::uint64_t value = listing.value(*request.column, row);
     Place place{request.up ? ascending(value) : descending(value), row};
     if (!after || *after < place) first.offer(place);
@@ -159,26 +153,28 @@ std::optional<Page> turn_sorted(const Listing& listing, const Request& request) 
   return page;
 }
 
-void reply_maps(Context* context, const Listing& listing, const std::vector<std::uint32_t>& rows) {
+template <typename Listing>
+void reply_maps(Context* context, Listing& listing, const std::vector<std::uint32_t>& rows) {
   api.ReplyWithArray(context, static_cast<long>(rows.size()));
   for (std::uint32_t row : rows) {
     ListedRow line = listing.line(row);
-    api.ReplyWithMap(context, 2 + (listing.owner != nullptr) + known(line.values));
+    api.ReplyWithMap(context, 2 + (Listing::kOwner != nullptr) + known(line.values));
     reply_field(context, "name", line.name);
     reply_field(context, "kind", line.kind);
-    if (listing.owner) reply_field(context, listing.owner, line.owner);
-    reply_values(context, listing.columns, line.values);
+    if (Listing::kOwner) reply_field(context, Listing::kOwner, line.owner);
+    reply_values(context, Listing::kColumns, line.values);
   }
 }
 
-int list(Context* context, String** argv, int argc, const Listing& listing) {
+template <typename Listing>
+int list(Context* context, String** argv, int argc, Listing listing) {
   Request request;
-  if (auto wrong = read(argv, argc, listing.columns, request)) return refuse(context, *wrong);
+  if (auto wrong = read(argv, argc, Listing::kColumns, request)) return refuse(context, *wrong);
   std::optional<Page> page = request.column ? turn_sorted(listing, request) : turn(listing, request);
   if (!page) return refuse(context, "invalid cursor, allowed is 0 or what the call before returned");
   CsvText csv;
   if (request.csv) {
-    csv.begin(listing.owner, listing.columns, page->rows.size());
+    csv.begin(Listing::kOwner, Listing::kColumns, page->rows.size());
     for (std::uint32_t row : page->rows) {
       ListedRow line = listing.line(row);
       csv.add(line.name, line.kind, line.owner, line.values);
@@ -200,97 +196,142 @@ Module& settled() {
   return *module_state;
 }
 
-auto by_row(const Rows& rows) {
-  return [&rows](std::size_t column, std::uint32_t row) { return rows.at(column, row, kAbsent); };
-}
+class TenantRows : public AllRows {
+ public:
+  static constexpr std::span<const Column> kColumns = kTenantColumns;
+
+  explicit TenantRows(const Module& module) : module_(module), tally_(module.tallies.last().tenants) {}
+  std::uint32_t end() const { return overhead_ + 1; }
+  std::vector<std::uint32_t> own() const {
+    return {kOrphans, tenant_of_row(module_, UserTable::kInternal), tenant_of_row(module_, UserTable::kOther),
+            overhead_};
+  }
+  bool is_there(std::uint32_t row) { return row == overhead_ ? !of_overhead().empty() : is_listed(module_, row); }
+  std::string_view name(std::uint32_t row) const { return tenant_at(module_, row).name; }
+  std::uint64_t value(std::size_t column, std::uint32_t row) {
+    if (row < tally_.rows()) return tally_[column][row];
+    return row == overhead_ && !of_overhead().empty() ? of_overhead()[column] : kAbsent;
+  }
+  ListedRow line(std::uint32_t row) {
+    Tenant tenant = tenant_at(module_, row);
+    if (row == overhead_) return {tenant.name, tenant.kind, {}, of_overhead()};
+    values_ = tally_.row<TenantValues>(row);
+    return {tenant.name, tenant.kind, {}, values_};
+  }
+
+ private:
+  // Only a page that comes to it asks for it. Empty: the server does not tell.
+  std::span<const std::uint64_t> of_overhead() {
+    if (!asked_) {
+      asked_.emplace();
+      if (std::optional<MemoryUse> memory = memory_use(module_)) {
+        TenantValues known = overhead_values(module_, *memory);
+        asked_->assign(known.begin(), known.end());
+      }
+    }
+    return *asked_;
+  }
+
+  const Module& module_;
+  const Columns& tally_;
+  std::uint32_t overhead_ = overhead_tenant(module_);
+  std::optional<std::vector<std::uint64_t>> asked_;
+  TenantValues values_;
+};
+
+class UserRows : public AllRows {
+ public:
+  static constexpr std::span<const Column> kColumns = kUserColumns;
+  static constexpr const char* kOwner = "tenant";
+
+  explicit UserRows(Module& module) : module_(module), hold_(module.cpu) {}
+  std::uint32_t end() const { return module_.users.end(); }
+  std::vector<std::uint32_t> own() const { return {UserTable::kInternal, UserTable::kOther}; }
+  bool is_there(std::uint32_t) const { return true; }
+  std::string_view name(std::uint32_t row) const { return module_.users[row].name; }
+  std::uint64_t value(std::size_t column, std::uint32_t row) const {
+    return module_.tallies.users().at(column, row, kAbsent);
+  }
+  ListedRow line(std::uint32_t row) {
+    Tenant user = tenant_at(module_, tenant_of_row(module_, row));
+    values_ = user_values(module_, row);
+    return {user.name, std::string_view(user.kind) == "tenant" ? "user" : user.kind,
+            tenant_at(module_, tenant_of_user(module_, row)).name, values_};
+  }
+
+ private:
+  const Module& module_;
+  CpuSampler::Hold hold_;
+  UserValues values_;
+};
+
+class PrefixRows : public AllRows {
+ public:
+  static constexpr std::span<const Column> kColumns = kPrefixColumns;
+  static constexpr const char* kOwner = "owner";
+
+  explicit PrefixRows(const Module& module) : module_(module) {}
+  std::uint32_t end() const { return module_.prefixes.end(); }
+  std::vector<std::uint32_t> own() const { return {PrefixTable::kNone, PrefixTable::kOther}; }
+  bool is_there(std::uint32_t row) const { return module_.prefixes.used(row); }
+  std::string_view name(std::uint32_t row) const { return module_.prefixes.title(row).name; }
+  std::uint64_t value(std::size_t column, std::uint32_t row) const {
+    return module_.tallies.prefixes().at(column, row, kAbsent);
+  }
+  ListedRow line(std::uint32_t row) {
+    values_ = tallied_prefix_values(module_, row);
+    return {name(row), prefix_kind(module_, row), tenant_at(module_, tenant_of_prefix(module_, row)).name, values_};
+  }
+
+ private:
+  const Module& module_;
+  PrefixValues values_;
+};
+
+class DatabaseRows : public AllRows {
+ public:
+  static constexpr std::span<const Column> kColumns = kDatabaseColumns;
+
+  DatabaseRows(const Module& module, const DatabaseSizes& sizes) : module_(module), sizes_(sizes) {}
+  std::uint32_t end() const { return sizes_.empty() ? 0 : static_cast<std::uint32_t>(sizes_.rbegin()->first) + 1; }
+  std::uint32_t next(std::uint32_t row) const {
+    auto found = sizes_.lower_bound(static_cast<int>(row));
+    return found == sizes_.end() ? row : static_cast<std::uint32_t>(found->first);
+  }
+  bool is_there(std::uint32_t) const { return true; }
+  std::string_view name(std::uint32_t row) { return shown_ = std::to_string(row); }
+  std::uint64_t value(std::size_t column, std::uint32_t row) const { return values(row)[column]; }
+  ListedRow line(std::uint32_t row) {
+    values_ = values(row);
+    return {name(row), "database", {}, values_};
+  }
+
+ private:
+  DatabaseValues values(std::uint32_t row) const {
+    int db = static_cast<int>(row);
+    return database_values(module_, db, sizes_.at(db));
+  }
+
+  const Module& module_;
+  const DatabaseSizes& sizes_;
+  std::string shown_;
+  DatabaseValues values_;
+};
 
 }  // namespace
 
-int list_tenants(Context* context, String** argv, int argc) {
-  Module& module = settled();
-  const Columns& values = module.tallies.last().tenants;
-  std::uint32_t overhead = overhead_tenant(module);
-  // Only a page that comes to it asks for it. Empty: the server does not tell.
-  std::optional<std::vector<std::uint64_t>> asked;
-  auto of_overhead = [&]() -> const std::vector<std::uint64_t>& {
-    if (asked) return *asked;
-    asked.emplace();
-    if (std::optional<MemoryUse> memory = memory_use(module)) {
-      TenantValues known = overhead_values(module, *memory);
-      asked->assign(known.begin(), known.end());
-    }
-    return *asked;
-  };
-  Listing listing{.columns = kTenantColumns, .end = overhead + 1};
-  listing.own = {kOrphans, tenant_of_row(module, UserTable::kInternal), tenant_of_row(module, UserTable::kOther),
-                 overhead};
-  listing.is_there = [&](std::uint32_t row) {
-    return row == overhead ? !of_overhead().empty() : is_listed(module, row);
-  };
-  listing.name = [&](std::uint32_t row) { return tenant_at(module, row).name; };
-  listing.value = [&](std::size_t column, std::uint32_t row) {
-    if (row < values.rows()) return values[column][row];
-    return row == overhead && !of_overhead().empty() ? of_overhead()[column] : kAbsent;
-  };
-  listing.line = [&, of_row = TenantValues()](std::uint32_t row) mutable {
-    Tenant tenant = tenant_at(module, row);
-    if (row != overhead) of_row = values.row<TenantValues>(row);
-    return ListedRow{
-        tenant.name, tenant.kind, {}, row == overhead ? of_overhead() : std::span<const std::uint64_t>(of_row)};
-  };
-  return list(context, argv, argc, listing);
-}
+int list_tenants(Context* context, String** argv, int argc) { return list(context, argv, argc, TenantRows(settled())); }
 
-int list_users(Context* context, String** argv, int argc) {
-  Module& module = settled();
-  CpuSampler::Hold hold(module.cpu);
-  Listing listing{.columns = kUserColumns, .end = module.users.end(), .owner = "tenant"};
-  listing.own = {UserTable::kInternal, UserTable::kOther};
-  listing.is_there = [](std::uint32_t) { return true; };
-  listing.name = [&](std::uint32_t row) { return std::string_view(module.users[row].name); };
-  listing.value = by_row(module.tallies.users());
-  listing.line = [&, values = UserValues()](std::uint32_t row) mutable {
-    Tenant user = tenant_at(module, tenant_of_row(module, row));
-    values = user_values(module, row);
-    return ListedRow{user.name, std::string_view(user.kind) == "tenant" ? "user" : user.kind,
-                     tenant_at(module, tenant_of_user(module, row)).name, values};
-  };
-  return list(context, argv, argc, listing);
-}
+int list_users(Context* context, String** argv, int argc) { return list(context, argv, argc, UserRows(settled())); }
 
 int list_prefixes(Context* context, String** argv, int argc) {
-  Module& module = settled();
-  Listing listing{.columns = kPrefixColumns, .end = module.prefixes.end(), .owner = "owner"};
-  listing.own = {PrefixTable::kNone, PrefixTable::kOther};
-  listing.is_there = [&](std::uint32_t row) { return module.prefixes.used(row); };
-  listing.name = [&](std::uint32_t row) { return module.prefixes.title(row).name; };
-  listing.value = by_row(module.tallies.prefixes());
-  listing.line = [&, values = PrefixValues()](std::uint32_t row) mutable {
-    values = tallied_prefix_values(module, row);
-    return ListedRow{module.prefixes.title(row).name, prefix_kind(module, row),
-                     tenant_at(module, tenant_of_prefix(module, row)).name, values};
-  };
-  return list(context, argv, argc, listing);
+  return list(context, argv, argc, PrefixRows(settled()));
 }
 
 int list_databases(Context* context, String** argv, int argc) {
-  Module& module = *module_state;
-  std::optional<DatabaseSizes> sizes = module.ask.databases();
+  std::optional<DatabaseSizes> sizes = module_state->ask.databases();
   if (!sizes) return refuse(context, "the server refused INFO keyspace");
-  auto number = [](std::uint32_t row) { return static_cast<int>(row); };
-  Listing listing{.columns = kDatabaseColumns,
-                  .end = sizes->empty() ? 0 : static_cast<std::uint32_t>(sizes->rbegin()->first) + 1};
-  listing.next = [&](std::uint32_t row) { return static_cast<std::uint32_t>(sizes->lower_bound(number(row))->first); };
-  listing.is_there = [](std::uint32_t) { return true; };
-  std::string shown;
-  listing.name = [&](std::uint32_t row) { return std::string_view(shown = std::to_string(row)); };
-  auto values = [&](std::uint32_t row) { return database_values(module, number(row), sizes->at(number(row))); };
-  listing.value = [&](std::size_t column, std::uint32_t row) { return values(row)[column]; };
-  listing.line = [&, kept = DatabaseValues()](std::uint32_t row) mutable {
-    kept = values(row);
-    return ListedRow{listing.name(row), "database", {}, kept};
-  };
-  return list(context, argv, argc, listing);
+  return list(context, argv, argc, DatabaseRows(*module_state, *sizes));
 }
 
 }  // namespace tenants

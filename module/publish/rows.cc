@@ -200,7 +200,7 @@ void Held::add(const Held& other) {
 Held held(const Module& module, std::uint32_t row, int db, std::uint64_t keys) {
   std::uint64_t identity = module.prefixes.identity(row);
   if (keys == module.keyspace.keys(row)) {
-    std::optional<PrefixValues> all = module.tallies.of_prefix(row, identity);
+    const auto* all = module.tallies.of_prefix(row, identity);
     return {keys, all ? (*all)[prefix_columns::kBytes] : kAbsent, all ? (*all)[prefix_columns::kBytesError] : kAbsent};
   }
   const SeenDatabases::Database* database = module.databases.find(db);
@@ -242,7 +242,7 @@ PrefixValues prefix_values(const Module& module, std::uint32_t row) {
 PrefixValues tallied_prefix_values(const Module& module, std::uint32_t row) {
   using namespace prefix_columns;
   PrefixValues values = counted_values(module, row);
-  std::optional<PrefixValues> tallied = module.tallies.of_prefix(row, module.prefixes.identity(row));
+  const auto* tallied = module.tallies.of_prefix(row, module.prefixes.identity(row));
   if (tallied && (*tallied)[kKeys] == values[kKeys])
     for (std::size_t column : {kBytes, kBytesError, kCoverage, kKeysWithoutTtl, kAvgTtl})
       values[column] = (*tallied)[column];

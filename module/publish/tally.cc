@@ -50,7 +50,7 @@ bool Tallies::advance(const Module& module, std::uint64_t until, const server_ap
   }
   for (; prefix_ < prefixes_end_; ++prefix_) {
     if (enough(prefix_)) return false;
-    std::array<std::uint64_t, kIdentity + 1> row;
+    PrefixRows::Row row;
     row.fill(kAbsent);
     std::uint32_t tenant = kOrphans;
     if (module.prefixes.used(prefix_)) {

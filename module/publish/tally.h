@@ -5,6 +5,8 @@
 // more than the rows it is answered with. Who forms a group changes with a tally, too.
 #pragma once
 
+#include <deque>
+
 #include "module/accounting/columns.h"
 #include "module/accounting/groups.h"
 #include "module/accounting/history.h"
@@ -36,16 +38,14 @@ class Tallies {
   const Tally& last() const { return last_; }
   const Groups& groups() const { return groups_; }  // tenants.groups, as they were when that was made
   // By row, each as the last tally that came to it found it; what to sort by.
-  const Rows& users() const { return users_; }
-  const Rows& prefixes() const { return prefixes_; }
-  // What the last tally found of the prefix of this row and identity (PrefixTable); nothing where another one had the
-  // row.
-  std::optional<std::array<std::uint64_t, std::size(kPrefixColumns)>> of_prefix(std::uint32_t row,
-                                                                                std::uint64_t identity) const {
-    if (prefixes_.at(kIdentity, row, 0) != identity) return std::nullopt;
-    std::array<std::uint64_t, kIdentity> values;
-    std::copy_n(prefixes_.begin(row), kIdentity, values.begin());
-    return values;
+  using UserRows = Rows<std::size(kUserColumns)>;
+  using PrefixRows = Rows<std::size(kPrefixColumns) + 1>;
+  const UserRows& users() const { return users_; }
+  const PrefixRows& prefixes() const { return prefixes_; }
+  // What the last tally found of the prefix of this row and identity (PrefixTable); null where another one had the row.
+  const PrefixRows::Row* of_prefix(std::uint32_t row, std::uint64_t identity) const {
+    const PrefixRows::Row* found = prefixes_.find(row);
+    return found && (*found)[kIdentity] == identity ? found : nullptr;
   }
   const std::deque<std::uint32_t>& tenant_of() const { return tenant_of_; }  // by row of the prefixes
   const History& history() const { return history_; }
@@ -68,7 +68,8 @@ class Tallies {
 
   Tally last_, next_;
   static constexpr std::size_t kIdentity = std::size(kPrefixColumns);  // a column more
-  Rows users_{std::size(kUserColumns)}, prefixes_{kIdentity + 1};
+  UserRows users_;
+  PrefixRows prefixes_;
   std::deque<std::uint32_t> tenant_of_, new_tenant_of_;  // the latter by new groups
   Groups groups_;
   std::optional<Groups> new_groups_;       // of the next tally
