@@ -68,6 +68,12 @@ std::vector<Population> populations(std::size_t size, std::uint64_t seed) {
     Key& key = result.back().keys[i];
     key.bytes = static_cast<std::uint64_t>(std::ceil(key.length * (i % 2 ? kLeastRatio : kMostRatio)));
   }
+  // What chance decides is how many large ones are met, and their length tells too little of that.
+  add("one of 20 large, with ten times the memory per byte", [&](auto i) { return i % 20 ? 200 : 4000; });
+  for (std::size_t i = 0; i < size; ++i) {
+    Key& key = result.back().keys[i];
+    key.bytes = static_cast<std::uint64_t>(key.length * (i % 20 ? 0.25 : 2.5));
+  }
   return result;
 }
 
@@ -196,16 +202,21 @@ TEST(Estimate, samples_add_up) {
   EXPECT_GT(*both.estimate()->error, 0);
 }
 
-// `measured`: so many strings tell the ratio.
-RandomSample met(const Population& population, std::size_t looks, std::size_t measured, std::uint64_t& state) {
+// As Places does it. `tried`: so many of all may be measured, whatever their length.
+void meet(RandomSample& sample, const Key& key, std::uint64_t& state, double tried = 1) {
+  double chance = sample.chance(key.length, 100);
+  if (coin(state) < chance && coin(state) < tried)
+    sample.measure_string(key.length, key.bytes, chance);
+  else
+    sample.meet_string(key.length);
+}
+
+RandomSample met(const Population& population, std::size_t looks, double tried, std::uint64_t& state) {
   RandomSample sample;
   for (std::size_t i = 0; i < looks; ++i) {
     const Key& key =
         population.keys[static_cast<std::size_t>(coin(state) * static_cast<double>(population.keys.size()))];
-    if (i < measured)
-      sample.measure_string(key.length, key.bytes);
-    else
-      sample.meet_string(key.length);
+    meet(sample, key, state, tried);
   }
   return sample;
 }
@@ -214,7 +225,11 @@ RandomSample met(const Population& population, std::size_t looks, std::size_t me
 // the server's memory leaves.
 TEST(RandomSample, the_interval_holds_whatever_the_sizes) {
   std::uint64_t seed = std::random_device{}();
-  for (std::size_t n : {100, 1'000, 10'000}) {
+  struct Case {
+    std::size_t n;
+    double tried;
+  };
+  for (auto [n, tried] : {Case{100, 1}, Case{1'000, 1}, Case{10'000, 1}, Case{10'000, 0.2}}) {
     for (const Population& population : populations(n < 10'000 ? 3'000 : 15'000, seed)) {
       double truth = total_bytes(population), largest = 0, keys = static_cast<double>(population.keys.size());
       for (const Key& key : population.keys) largest = std::max(largest, static_cast<double>(key.bytes));
@@ -222,7 +237,7 @@ TEST(RandomSample, the_interval_holds_whatever_the_sizes) {
       int misses = 0, too_high = 0;
       double width = 0, narrow = 0;
       for (int i = 0; i < seeds(); ++i) {
-        RandomSample sample = met(population, n, n / 10 + 50, state);
+        RandomSample sample = met(population, n, tried, state);
         std::optional<Estimate> estimate = sample.estimate(static_cast<double>(n), keys, largest);
         std::optional<Estimate> blind = sample.estimate(static_cast<double>(n), keys, std::nullopt);
         ASSERT_TRUE(estimate && blind);
@@ -233,9 +248,11 @@ TEST(RandomSample, the_interval_holds_whatever_the_sizes) {
       }
       EXPECT_LE(misses, allowed_misses()) << population.name << ", n = " << n << ", seed " << seed;
       EXPECT_LE(too_high, allowed_misses()) << population.name << ", n = " << n << ", seed " << seed;
-      std::printf("%-62s n = %5zu: %5.2f %% missed, ± %5.2f %%; largest not known: ± %5.2f %%, %5.2f %% too high\n",
-                  population.name.c_str(), n, 100.0 * misses / seeds(), 100 * width, 100 * narrow,
-                  100.0 * too_high / seeds());
+      std::printf(
+          "%-62s n = %5zu, %3.0f %% tried: %5.2f %% missed, ± %5.2f %%; largest not known: ± %5.2f %%, %5.2f %% too "
+          "high\n",
+          population.name.c_str(), n, 100 * tried, 100.0 * misses / seeds(), 100 * width, 100 * narrow,
+          100.0 * too_high / seeds());
     }
   }
 }
@@ -253,10 +270,7 @@ TEST(RandomSample, the_interval_holds_for_a_part_of_unknown_size) {
       for (std::size_t look = 0; look < kLooks; ++look) {
         auto at = static_cast<std::size_t>(coin(state) * kAll);
         if (at >= population.keys.size()) continue;
-        if (sample.met() < 100)
-          sample.measure_string(population.keys[at].length, population.keys[at].bytes);
-        else
-          sample.meet_string(population.keys[at].length);
+        meet(sample, population.keys[at], state);
       }
       std::optional<Estimate> estimate = sample.estimate(kLooks, kAll, largest);
       ASSERT_TRUE(estimate);
@@ -295,7 +309,7 @@ TEST(RandomSample, the_interval_holds_where_keys_that_are_met_together_are_alike
       met += static_cast<double>(slot.keys), squares += static_cast<double>(slot.keys * slot.keys);
       for (std::size_t k = 0; slot.ours && k < slot.keys; ++k) {
         sample.begin_key(look);
-        sample.measure_string(slot.length, static_cast<std::uint64_t>(slot.length));
+        sample.measure_string(slot.length, static_cast<std::uint64_t>(slot.length), 1);
       }
     }
     auto misses = [&](const std::optional<Estimate>& estimate) {
@@ -320,7 +334,7 @@ TEST(RandomSample, others_than_strings_tell_for_themselves) {
   EXPECT_GE(*sample.estimate(2, 100, std::nullopt)->error, 30'000) << "two keys tell little";
   sample.meet_string(100);
   EXPECT_FALSE(sample.estimate(3, 100, std::nullopt)) << "no string was measured";
-  sample.measure_string(100, 150);
+  sample.measure_string(100, 150, 1);
   EXPECT_EQ(sample.estimate(4, 100, std::nullopt)->bytes, 22'500);
   sample.measure_other(300, false);
   EXPECT_FALSE(sample.estimate(5, 100, std::nullopt)->error) << "one was extrapolated";

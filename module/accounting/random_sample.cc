@@ -27,15 +27,24 @@ void RandomSample::meet_string(double length) {
   longest_ = std::max(longest_, length);
 }
 
-void RandomSample::measure_string(double length, std::uint64_t bytes) {
+double RandomSample::chance(double length, double of) const {
+  if (strings_measured_ == 0) return 1;
+  double mean = lengths_ / strings_;
+  return std::min(1.0, length / mean * std::sqrt(of / strings_) / 2);
+}
+
+void RandomSample::measure_string(double length, std::uint64_t bytes, double chance) {
   meet_string(length);
   auto size = static_cast<double>(bytes);
+  double times = 1 / chance, more = times * times;
   ++strings_measured_;
-  measured_lengths_ += length;
-  string_bytes_ += size;
-  measured_ll_ += length * length;
-  measured_lb_ += length * size;
-  measured_bb_ += size * size;
+  l_ += times * length;
+  b_ += times * size;
+  ll_ += times * length * length;
+  bb_ += times * size * size;
+  more_ll_ += more * length * length;
+  more_lb_ += more * length * size;
+  more_bb_ += more * size * size;
 }
 
 void RandomSample::measure_other(std::uint64_t bytes, bool exact) {
@@ -52,10 +61,10 @@ std::optional<Estimate> RandomSample::estimate(double looks, double keys, std::o
                                                double together) const {
   if ((strings_ > 0 && strings_measured_ == 0) || (others_ > 0 && others_measured_ == 0) || met() == 0)
     return std::nullopt;
-  double ratio = strings_ > 0 ? string_bytes_ / measured_lengths_ : 0;
+  double ratio = strings_ > 0 ? b_ / l_ : 0;
   double mean_other = others_ > 0 ? other_bytes_ / others_measured_ : 0;
   double sum = ratio * lengths_ + mean_other * others_;
-  double squares = ratio * ratio * lengths_squared_;
+  double squares = strings_ > 0 ? lengths_squared_ * bb_ / ll_ : 0;
   if (others_ > 0) squares += others_ * other_bytes_squared_ / others_measured_;
   double per_look = keys / looks, mean = sum / looks;
   Estimate result{per_look * sum, 0};
@@ -63,9 +72,8 @@ std::optional<Estimate> RandomSample::estimate(double looks, double keys, std::o
   double most = std::max({largest.value_or(0), ratio * longest_, largest_other_});
   *result.error = kRuleOfThree * per_look * most;
   if (strings_ > 0) {
-    double residues = measured_bb_ - 2 * ratio * measured_lb_ + ratio * ratio * measured_ll_;
-    double mean_length = measured_lengths_ / strings_measured_;
-    variance += std::pow(per_look * lengths_ / mean_length, 2) * variance_of_mean(residues, strings_measured_);
+    double residues = more_bb_ - 2 * ratio * more_lb_ + ratio * ratio * more_ll_, n = strings_measured_;
+    variance += std::pow(per_look * lengths_ / l_, 2) * std::max(0.0, residues) * n / std::max(n - 1, 1.0);
     if (strings_ > strings_measured_)
       *result.error += kRuleOfThree / strings_measured_ * per_look * lengths_ * furthest_from(ratio);
   }
@@ -86,11 +94,13 @@ void RandomSample::add(const RandomSample& other) {
   lengths_squared_ += other.lengths_squared_;
   longest_ = std::max(longest_, other.longest_);
   strings_measured_ += other.strings_measured_;
-  measured_lengths_ += other.measured_lengths_;
-  string_bytes_ += other.string_bytes_;
-  measured_ll_ += other.measured_ll_;
-  measured_lb_ += other.measured_lb_;
-  measured_bb_ += other.measured_bb_;
+  l_ += other.l_;
+  b_ += other.b_;
+  ll_ += other.ll_;
+  bb_ += other.bb_;
+  more_ll_ += other.more_ll_;
+  more_lb_ += other.more_lb_;
+  more_bb_ += other.more_bb_;
   others_ += other.others_;
   others_measured_ += other.others_measured_;
   other_bytes_ += other.other_bytes_;

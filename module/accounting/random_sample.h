@@ -1,10 +1,10 @@
 // How much memory do the keys of a prefix take, as keys tell that were met at random places of the table?
 //
 // At each look every key has the same chance to be met, and may be met again. Of a string its length is known at once;
-// some are measured, and tell how many bytes go with one byte of length. Of what is no string some are measured. So the
-// estimate is the number of keys times the mean of what those met take, and its error has three parts: which keys were
-// met, how much the ratio varies, how much the others do (two-phase sampling with a ratio: Särndal, Swensson, Wretman:
-// Model Assisted Survey Sampling, sections 3.3 and 9.6).
+// some are measured, the longer the likelier, and tell how many bytes go with one byte of length. Of what is no string
+// some are measured. So the estimate is the number of keys times the mean of what those met take, and its error has
+// three parts: which keys were met, how much the ratio varies, how much the others do (two-phase sampling with a ratio:
+// Särndal, Swensson, Wretman: Model Assisted Survey Sampling, sections 3.3 and 9.6).
 //
 // The interval is 2.1 standard errors, and on top what looks of this number cannot rule out (the rule of three): keys
 // that were not met, each as large as the largest can be. Where nobody has met every key, nobody knows how large that
@@ -26,8 +26,11 @@ class RandomSample {
  public:
   // A string was met. `length`: as Sample has it.
   void meet_string(double length);
-  // Likewise, and measured. Whether it is must not depend on its size.
-  void measure_string(double length, std::uint64_t bytes);
+  // How likely the next string shall be measured, if it has this length: so that of n that are met some √(n × `of`)
+  // are.
+  double chance(double length, double of) const;
+  // Likewise, and measured, which had this chance. Whether it was tried at all must not depend on its size.
+  void measure_string(double length, std::uint64_t bytes, double chance);
   void meet_other() { ++others_; }
   // Comes before each key that is met, where keys of the same look may be alike. `look`: its number, from 1.
   void begin_key(std::uint64_t look);
@@ -52,8 +55,10 @@ class RandomSample {
 
  private:
   double strings_ = 0, lengths_ = 0, lengths_squared_ = 0, longest_ = 0;
-  double strings_measured_ = 0, measured_lengths_ = 0, string_bytes_ = 0;
-  double measured_ll_ = 0, measured_lb_ = 0, measured_bb_ = 0;  // sums of squares, for the variance
+  double strings_measured_ = 0;
+  // Sums over those, of length and bytes, each as often as the inverse of its chance says; and as the square of that.
+  double l_ = 0, b_ = 0, ll_ = 0, bb_ = 0;
+  double more_ll_ = 0, more_lb_ = 0, more_bb_ = 0;
   double others_ = 0, others_measured_ = 0, other_bytes_ = 0, other_bytes_squared_ = 0, largest_other_ = 0;
   bool exact_ = true;
   std::uint64_t look_ = 0;                     // the last one

@@ -22,7 +22,8 @@ constexpr std::uint64_t kNewUsec = 30 * kSecond;  // twice as long with kVeryMan
 constexpr std::uint64_t kVeryMany = 5'000'000;
 constexpr double kCallsPerSecond = 50;
 constexpr double kEnough = 200'000;  // keys to be met where nothing changes
-// While it is new, of n keys of a prefix that were met √(n × this) are measured: more help little.
+// Of n strings of a prefix that were met √(n × this) are measured, likewise of others while it is new: more help
+// little.
 constexpr double kOfStrings = 100, kOfOthers = 400;
 
 // The next bucket of Scan is where the first eight bytes of the object say. Its `done`, behind them, is as
@@ -217,11 +218,22 @@ void Places::look(Module& module) {
 }
 
 // Whether it may does not depend on the key's size.
-bool Places::may_measure(double measured, double met, double of) {
-  if (is_new_) return measured * measured <= of * met;
-  if (calls_ < 1 && (measured > 0 || calls_ < -kCallsPerSecond)) return false;
+bool Places::may_measure(bool first) {
+  if (is_new_) return true;
+  if (calls_ < 1 && (!first || calls_ < -kCallsPerSecond)) return false;
   --calls_;
   return true;
+}
+
+void Places::on_string(Module& module, server_api::String* name, double length, RandomSample& sample) {
+  double chance = sample.chance(length, kOfStrings), coin = static_cast<double>(splitmix64(coins_) >> 11) * 0x1p-53;
+  std::optional<Size> size;
+  if (coin < chance && may_measure(sample.strings_measured() == 0))
+    size = measure(module, name, server_api::kKeyTypeString, 0);
+  if (size)
+    sample.measure_string(length, size->bytes, chance);
+  else
+    sample.meet_string(length);
 }
 
 void Places::on_met(Module& module, server_api::String* name, server_api::Key* key) {
@@ -231,16 +243,11 @@ void Places::on_met(Module& module, server_api::String* name, server_api::Key* k
   if (cluster_) sample.begin_key(looks_);
   int type = api.KeyType(key);
   std::size_t length = api.ValueLength(key);
-  bool string = type == server_api::kKeyTypeString;
+  if (type == server_api::kKeyTypeString) return on_string(module, name, string_length(module, bytes, length), sample);
+  bool enough = is_new_ && sample.others_measured() * sample.others_measured() > kOfOthers * sample.others_met();
   std::optional<Size> size;
-  if (string ? may_measure(sample.strings_measured(), sample.strings_met(), kOfStrings)
-             : may_measure(sample.others_measured(), sample.others_met(), kOfOthers))
-    size = measure(module, name, type, length);
-  if (string && size)
-    sample.measure_string(string_length(module, bytes, length), size->bytes);
-  else if (string)
-    sample.meet_string(string_length(module, bytes, length));
-  else if (size)
+  if (!enough && may_measure(sample.others_measured() == 0)) size = measure(module, name, type, length);
+  if (size)
     sample.measure_other(size->bytes, size->exact);
   else
     sample.meet_other();

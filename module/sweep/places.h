@@ -77,7 +77,8 @@ class Places {
   std::uint32_t size_up(Module& module, std::uint32_t slot);
   void size_up_next(Module& module);
   void look_in_slot(Module& module);
-  bool may_measure(double measured, double met, double of);
+  bool may_measure(bool first);
+  void on_string(Module& module, server_api::String* name, double length, RandomSample& sample);
 
   server_api::OwnedCursor cursor_;
   Proof proof_ = Proof::kNone;

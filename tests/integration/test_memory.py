@@ -537,6 +537,45 @@ def test_keys_at_random_places_give_a_bound_before_any_pass(launch, seed, databa
     assert not rows_that_do_not_add_up(info)
 
 
+POPULATIONS = {
+    "small": "redis.call('SET', key, string.rep('x', math.random(60)))",
+    "lognormal": "redis.call('SET', key, string.rep('x', math.floor(math.exp(4 + 0.8 * math.sqrt(-2 * math.log(1 - math.random())) * math.cos(2 * math.pi * math.random())))))",
+    "two_sizes": "redis.call('SET', key, string.rep('x', math.random(20) == 1 and 4000 or 30))",
+    "hashes": "for field = 1, math.random(40) do redis.call('HSET', key, field, string.rep('x', math.random(100))) end",
+    "mixed": "local n = math.random(4) if n == 1 then redis.call('SET', key, string.rep('x', math.random(500))) else for e = 1, math.random(30) do redis.call(n == 2 and 'RPUSH' or 'SADD', key, string.rep('x', math.random(50)) .. e) end end",
+}
+LOADS = 40  # of each population: 200 samples in all
+
+
+@pytest.mark.long
+@pytest.mark.newest_server("the estimate is the same everywhere")
+@pytest.mark.not_with("coverage", "asan", "tsan", reason="200 loads take a quarter of an hour there")
+@pytest.mark.parametrize("population", POPULATIONS)
+def test_bounds_from_random_places_hold_95_of_100_times(launch, seed, population):
+    """From the first answer on. More misses than that of so many come once in a thousand times."""
+    server = launch(loading=None)
+    admin = server.admin
+    for number in range(6):
+        admin.call("EVAL", f"math.randomseed(tonumber(ARGV[2])) for i = 1, ARGV[1] do local key = 'p' .. math.random(10) .. ':{number}:' .. i {POPULATIONS[population]} end", 0, 10_000, seed % 1_000_000 + number)
+    outside = truth.bytes_by_prefix(admin)
+    missed, bounds, widths = collections.Counter(), collections.Counter(), collections.defaultdict(list)
+    for _ in range(LOADS):
+        assert server.load_module("sweep-interval", 86400) == b"OK"
+        for keys in (1000, 4000, 15_000):
+            info = met_at_random(admin, keys)
+            assert info.status["sweep_passes"] == 0
+            for name, row in info.prefixes.items():
+                if "bytes_error" in row and row["keys"]:
+                    bounds[keys] += 1
+                    missed[keys] += abs(row["bytes"] - outside[name]) > row["bytes_error"]
+                    widths[keys].append(row["bytes_error"] / outside[name])
+        assert admin.call("MODULE", "UNLOAD", "tenants") == b"OK"
+    for keys, of in bounds.items():
+        print(f"{population}, {keys} keys met: {missed[keys]} of {of} bounds missed, median width {sorted(widths[keys])[of // 2]:.3f}")
+    assert {keys: (missed[keys], of) for keys, of in bounds.items() if missed[keys] > 0.05 * of + 3.1 * math.sqrt(0.05 * 0.95 * of)} == {}, f"seed {seed}"
+    assert bounds[15_000] == 10 * LOADS, "every prefix has a bound then"
+
+
 def in_some_slot(number, random):
     """A key and its value: a quarter in one slot, a quarter in forty, the others spread over all."""
     if number % 4 == 0:
