@@ -38,6 +38,7 @@ Key key_of(double value, std::mt19937_64& random) {
 struct Population {
   std::string name;
   std::vector<Key> keys;
+  RandomSample::Kind kind = RandomSample::Kind::kString;
 };
 
 std::vector<Population> populations(std::size_t size, std::uint64_t seed) {
@@ -74,7 +75,33 @@ std::vector<Population> populations(std::size_t size, std::uint64_t seed) {
     Key& key = result.back().keys[i];
     key.bytes = static_cast<std::uint64_t>(key.length * (i % 20 ? 0.25 : 2.5));
   }
+  add("the shorter, the more memory for each byte",
+      [&](auto) { return 160 * std::exp(2.7 * std::uniform_real_distribution<>()(random)); });
+  for (Key& key : result.back().keys) key.bytes = static_cast<std::uint64_t>(240 * kMostRatio);
   return result;
+}
+
+// Of no length: how many elements a collection has may tell nothing.
+std::vector<Population> collections(std::size_t size, std::uint64_t seed) {
+  std::mt19937_64 random(seed + 1);
+  std::vector<Population> result;
+  auto add = [&](const char* name, auto bytes) {
+    Population& population = result.emplace_back(Population{name, {}, RandomSample::Kind::kOther});
+    for (std::size_t i = 0; i < size; ++i) population.keys.push_back({1, static_cast<std::uint64_t>(bytes(i))});
+  };
+  std::uniform_real_distribution<> uniform(80, 2000);
+  std::lognormal_distribution<> lognormal(5, 1.5);
+  add("collections, uniform", [&](auto) { return uniform(random); });
+  add("collections, lognormal 1.5", [&](auto) { return 80 + lognormal(random); });
+  add("one of 100 collections has 100 times the memory", [](auto i) { return i % 100 ? 200 : 20'000; });
+  return result;
+}
+
+// Of strings, and of what is none.
+std::vector<Population> all_populations(std::size_t size, std::uint64_t seed) {
+  std::vector<Population> all = populations(size, seed);
+  for (Population& each : collections(size, seed)) all.push_back(std::move(each));
+  return all;
 }
 
 double total_bytes(const Population& population) {
@@ -203,20 +230,20 @@ TEST(Estimate, samples_add_up) {
 }
 
 // As Places does it. `tried`: so many of all may be measured, whatever their length.
-void meet(RandomSample& sample, const Key& key, std::uint64_t& state, double tried = 1) {
-  double chance = sample.chance(key.length, 100);
+void meet(RandomSample& sample, const Population& population, std::size_t at, std::uint64_t& state, double tried = 1) {
+  const Key& key = population.keys[at];
+  double chance = population.kind == RandomSample::Kind::kString ? sample.chance(key.length, 100) : 1;
   if (coin(state) < chance && coin(state) < tried)
-    sample.measure_string(key.length, key.bytes, chance);
+    sample.measure(population.kind, key.length, key.bytes, chance);
   else
-    sample.meet_string(key.length);
+    sample.meet(population.kind, key.length);
 }
 
 RandomSample met(const Population& population, std::size_t looks, double tried, std::uint64_t& state) {
   RandomSample sample;
   for (std::size_t i = 0; i < looks; ++i) {
-    const Key& key =
-        population.keys[static_cast<std::size_t>(coin(state) * static_cast<double>(population.keys.size()))];
-    meet(sample, key, state, tried);
+    auto at = static_cast<std::size_t>(coin(state) * static_cast<double>(population.keys.size()));
+    meet(sample, population, at, state, tried);
   }
   return sample;
 }
@@ -230,7 +257,7 @@ TEST(RandomSample, the_interval_holds_whatever_the_sizes) {
     double tried;
   };
   for (auto [n, tried] : {Case{100, 1}, Case{1'000, 1}, Case{10'000, 1}, Case{10'000, 0.2}}) {
-    for (const Population& population : populations(n < 10'000 ? 3'000 : 15'000, seed)) {
+    for (const Population& population : all_populations(n < 10'000 ? 3'000 : 15'000, seed)) {
       double truth = total_bytes(population), largest = 0, keys = static_cast<double>(population.keys.size());
       for (const Key& key : population.keys) largest = std::max(largest, static_cast<double>(key.bytes));
       std::uint64_t state = seed;
@@ -260,7 +287,7 @@ TEST(RandomSample, the_interval_holds_whatever_the_sizes) {
 // Nobody knows how many keys are its own: they are met among those of others.
 TEST(RandomSample, the_interval_holds_for_a_part_of_unknown_size) {
   std::uint64_t seed = std::random_device{}(), state = seed;
-  for (const Population& population : populations(3'000, seed)) {
+  for (const Population& population : all_populations(3'000, seed)) {
     double truth = total_bytes(population), largest = 0;
     for (const Key& key : population.keys) largest = std::max(largest, static_cast<double>(key.bytes));
     constexpr std::size_t kAll = 30'000, kLooks = 3'000;
@@ -270,7 +297,7 @@ TEST(RandomSample, the_interval_holds_for_a_part_of_unknown_size) {
       for (std::size_t look = 0; look < kLooks; ++look) {
         auto at = static_cast<std::size_t>(coin(state) * kAll);
         if (at >= population.keys.size()) continue;
-        meet(sample, population.keys[at], state);
+        meet(sample, population, at, state);
       }
       std::optional<Estimate> estimate = sample.estimate(kLooks, kAll, largest);
       ASSERT_TRUE(estimate);
@@ -309,7 +336,7 @@ TEST(RandomSample, the_interval_holds_where_keys_that_are_met_together_are_alike
       met += static_cast<double>(slot.keys), squares += static_cast<double>(slot.keys * slot.keys);
       for (std::size_t k = 0; slot.ours && k < slot.keys; ++k) {
         sample.begin_key(look);
-        sample.measure_string(slot.length, static_cast<std::uint64_t>(slot.length), 1);
+        sample.measure(RandomSample::Kind::kString, slot.length, static_cast<std::uint64_t>(slot.length), 1);
       }
     }
     auto misses = [&](const std::optional<Estimate>& estimate) {
@@ -324,19 +351,20 @@ TEST(RandomSample, the_interval_holds_where_keys_that_are_met_together_are_alike
   EXPECT_GT(alone, allowed_misses()) << "as if each told for itself: what this is about";
 }
 
-TEST(RandomSample, others_than_strings_tell_for_themselves) {
+TEST(RandomSample, strings_and_others_tell_for_themselves) {
+  constexpr auto kString = RandomSample::Kind::kString, kOther = RandomSample::Kind::kOther;
   RandomSample sample;
   EXPECT_FALSE(sample.estimate(10, 100, std::nullopt));
-  sample.meet_other();
+  sample.meet(kOther, 1);
   EXPECT_FALSE(sample.estimate(1, 100, std::nullopt)) << "none was measured";
-  sample.measure_other(300, true);
+  sample.measure(kOther, 1, 300, 1);
   EXPECT_EQ(sample.estimate(2, 100, std::nullopt)->bytes, 30'000);
   EXPECT_GE(*sample.estimate(2, 100, std::nullopt)->error, 30'000) << "two keys tell little";
-  sample.meet_string(100);
+  sample.meet(kString, 100);
   EXPECT_FALSE(sample.estimate(3, 100, std::nullopt)) << "no string was measured";
-  sample.measure_string(100, 150, 1);
+  sample.measure(kString, 100, 150, 1);
   EXPECT_EQ(sample.estimate(4, 100, std::nullopt)->bytes, 22'500);
-  sample.measure_other(300, false);
+  sample.measure(kOther, 1, 300, 1, false);
   EXPECT_FALSE(sample.estimate(5, 100, std::nullopt)->error) << "one was extrapolated";
 }
 

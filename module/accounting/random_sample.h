@@ -1,10 +1,10 @@
 // How much memory do the keys of a prefix take, as keys tell that were met at random places of the table?
 //
 // At each look every key has the same chance to be met, and may be met again. Of a string its length is known at once;
-// some are measured, the longer the likelier, and tell how many bytes go with one byte of length. Of what is no string
-// some are measured. So the estimate is the number of keys times the mean of what those met take, and its error has
-// three parts: which keys were met, how much the ratio varies, how much the others do (two-phase sampling with a ratio:
-// Särndal, Swensson, Wretman: Model Assisted Survey Sampling, sections 3.3 and 9.6).
+// some are measured, the longer the likelier, and tell how many bytes go with one byte of length. What is no string is
+// measured, as far as there is time. So the estimate is the number of keys times the mean of what those met take, and
+// its error has two parts: which keys were met, and how much those vary that were not measured (two-phase sampling with
+// a ratio: Särndal, Swensson, Wretman: Model Assisted Survey Sampling, sections 3.3 and 9.6).
 //
 // The interval is 2.1 standard errors, and on top what looks of this number cannot rule out (the rule of three): keys
 // that were not met, each as large as the largest can be. Where nobody has met every key, nobody knows how large that
@@ -15,6 +15,7 @@
 // clusters that are all alike, section 8.7 there).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -24,24 +25,25 @@ namespace tenants {
 
 class RandomSample {
  public:
-  // A string was met. `length`: as Sample has it.
-  void meet_string(double length);
+  enum class Kind : std::uint8_t { kString, kOther };
+
   // How likely the next string shall be measured, if it has this length: so that of n that are met some √(n × `of`)
   // are.
-  double chance(double length, double of) const;
-  // Likewise, and measured, which had this chance. Whether it was tried at all must not depend on its size.
-  void measure_string(double length, std::uint64_t bytes, double chance);
-  void meet_other() { ++others_; }
+  double chance(double length, double of) const { return strings_.chance(length, of); }
+  // A key was met; `length` of a string: as Sample has it; of others: 1.
+  void meet(Kind kind, double length) { part(kind).meet(length); }
+  // Likewise, and measured, which had this chance. Whether it was tried at all must not depend on its size. `exact`:
+  // not extrapolated from some of its elements.
+  void measure(Kind kind, double length, std::uint64_t bytes, double chance, bool exact = true) {
+    part(kind).measure(length, bytes, chance);
+    exact_ &= exact;
+  }
   // Comes before each key that is met, where keys of the same look may be alike. `look`: its number, from 1.
   void begin_key(std::uint64_t look);
-  // `exact`: not extrapolated from some of its elements.
-  void measure_other(std::uint64_t bytes, bool exact);
 
-  double met() const { return strings_ + others_; }
-  double strings_met() const { return strings_; }
-  double others_met() const { return others_; }
-  double strings_measured() const { return strings_measured_; }
-  double others_measured() const { return others_measured_; }
+  double met() const { return strings_.met + others_.met; }
+  double measured() const { return strings_.measured + others_.measured; }
+  double measured(Kind kind) const { return part(kind).measured; }
 
   // Of `keys` keys `looks` were met, those of this sample among them: all keys of the prefix, or those of others, too,
   // where nobody knows how many are its own. `largest`: of a key, as far as is known from elsewhere. Nothing where
@@ -54,12 +56,33 @@ class RandomSample {
   void add(const RandomSample& other);
 
  private:
-  double strings_ = 0, lengths_ = 0, lengths_squared_ = 0, longest_ = 0;
-  double strings_measured_ = 0;
-  // Sums over those, of length and bytes, each as often as the inverse of its chance says; and as the square of that.
-  double l_ = 0, b_ = 0, ll_ = 0, bb_ = 0;
-  double more_ll_ = 0, more_lb_ = 0, more_bb_ = 0;
-  double others_ = 0, others_measured_ = 0, other_bytes_ = 0, other_bytes_squared_ = 0, largest_other_ = 0;
+  // The strings, or the others.
+  struct Part {
+    // Over those that were measured; each counts as often as the inverse of its chance says, or the square of that.
+    struct Sums {
+      double n = 0, l = 0, b = 0, ll = 0, lb = 0, bb = 0;  // length and bytes
+      void add(double times, double length, double bytes);
+      void add(const Sums& other);
+    };
+    double met = 0, lengths = 0, lengths_squared = 0, longest = 0;
+    double measured = 0, largest = 0;  // in bytes
+    Sums once, twice;
+
+    double chance(double length, double of) const;
+    void meet(double length);
+    void measure(double length, std::uint64_t bytes, double chance);
+    void add(const Part& other);
+    // What those that were met take; the variance of that, from those that were not measured; of their squares.
+    double ratio() const { return measured > 0 ? once.b / once.l : 0; }
+    double bytes() const { return ratio() * lengths; }
+    double variance() const;
+    double bytes_squared() const { return measured > 0 ? lengths_squared * once.bb / once.ll : 0; }
+    double most() const { return std::max(largest, ratio() * longest); }
+  };
+  Part& part(Kind kind) { return kind == Kind::kString ? strings_ : others_; }
+  const Part& part(Kind kind) const { return kind == Kind::kString ? strings_ : others_; }
+
+  Part strings_, others_;
   bool exact_ = true;
   std::uint64_t look_ = 0;                     // the last one
   double in_look_ = 0, squares_of_looks_ = 0;  // keys met in it; the sum over all looks, of these squared

@@ -22,9 +22,8 @@ constexpr std::uint64_t kNewUsec = 30 * kSecond;  // twice as long with kVeryMan
 constexpr std::uint64_t kVeryMany = 5'000'000;
 constexpr double kCallsPerSecond = 50;
 constexpr double kEnough = 200'000;  // keys to be met where nothing changes
-// Of n strings of a prefix that were met √(n × this) are measured, likewise of others while it is new: more help
-// little.
-constexpr double kOfStrings = 100, kOfOthers = 400;
+// Of n strings of a prefix that were met √(n × this) are measured: more help little.
+constexpr double kOfStrings = 100;
 
 // The next bucket of Scan is where the first eight bytes of the object say. Its `done`, behind them, is as
 // ScanCursorRestart leaves it.
@@ -225,32 +224,24 @@ bool Places::may_measure(bool first) {
   return true;
 }
 
-void Places::on_string(Module& module, server_api::String* name, double length, RandomSample& sample) {
-  double chance = sample.chance(length, kOfStrings), coin = static_cast<double>(splitmix64(coins_) >> 11) * 0x1p-53;
-  std::optional<Size> size;
-  if (coin < chance && may_measure(sample.strings_measured() == 0))
-    size = measure(module, name, server_api::kKeyTypeString, 0);
-  if (size)
-    sample.measure_string(length, size->bytes, chance);
-  else
-    sample.meet_string(length);
-}
-
 void Places::on_met(Module& module, server_api::String* name, server_api::Key* key) {
   ++met_now_;
   std::string_view bytes = server_api::view(name);
   RandomSample& sample = module.prefixes[module.prefixes.match(db_, bytes)].met_now(period_);
   if (cluster_) sample.begin_key(looks_);
   int type = api.KeyType(key);
-  std::size_t length = api.ValueLength(key);
-  if (type == server_api::kKeyTypeString) return on_string(module, name, string_length(module, bytes, length), sample);
-  bool enough = is_new_ && sample.others_measured() * sample.others_measured() > kOfOthers * sample.others_met();
+  std::size_t value_length = api.ValueLength(key);
+  bool string = type == server_api::kKeyTypeString;
+  auto kind = string ? RandomSample::Kind::kString : RandomSample::Kind::kOther;
+  double length = string ? string_length(module, bytes, value_length) : 1;
+  double chance = string ? sample.chance(length, kOfStrings) : 1;
+  double coin = static_cast<double>(splitmix64(coins_) >> 11) * 0x1p-53;
   std::optional<Size> size;
-  if (!enough && may_measure(sample.others_measured() == 0)) size = measure(module, name, type, length);
+  if (coin < chance && may_measure(sample.measured(kind) == 0)) size = measure(module, name, type, value_length);
   if (size)
-    sample.measure_other(size->bytes, size->exact);
+    sample.measure(kind, length, size->bytes, chance, size->exact);
   else
-    sample.meet_other();
+    sample.meet(kind, length);
 }
 
 }  // namespace tenants

@@ -78,7 +78,6 @@ class Places {
   void size_up_next(Module& module);
   void look_in_slot(Module& module);
   bool may_measure(bool first);
-  void on_string(Module& module, server_api::String* name, double length, RandomSample& sample);
 
   server_api::OwnedCursor cursor_;
   Proof proof_ = Proof::kNone;

@@ -8,8 +8,8 @@ from redis.exceptions import ResponseError
 from checks import users
 from info import read_info
 from tenants import acl_taken_in, quick_passes, resp3
-from test_memory import server_milliseconds
 from traffic import create_users
+from truth import server_milliseconds
 from waiting import wait_until
 
 pytestmark = pytest.mark.every_server

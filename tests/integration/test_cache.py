@@ -7,12 +7,8 @@ import pytest
 
 from info import read_info, total
 from tenants import acl_taken_in, quick_passes
-from truth import pairs
+from truth import pairs, stat
 from waiting import wait_until
-
-
-def stat(session, name):
-    return int(re.search(name.encode() + rb":(\d+)", session.call("INFO", "stats"))[1])
 
 
 @pytest.fixture

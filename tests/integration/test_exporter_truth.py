@@ -21,6 +21,7 @@ from tenants import acl_taken_in, quick_passes
 from test_cache import rest
 from test_replica import caught_up, follow
 from test_usage import BUSY, main_thread_usec, refuse_a_connection, waited_usec
+from truth import stat
 from waiting import wait_until
 
 pytestmark = pytest.mark.newest_server("test_exporter.py asks every server; this one has all metrics")
@@ -453,10 +454,6 @@ class Scene:
 
 def documented():
     return set(re.findall(r"^\| `(valkey_tenant_\w+)` \|", (REPOSITORY / "docs/exporter.md").read_text(), re.MULTILINE))
-
-
-def stat(session, name):
-    return numbers_in(session.call("INFO", "stats"))[name]
 
 
 def expire(scene, chance):

@@ -156,3 +156,13 @@ def calls_in(info_text):
 
 def keys_in_total(session):
     return sum(int(keys) for keys in re.findall(rb":keys=(\d+)", session.call("INFO", "keyspace")))
+
+
+def stat(session, name, section="stats"):
+    """A number of the server's INFO."""
+    return int(re.search(name.encode() + rb":(\d+)", session.call("INFO", section))[1])
+
+
+def server_milliseconds(session):
+    seconds, microseconds = session.call("TIME")
+    return int(seconds) * 1000 + int(microseconds) // 1000
