@@ -1,9 +1,9 @@
 #include "module/server_queries.h"
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
 
+#include "module/accounting/number.h"
 #include "module/accounting/server_text.h"
 
 namespace tenants {
@@ -131,10 +131,7 @@ std::optional<long long> ServerQueries::slow_log_usec() const {
   Reply reply(api.Call(context_, "CONFIG", "cc", "GET", "slowlog-log-slower-than"));
   if (!server_api::is(reply.get(), server_api::kReplyArray) || api.CallReplyLength(reply.get()) < 2)
     return std::nullopt;
-  std::string_view value = server_api::text(api.CallReplyArrayElement(reply.get(), 1));
-  long long usec = 0;
-  auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), usec);
-  return error == std::errc() ? std::optional(usec) : std::nullopt;
+  return number_in<long long>(server_api::text(api.CallReplyArrayElement(reply.get(), 1)));
 }
 
 void ServerQueries::call_once() const {

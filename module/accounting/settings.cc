@@ -1,11 +1,11 @@
 #include "module/accounting/settings.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "module/accounting/escape.h"
 #include "module/accounting/groups.h"
 #include "module/accounting/named_prefixes.h"
+#include "module/accounting/number.h"
 
 namespace tenants {
 
@@ -66,12 +66,11 @@ std::optional<std::string> read_arguments(std::span<const std::string_view> word
       settings.*text_setting->value = text;
       continue;
     }
-    long long value = 0;
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value < number->min || value > number->max)
+    auto value = number_in<long long>(text);
+    if (!value || *value < number->min || *value > number->max)
       return "bad value for " + name + ", allowed is " + std::to_string(number->min) + " to " +
              std::to_string(number->max);
-    settings.*number->value = value;
+    settings.*number->value = *value;
   }
   return std::nullopt;
 }

@@ -1,10 +1,10 @@
 #include "module/accounting/writes.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "module/accounting/glob.h"
+#include "module/accounting/number.h"
 #include "module/accounting/words.h"
 
 namespace tenants {
@@ -32,10 +32,9 @@ std::optional<std::vector<WriteCommand::Key>> find_keys(std::span<const KeySpeci
     int first = first_place(keys, words), last = 0;
     if (!first) continue;
     if (keys.numbered) {
-      int count = 0, number = first + keys.number;
+      int number = first + keys.number;
       if (number >= size) return std::nullopt;
-      std::string_view word = words[static_cast<std::size_t>(number)];
-      std::from_chars(word.data(), word.data() + word.size(), count);
+      int count = number_in<int>(words[static_cast<std::size_t>(number)]).value_or(0);
       if (count < 1 || count > size) return std::nullopt;
       first += keys.first;
       last = first + (count - 1) * keys.step;

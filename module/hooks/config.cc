@@ -1,10 +1,10 @@
 // The server's own settings that matter to the module.
 #include <strings.h>
 
-#include <charconv>
 #include <utility>
 
 #include "module/accounting/named_prefixes.h"
+#include "module/accounting/number.h"
 #include "module/hooks/hooks.h"
 
 namespace tenants {
@@ -28,10 +28,8 @@ void read_slow_log_config(Module& module) {
 void note_config_set(Module& module, server_api::FilterContext* context) {
   for (int i = 2; i + 1 < api.CommandFilterArgsCount(context); i += 2) {
     if (!is_slow_log(server_api::view(api.CommandFilterArgGet(context, i)))) continue;
-    std::string_view text = server_api::view(api.CommandFilterArgGet(context, i + 1));
-    long long usec = 0;
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), usec);
-    if (error == std::errc() && end == text.data() + text.size()) module.slow_log.sent = usec;
+    if (auto usec = number_in<long long>(server_api::view(api.CommandFilterArgGet(context, i + 1))))
+      module.slow_log.sent = usec;
   }
 }
 

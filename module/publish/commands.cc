@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <charconv>
 
 #include "module/accounting/escape.h"
+#include "module/accounting/number.h"
 #include "module/hooks/hooks.h"
 #include "module/publish/publish.h"
 #include "module/publish/replies.h"
@@ -264,10 +264,8 @@ int show_status(Context* context, String**, int argc) {
   api.ReplyWithMap(context, static_cast<long>(fields.size()));
   for (auto& [name, value] : fields) {
     reply(context, name);
-    long long integer = 0;
-    const char* last = value.data() + value.size();
-    if (auto [end, error] = std::from_chars(value.data(), last, integer); error == std::errc() && end == last)
-      api.ReplyWithLongLong(context, integer);
+    if (auto integer = number_in<long long>(value))
+      api.ReplyWithLongLong(context, *integer);
     else
       reply(context, value);
   }

@@ -119,13 +119,6 @@ void CsvText::add(std::string_view name, const char* kind, std::string_view owne
   length_ = static_cast<std::size_t>(end - text_.data());
 }
 
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 bool is_word(std::string_view text, std::string_view lower) {
   auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a | 0x20 : a) == b; };
   return std::ranges::equal(text, lower, same);

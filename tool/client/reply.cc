@@ -2,10 +2,10 @@
 
 #include <hiredis/read.h>
 
-#include <charconv>
 #include <cstring>
 #include <new>
 
+#include "module/accounting/number.h"
 #include "tool/client/failure.h"
 #include "tool/client/printable.h"
 
@@ -58,10 +58,7 @@ std::string Reply::text_of(std::string_view name) const {
 
 std::optional<std::uint64_t> Reply::number() const {
   if (type == Type::kInteger) return integer < 0 ? std::nullopt : std::optional<std::uint64_t>(integer);
-  std::uint64_t value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  return number_in<std::uint64_t>(text);
 }
 
 void* Budget::do_allocate(std::size_t bytes, std::size_t alignment) {

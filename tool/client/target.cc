@@ -7,6 +7,7 @@
 #include <fstream>
 #include <map>
 
+#include "module/accounting/number.h"
 #include "tool/client/failure.h"
 #include "tool/client/printable.h"
 
@@ -17,11 +18,9 @@ namespace {
 [[noreturn]] void refuse(const std::string& what) { throw Failure(Exit::kUsage, what); }
 
 int parse_port(std::string_view text, std::string_view whole) {
-  int port = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc() || end != text.data() + text.size() || port < 1 || port > 65535)
-    refuse("invalid port in '" + printable(whole) + "', allowed is 1 to 65535");
-  return port;
+  auto port = number_in<int>(text);
+  if (!port || *port < 1 || *port > 65535) refuse("invalid port in '" + printable(whole) + "', allowed is 1 to 65535");
+  return *port;
 }
 
 // %41 is A. Anything after % that is no hexadecimal pair stays as it is.

@@ -1,8 +1,8 @@
 #include "tool/client/topology.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "module/accounting/number.h"
 #include "tool/client/connection.h"
 #include "tool/client/printable.h"
 
@@ -58,8 +58,7 @@ std::vector<ClusterNode> read_shards(const Reply& reply, const Address& asked, b
 }
 
 std::optional<Address> read_address(std::string host, std::string_view port) {
-  Address address{std::move(host), 0, ""};
-  std::from_chars(port.data(), port.data() + port.size(), address.port);
+  Address address{std::move(host), number_in<int>(port).value_or(0), ""};
   bool valid = !address.host.empty() && address.port > 0 && address.port <= 65535;
   return valid ? std::optional(std::move(address)) : std::nullopt;
 }

@@ -4,7 +4,6 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
-#include <charconv>
 #include <functional>
 #include <set>
 #include <sstream>
@@ -353,12 +352,7 @@ void add_status(Page& page, const Snapshot& snapshot) {
               return age ? std::optional(now - *age) : std::nullopt;
             });
   add_nodes(page, snapshot, "valkey_tenant_sweep_progress_ratio", kGauge, "Of the sweep that runs, what is done.",
-            [](const Node& node) {
-              double value = 0;
-              std::string_view progress = text(node, "sweep_progress");
-              auto [end, error] = std::from_chars(progress.data(), progress.data() + progress.size(), value);
-              return error == std::errc() ? std::optional(value) : std::nullopt;
-            });
+            [](const Node& node) { return node.sweep_progress(); });
   add_nodes(page, snapshot, "valkey_tenant_sweep_running", kGauge, "Are sweeps on? 0: paused or off.",
             [](const Node& node) {
               std::string_view state = text(node, "sweep_state");

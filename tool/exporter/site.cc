@@ -1,10 +1,10 @@
 #include "tool/exporter/site.h"
 
 #include <algorithm>
-#include <charconv>
 #include <initializer_list>
 #include <stdexcept>
 
+#include "module/accounting/number.h"
 #include "tool/fleet/attention.h"
 #include "tool/snapshot/sum.h"
 #include "tool/web/assets.h"
@@ -55,11 +55,10 @@ std::size_t read_top(const httplib::Request& request, std::size_t otherwise, boo
   if (!request.has_param("top")) return otherwise;
   std::string text = request.get_param_value("top");
   if (or_all && text == "all") return web::Request::kAll;
-  std::size_t value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value == 0 || value > kMostTop)
+  auto value = number_in<std::size_t>(text);
+  if (!value || *value == 0 || *value > kMostTop)
     throw BadRequest(std::string("invalid top, allowed are 1 to 1000000") + (or_all ? " and all" : ""));
-  return value;
+  return *value;
 }
 
 // The value of a parameter as one of these; the first where it isn't there.
@@ -98,11 +97,9 @@ web::Request read_page(const httplib::Request& request, bool prefixes) {
 
 // Prometheus says how long it will wait.
 milliseconds patience(const httplib::Request& request) {
-  std::string text = request.get_header_value("X-Prometheus-Scrape-Timeout-Seconds");
-  double seconds = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error != std::errc() || end != text.data() + text.size() || !(seconds > 0)) return milliseconds::max();
-  auto all = milliseconds(static_cast<long long>(std::min(seconds, 3600.0) * 1000));
+  auto seconds = number_in<double>(request.get_header_value("X-Prometheus-Scrape-Timeout-Seconds"));
+  if (!seconds || !(*seconds > 0)) return milliseconds::max();
+  auto all = milliseconds(static_cast<long long>(std::min(*seconds, 3600.0) * 1000));
   return std::max(all - kReserve, all / 2);
 }
 

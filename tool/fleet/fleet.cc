@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <map>
 #include <set>
 #include <system_error>
 #include <thread>
 
+#include "module/accounting/number.h"
 #include "tool/client/topology.h"
 #include "tool/fleet/reading.h"
 
@@ -147,8 +147,7 @@ Watched ask_sentinel(Connection& connection, const Target& target, Deadline dead
                                     {"SENTINEL", "SENTINELS", name}},
                                    deadline);
   Watched watched{.nodes = read_sentinel(replies[0], replies[1], replies[2], name), .others = {}};
-  std::string epoch = replies[1].text_of("config-epoch");
-  std::from_chars(epoch.data(), epoch.data() + epoch.size(), watched.epoch);
+  watched.epoch = number_in<std::uint64_t>(replies[1].text_of("config-epoch")).value_or(0);
   for (const Reply& other : replies[3].elements)
     if (auto address = read_address(other.text_of("ip"), other.text_of("port")))
       watched.others.push_back(target.reached(*address));

@@ -1,8 +1,8 @@
 #include "tool/fleet/reading.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "module/accounting/number.h"
 #include "tool/snapshot/page.h"
 #include "tool/snapshot/parse.h"
 
@@ -17,11 +17,7 @@ constexpr std::size_t kMostRowBytes = std::size_t{1} << 28;  // of the rows of a
 
 std::size_t bytes_of(const Row& row) { return sizeof(Row) + row.name.size() + row.owner.size(); }
 
-std::uint64_t position(const std::string& cursor) {
-  std::uint64_t value = 0;
-  auto [end, error] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), value);
-  return error == std::errc() && end == cursor.data() + cursor.size() ? value : 0;
-}
+std::uint64_t position(std::string_view cursor) { return number_in<std::uint64_t>(cursor).value_or(0); }
 
 // All pages of one table. `expected`: rows that there may be.
 void read_table(Connection& connection, Table table, std::uint64_t expected, Deadline deadline, Node& node,

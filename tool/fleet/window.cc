@@ -1,8 +1,8 @@
 #include "tool/fleet/window.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "module/accounting/number.h"
 #include "tool/snapshot/page.h"
 
 namespace tenants::tool {
@@ -19,10 +19,9 @@ bool take_in(const Reply& reply, std::size_t most, Window& window) {
   std::vector<std::array<std::optional<long long>, 2>> changes;
   auto take_change = [&](const std::vector<Row>& read, std::string_view column, std::string_view field) {
     changes.resize(read.size());
-    long long change = 0;
-    bool known = std::from_chars(field.data(), field.data() + field.size(), change).ec == std::errc();
-    if (known && column == "keys_change") changes.back()[0] = change;
-    if (known && column == "bytes_change") changes.back()[1] = change;
+    auto change = number_in<long long>(field);
+    if (column == "keys_change") changes.back()[0] = change;
+    if (column == "bytes_change") changes.back()[1] = change;
   };
   std::vector<Row> read = read_page(Table::kTenants, rows->text, take_change);
   changes.resize(read.size());
@@ -37,12 +36,7 @@ bool take_in(const Reply& reply, std::size_t most, Window& window) {
 
 }  // namespace
 
-double seconds_in(const Reply& window) {
-  std::string text = window.text_of("seconds");
-  double seconds = 0;
-  std::from_chars(text.data(), text.data() + text.size(), seconds);
-  return seconds;
-}
+double seconds_in(const Reply& window) { return number_in<double>(window.text_of("seconds")).value_or(0); }
 
 std::array<std::optional<long long>, 2> changes_in(const Reply& tenant) {
   auto change = [&](std::string_view name) {

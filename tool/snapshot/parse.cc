@@ -1,22 +1,16 @@
 #include "tool/snapshot/parse.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
+
+#include "module/accounting/number.h"
 
 namespace tenants::tool {
 
 std::uint64_t read_number(const Column& column, std::string_view text) {
-  const char* last = text.data() + text.size();
-  if (column.kind == Column::kShare) {
-    double value = 0;
-    auto [end, error] = std::from_chars(text.data(), last, value);
-    bool share = error == std::errc() && end == last && value >= 0 && value <= 1;
-    return share ? static_cast<std::uint64_t>(std::lround(value * 1000)) : kAbsent;
-  }
-  std::uint64_t value = 0;
-  auto [end, error] = std::from_chars(text.data(), last, value);
-  return error == std::errc() && end == last ? value : kAbsent;
+  if (column.kind != Column::kShare) return number_in<std::uint64_t>(text).value_or(kAbsent);
+  auto value = number_in<double>(text);
+  return value && *value >= 0 && *value <= 1 ? static_cast<std::uint64_t>(std::lround(*value * 1000)) : kAbsent;
 }
 
 Row read_row(Table table, const Reply& reply) {

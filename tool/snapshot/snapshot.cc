@@ -1,11 +1,11 @@
 #include "tool/snapshot/snapshot.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <set>
 
 #include "module/accounting/escape.h"
+#include "module/accounting/number.h"
 #include "tool/client/printable.h"
 
 namespace tenants::tool {
@@ -57,10 +57,12 @@ void Node::fail(const Failure& why) {
 std::uint64_t Node::status_number(std::string_view name) const {
   auto found = status.find(name);
   if (found == status.end()) return kAbsent;
-  const std::string& text = found->second;
-  std::uint64_t value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() ? value : kAbsent;
+  return number_in<std::uint64_t>(found->second).value_or(kAbsent);
+}
+
+std::optional<double> Node::sweep_progress() const {
+  auto share = number_in<double>(status_text("sweep_progress"));
+  return share && *share >= 0 && *share <= 1 ? share : std::nullopt;
 }
 
 std::string_view Node::status_text(std::string_view name) const {
@@ -125,10 +127,8 @@ std::string Snapshot::counting() const {
     bool is_first_pass = mode == "swept" && node.status_number("sweep_passes") == 0;
     if (!node.data_source || (mode != "seeding" && !is_first_pass)) continue;
     ++counting;
-    std::string_view progress = node.status_text("sweep_progress"), state = node.status_text("sweep_state");
-    double share = 0;
-    std::from_chars(progress.data(), progress.data() + progress.size(), share);
-    least = std::min(least, share >= 0 ? share : 0);
+    std::string_view state = node.status_text("sweep_state");
+    least = std::min(least, node.sweep_progress().value_or(0));
     if (state == "off") stopped = "off: tenants.sweep-cpu-percent is 0";
     if (state == "paused") stopped = "paused: " + printable(node.status_text("sweep_paused_by"));
   }

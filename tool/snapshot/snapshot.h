@@ -89,6 +89,7 @@ struct Node {
   std::uint64_t status_number(std::string_view name) const;
   // Empty where the module does not tell it.
   std::string_view status_text(std::string_view name) const;
+  std::optional<double> sweep_progress() const;  // 0 to 1
 };
 
 struct Snapshot {
