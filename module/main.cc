@@ -3,7 +3,6 @@
 
 #include "module/hooks/hooks.h"
 #include "module/publish/publish.h"
-#include "module/tick.h"
 #include "server_api/allocator.h"
 #include "server_api/nesting.h"
 
@@ -87,7 +86,7 @@ int load(Context* context, server_api::String** argv, int argc) {
   module->started_unix_msec = module->reset_unix_msec = api.Milliseconds();
   module->rejected_before = module->ask.statistic("rejected_connections").value_or(0);
   auto fail = [&](const char* why) {
-    stop_ticks(*module_state);
+    module_state->tick.stop();
     module_state = nullptr;
     return refuse(context, why);
   };
@@ -111,7 +110,7 @@ int load(Context* context, server_api::String** argv, int argc) {
     if (module->found_keys) module->keyspace.request_seeding(false);
     if (!(api.GetContextFlags(context) & server_api::kFlagServerStartup)) learn_imports(*module);
   }
-  if (!start_ticks(*module)) return fail("no timer descriptor could be had");
+  if (!module->tick.start()) return fail("no timer descriptor could be had");
   if (!api.RegisterCommandFilter(context, on_command, server_api::kFilterNoSelf))
     return fail("the server refused a command filter");
   api.RegisterInfoFunc(context, on_info);
@@ -164,7 +163,7 @@ int on_unload(Context* context) noexcept {
     api.Log(context, "warning", "tenants: not unloaded: %s", why);
     return server_api::kErr;
   }
-  stop_ticks(*module_state);
+  module_state->tick.stop();
   delete module_state;
   module_state = nullptr;
   free_configuration();

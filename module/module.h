@@ -30,6 +30,7 @@
 #include "module/server_queries.h"
 #include "module/sweep/places.h"
 #include "module/sweep/sweep.h"
+#include "module/tick.h"
 #include "server_api/call.h"
 
 namespace tenants {
@@ -49,15 +50,6 @@ struct SlowLogConfig {
   std::optional<long long> sent;  // what the CONFIG SET that was seen last makes of it, if it runs
   // Calls as short as ours, which would be in the log, and leave no room for the clients' commands.
   bool has_ours() const { return usec >= 0 && usec < 100; }
-};
-
-struct Tick {
-  int timer = -1;
-  std::uint64_t armed_usec = 0;
-  std::uint64_t adapted_usec = 0;  // when the sampling of lookups was
-  std::uint64_t tallied_usec = 0;  // when the tally last went on
-  bool called = false;             // each of the commands that are called for a pass
-  std::uint64_t sequence = 0;      // of the command that ran last before
 };
 
 struct Module {
@@ -116,7 +108,7 @@ struct Module {
   SeenDatabases databases;
   Sweep sweep;
   Places places;
-  Tick tick;
+  Tick tick{*this};
   CoreWait core_wait;            // of the main thread
   bool named_lack_room = false;  // there are names of tenants.prefixes without a row
   Tallies tallies;
