@@ -99,12 +99,15 @@ bool Places::prove(Module& module) {
 
 bool Places::read_sizes(Module& module) {
   std::optional<DatabaseSizes> sizes = module.ask.databases();
-  if (!sizes || sizes->empty() || sizes->size() > (cluster_ ? 1 : kMostDatabases)) return false;
+  if (!sizes || sizes->empty() || sizes->size() > (cluster_ ? kMostOfCluster : kMostDatabases)) return false;
   std::vector<Database> databases;
   databases.reserve(sizes->size());
   for (auto [db, keys] : *sizes) {
     auto known = std::ranges::find(databases_, db, &Database::db);
-    databases.push_back({db, static_cast<double>(keys), known == databases_.end() ? 1 : known->keys_per_look});
+    Database& now = databases.emplace_back();
+    if (known != databases_.end()) now = std::move(*known);
+    now.db = db;
+    now.keys = static_cast<double>(keys);
   }
   databases_ = std::move(databases);
   keys_ = keys_in(*sizes);
@@ -135,10 +138,11 @@ bool Places::wants(Module& module, std::uint64_t now) {
     forget();
     return false;
   }
-  if (cluster_ && !slots_) {
-    if (server_api::is_close_to_maxmemory()) return false;
-    slots_ = std::make_unique<SlotTables>();
-  }
+  for (Database& each : databases_)
+    if (cluster_ && !each.slots) {
+      if (server_api::is_close_to_maxmemory()) return false;
+      each.slots = std::make_unique<Slots>();
+    }
   is_new_ = is_new_ && (period_ == 0 || now - first_usec_ < (keys_ < kVeryMany ? kNewUsec : 2 * kNewUsec));
   if (period_ && now - compared_usec_ < kPeriodUsec) return !resting_;
   std::optional<DataState> state = data_state(module);
@@ -152,7 +156,8 @@ bool Places::wants(Module& module, std::uint64_t now) {
   period_usec_ = now;
   met_before_ = std::exchange(met_, 0);
   squares_before_ = std::exchange(squares_, 0);
-  next_slot_ = 0;
+  for (Database& each : databases_)
+    if (each.slots) each.slots->next = 0;
   module.prefixes.begin_period(++period_);
   return true;
 }
@@ -168,47 +173,62 @@ Places::Database& Places::draw() {
   return databases_.back();
 }
 
-std::uint32_t Places::size_up(Module& module, std::uint32_t slot) {
+void Places::select(Module& module, const Database& at) { api.SelectDb(module.context.get(), db_ = at.db); }
+
+std::uint32_t Places::size_up(Module& module, Database& at, std::uint32_t slot) {
   std::uint64_t met = 0;
+  select(module, at);
   set_place(cursor_.get(), slot);
   api.Scan(module.context.get(), cursor_.get(), on_counted, &met);
   std::uint64_t place = place_of(cursor_.get()), second = place >> SlotTables::kSlotBits;
   auto next = static_cast<std::uint32_t>(place % SlotTables::kSlots);
   bool stays = next == slot && second > 0;
-  slots_->set(slot, stays ? 2 * second : met > 0);  // a table of one place, or none: on to the next slot with keys
+  // A table of one place, or none: on to the next slot with keys.
+  at.slots->tables.set(slot, stays ? 2 * second : met > 0);
   if (place == 0) return SlotTables::kSlots;
   return stays ? slot + 1 : next;
 }
 
-void Places::size_up_next(Module& module) {
-  std::uint32_t next = size_up(module, next_slot_);
-  while (++next_slot_ < next) slots_->set(next_slot_, 0);
-  sized_up_ |= next_slot_ == SlotTables::kSlots;
+void Places::size_up_next(Module& module, Database& at) {
+  Slots& slots = *at.slots;
+  std::uint32_t next = size_up(module, at, slots.next);
+  while (++slots.next < next) slots.tables.set(slots.next, 0);
+  slots.sized_up |= slots.next == SlotTables::kSlots;
 }
 
 void Places::look_in_slot(Module& module) {
-  api.SelectDb(module.context.get(), db_ = databases_.front().db);
-  bool all_known = next_slot_ == SlotTables::kSlots;
-  if (!all_known && (!sized_up_ || ++turns_ % 2)) return size_up_next(module);
-  if (slots_->all() == 0) return;
-  std::uint32_t slot = slots_->with_place(splitmix64(coins_) % slots_->all());
-  std::uint64_t at = splitmix64(coins_) >> SlotTables::kSlotBits;
-  set_place(cursor_.get(), at << SlotTables::kSlotBits | slot);
+  auto unknown = std::ranges::find_if(databases_, [](const Database& each) { return !each.slots->sized_up; });
+  bool all_known = unknown == databases_.end();
+  if (all_known)
+    unknown =
+        std::ranges::find_if(databases_, [](const Database& each) { return each.slots->next < SlotTables::kSlots; });
+  if (unknown != databases_.end() && (!all_known || ++turns_ % 2)) return size_up_next(module, *unknown);
+  std::uint64_t all = 0;
+  for (const Database& each : databases_) all += each.slots->tables.all();
+  if (all == 0) return;
+  std::uint64_t number = splitmix64(coins_) % all;
+  auto at = databases_.begin();
+  for (; number >= at->slots->tables.all(); ++at) number -= at->slots->tables.all();
+  const SlotTables& tables = at->slots->tables;
+  std::uint32_t slot = tables.with_place(number);
+  std::uint64_t place = splitmix64(coins_) >> SlotTables::kSlotBits;
+  select(module, *at);
+  set_place(cursor_.get(), place << SlotTables::kSlotBits | slot);
   met_now_ = 0;
   ++looks_;
   api.Scan(module.context.get(), cursor_.get(), on_look, nullptr);
   met_ += met_now_;
   squares_ += met_now_ * met_now_;
-  std::uint64_t place = place_of(cursor_.get()), expected = next_place(at, slots_->places(slot));
-  bool as_expected = expected ? place == (expected << SlotTables::kSlotBits | slot) : place < SlotTables::kSlots;
-  if (!as_expected) size_up(module, slot);
+  std::uint64_t next = place_of(cursor_.get()), expected = next_place(place, tables.places(slot));
+  bool as_expected = expected ? next == (expected << SlotTables::kSlotBits | slot) : next < SlotTables::kSlots;
+  if (!as_expected) size_up(module, *at, slot);
 }
 
 void Places::look(Module& module) {
   if (cluster_) return look_in_slot(module);
   constexpr double kShare = 1.0 / 256;  // of one look in what is known of a database
   Database& at = draw();
-  api.SelectDb(module.context.get(), db_ = at.db);
+  select(module, at);
   set_place(cursor_.get(), splitmix64(coins_));
   met_now_ = 0;
   api.Scan(module.context.get(), cursor_.get(), on_look, nullptr);

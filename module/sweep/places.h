@@ -4,11 +4,12 @@
 // A look is one step of Scan from a cursor that is set at random: it meets the keys of one bucket, and each key has the
 // same chance, also while a table grows. It expires nothing, counts no look-up and touches no key. Where the cursor is
 // in the server's object is no part of its API: that is proved before the first look, and where it can't be there are
-// none. Nor are there any with more than 64 databases, or with less than 50,000 keys: there the pass is quick.
+// none. Nor are there any with more than 64 databases (16 in cluster mode), or with less than 50,000 keys: there the
+// pass is quick.
 //
 // In cluster mode each slot has a table of its own, and the low 14 bits of the cursor are the slot. One step from a
 // table's first place tells how many places it has; a slot is drawn by that, so that each key has the same chance
-// again. A look also tells whether the table has another size by now. There is none with keys in several databases.
+// again. A look also tells whether the table has another size by now.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +34,7 @@ struct DataState {
 class Places {
  public:
   static constexpr std::uint64_t kFewKeys = 50'000;
-  static constexpr std::size_t kMostDatabases = 64;
+  static constexpr std::size_t kMostDatabases = 64, kMostOfCluster = 16;
 
   // Is there to be looked now? Asks the server how many keys there are every 2 s, and every 30 s whether any changed.
   bool wants(Module& module, std::uint64_t now_usec);
@@ -63,10 +64,17 @@ class Places {
   void on_met(Module& module, server_api::String* name, server_api::Key* key);
 
  private:
+  // In cluster mode, 17 kB.
+  struct Slots {
+    SlotTables tables;
+    std::uint32_t next = 0;  // to be sized up; kSlots: all have been in this period
+    bool sized_up = false;   // all have been, once
+  };
   struct Database {
     int db = 0;
     double keys = 0;
     double keys_per_look = 1;
+    std::unique_ptr<Slots> slots = {};
   };
   enum class Proof : std::uint8_t { kNone, kGood, kBad };
 
@@ -74,9 +82,10 @@ class Places {
   bool prove(Module& module);
   Database& draw();
   // In cluster mode: how many places the table of this slot has. Returns the next slot that may have keys.
-  std::uint32_t size_up(Module& module, std::uint32_t slot);
-  void size_up_next(Module& module);
+  std::uint32_t size_up(Module& module, Database& at, std::uint32_t slot);
+  void size_up_next(Module& module, Database& at);
   void look_in_slot(Module& module);
+  void select(Module& module, const Database& at);
   bool may_measure(bool first);
 
   server_api::OwnedCursor cursor_;
@@ -92,9 +101,6 @@ class Places {
   std::optional<DataState> as_of_;  // when the period began
   int db_ = 0;                      // in which it looks
   bool cluster_ = false;
-  std::unique_ptr<SlotTables> slots_;  // in cluster mode, 17 kB
-  std::uint32_t next_slot_ = 0;        // to be sized up; kSlots: all have been in this period
-  bool sized_up_ = false;              // all have been, once
   std::uint64_t turns_ = 0;
   double met_ = 0, met_before_ = 0, met_now_ = 0;
   double squares_ = 0, squares_before_ = 0;  // of how many each look met

@@ -100,28 +100,34 @@ def test_bounds_from_random_places_hold_95_of_100_times(launch, seed, population
     assert bounds[15_000] == 10 * LOADS, "every prefix has a bound then"
 
 
-def in_some_slot(number, random):
+def in_some_slot(number, random, spread):
     """A key and its value: a quarter in one slot, a quarter in forty, the others spread over all."""
     if number % 4 == 0:
         return f"one:{{slot}}{number}", "x" * random.randrange(200, 400)
-    return (f"some:{{{number % 40}}}{number}", "x" * 100) if number % 4 == 1 else (f"spread{random.randrange(4)}:{number}", "x" * random.randrange(60))
+    return (f"some:{{{number % 40}}}{number}", "x" * 100) if number % 4 == 1 else (f"spread{spread}:{number}", "x" * random.randrange(60))
 
 
 @pytest.mark.redis
 @pytest.mark.not_with("coverage", reason="a pass of that build takes minutes")
-def test_in_a_cluster_each_key_has_the_same_chance_whatever_slot_it_is_in(launch, seed):
+@pytest.mark.parametrize("databases", [(0,), (0, 3, 7)], ids=["one_database", "several_databases"])
+def test_in_a_cluster_each_key_has_the_same_chance_whatever_slot_it_is_in(launch, seed, databases):
     """The bounds are as above; and tables may grow."""
-    server = launch(loading=None, lines=LINES)
+    if len(databases) > 1 and launch(loading=None).version < (9, 0):
+        pytest.skip("several databases of a cluster came with 9.0")
+    server = launch(loading=None, lines=[*LINES, *["cluster-databases 8"] * (len(databases) > 1)])
     admin = server.admin
     admin.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
     wait_until(lambda: b"cluster_state:ok" in admin.call("CLUSTER", "INFO"), "the cluster to be whole")
     random = Random(seed)
     for start in range(0, 80_000, 10_000):
-        admin.pipeline([("SET", *in_some_slot(number, random)) for number in range(start, start + 10_000)])
-    outside, names = truth.bytes_by_prefix(admin), truth.key_names(admin)[0]
+        database = databases[start // 10_000 % 5 % len(databases)]
+        admin.call("SELECT", database)
+        admin.pipeline([("SET", *in_some_slot(number, random, spread=database or random.randrange(3))) for number in range(start, start + 10_000)])
+    admin.call("SELECT", 0)
+    outside, names = truth.bytes_by_prefix(admin), [name for names in truth.key_names(admin).values() for name in names]
     assert server.load_module("sweep-interval", 86400) == b"OK"
     info = met_at_random(admin, 15_000)
-    rows = bounds_hold(info, outside, 2, seed)
+    rows = bounds_hold(info, outside, 2 + (len(databases) > 1), seed)
     assert abs(info.status["keys"] - len(names)) <= len(rows)
     counts = collections.Counter(re.match(b"[^:]*:", name)[0] for name in names)
     if info.status["keys_mode"] != "exact":  # then a share of those met is all that is known
