@@ -51,15 +51,16 @@ struct alignas(64) User {
   // What every command touches comes first.
   std::vector<std::uint64_t> by_number;          // commands by their number; as long as the highest number it ran
   std::array<std::uint64_t, kKinds> commands{};  // the same, by kind
-  std::string name;                              // empty: a free row
+  // What a page of all users reads follows, in the same cache line.
+  std::string name;             // empty: a free row
+  std::uint64_t gone_usec = 0;  // when it was found to have left the ACL; 0: it has not
+  bool in_acl = false;
+  std::uint32_t acl_reading = 0;  // the number of the last reading of the ACL that named it
   std::uint64_t connections = 0;
   std::uint64_t connections_peak = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(Counter::kEnd)> counters{};
   std::uint64_t cpu_before = 0;       // of what the sampler charged to this row, what is not this user's; modulo 2^64
   std::unique_ptr<SlowLog> slow_log;  // null: none yet
-  bool in_acl = false;
-  std::uint32_t acl_reading = 0;  // the number of the last reading of the ACL that named it
-  std::uint64_t gone_usec = 0;    // when it was found to have left the ACL; 0: it has not
 
   std::uint64_t commands_total() const { return std::accumulate(commands.begin(), commands.end(), std::uint64_t{0}); }
   // `more`: of a counter that is several, kDenied.

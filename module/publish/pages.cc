@@ -84,9 +84,22 @@ std::optional<std::string> read(String** argv, int argc, std::span<const Column>
   return std::nullopt;
 }
 
+// The rows that are replied. Their text is written as they are found, while what they are read from is in the cache.
+template <typename Listing>
 struct Page {
-  std::vector<std::uint32_t> rows;
+  Listing& listing;
+  bool csv;
+  std::uint64_t size = 0;
+  CsvText text = {};
+  std::vector<std::uint32_t> rows = {};  // where they are replied as maps
   std::string next = "0";
+
+  void take(std::uint32_t row) {
+    ++size;
+    if (!csv) return rows.push_back(row);
+    ListedRow line = listing.line(row);
+    text.add(line.name, line.kind, line.owner, line.values);
+  }
 };
 
 // `cost`: grows by one, and by the work of matching.
@@ -100,37 +113,36 @@ bool belongs(Listing& listing, const Request& request, std::uint32_t row, std::u
   return matches(*request.pattern, name);
 }
 
-// In the order in which they came to be known. O(rows that are looked at).
+// In the order in which they came to be known. O(rows that are looked at). False where the cursor is none.
 template <typename Listing>
-std::optional<Page> turn(Listing& listing, const Request& request) {
+bool turn(Listing& listing, const Request& request, Page<Listing>& page) {
   std::optional<std::uint64_t> place = number(request.cursor);
-  if (!place) return std::nullopt;
-  Page page;
+  if (!place) return false;
   std::uint64_t cost = 0;
   const std::vector<std::uint32_t> own = listing.own();
-  auto full = [&] { return page.rows.size() == request.count || cost >= kMostMatched; };
+  auto full = [&] { return page.size == request.count || cost >= kMostMatched; };
   for (; *place < listing.end(); ++*place) {
     auto row = listing.next(static_cast<std::uint32_t>(*place));
-    if (full()) return page.next = std::to_string(row), page;
+    if (full()) return page.next = std::to_string(row), true;
     *place = row;
-    if (!std::ranges::binary_search(own, row) && belongs(listing, request, row, cost)) page.rows.push_back(row);
+    if (!std::ranges::binary_search(own, row) && belongs(listing, request, row, cost)) page.take(row);
   }
   for (std::uint64_t i = std::max(*place, kOwn) - kOwn; i < own.size(); ++i) {
-    if (full()) return page.next = std::to_string(kOwn + i), page;
-    if (belongs(listing, request, own[i], cost)) page.rows.push_back(own[i]);
+    if (full()) return page.next = std::to_string(kOwn + i), true;
+    if (belongs(listing, request, own[i], cost)) page.take(own[i]);
   }
-  return page;
+  return true;
 }
 
-// O(all rows), some ns each.
+// O(all rows), some ns each. Likewise.
 template <typename Listing>
-std::optional<Page> turn_sorted(Listing& listing, const Request& request) {
+bool turn_sorted(Listing& listing, const Request& request, Page<Listing>& page) {
   std::optional<Place> after;
   if (request.cursor != "0") {
     std::size_t dash = std::min(request.cursor.find('-'), request.cursor.size() - 1);
     std::optional<std::uint64_t> score = number(request.cursor.substr(0, dash)),
                                  row = number(request.cursor.substr(dash + 1));
-    if (!score || !row || *row > ~std::uint32_t{0}) return std::nullopt;
+    if (!score || !row || *row > ~std::uint32_t{0}) return false;
     after = {*score, static_cast<std::uint32_t>(*row)};
   }
   std::uint64_t most = request.pattern ? kMostMatched : request.count;
@@ -141,16 +153,15 @@ std::optional<Page> turn_sorted(Listing& listing, const Request& request) {
     if (!after || *after < place) first.offer(place);
   }
   std::vector<Place> places = first.take();
-  Page page;
   std::size_t looked_at = 0;
   std::uint64_t cost = 0;
-  for (; looked_at < places.size() && page.rows.size() < request.count && cost < kMostMatched; ++looked_at)
-    if (belongs(listing, request, places[looked_at].row, cost)) page.rows.push_back(places[looked_at].row);
+  for (; looked_at < places.size() && page.size < request.count && cost < kMostMatched; ++looked_at)
+    if (belongs(listing, request, places[looked_at].row, cost)) page.take(places[looked_at].row);
   if (looked_at == most || looked_at < places.size()) {
     const Place& last = places[looked_at - 1];
     page.next = std::to_string(last.score) + "-" + std::to_string(last.row);
   }
-  return page;
+  return true;
 }
 
 template <typename Listing>
@@ -170,22 +181,17 @@ template <typename Listing>
 int list(Context* context, String** argv, int argc, Listing listing) {
   Request request;
   if (auto wrong = read(argv, argc, Listing::kColumns, request)) return refuse(context, *wrong);
-  std::optional<Page> page = request.column ? turn_sorted(listing, request) : turn(listing, request);
-  if (!page) return refuse(context, "invalid cursor, allowed is 0 or what the call before returned");
-  CsvText csv;
-  if (request.csv) {
-    csv.begin(Listing::kOwner, Listing::kColumns, page->rows.size());
-    for (std::uint32_t row : page->rows) {
-      ListedRow line = listing.line(row);
-      csv.add(line.name, line.kind, line.owner, line.values);
-    }
-  }
-  api.ReplyWithArray(context, 2);
-  reply(context, page->next);
+  Page<Listing> page{listing, request.csv};
   if (request.csv)
-    reply(context, csv.text());
+    page.text.begin(Listing::kOwner, Listing::kColumns, std::min<std::uint64_t>(request.count, listing.end()));
+  if (!(request.column ? turn_sorted(listing, request, page) : turn(listing, request, page)))
+    return refuse(context, "invalid cursor, allowed is 0 or what the call before returned");
+  api.ReplyWithArray(context, 2);
+  reply(context, page.next);
+  if (request.csv)
+    reply(context, page.text.text());
   else
-    reply_maps(context, listing, page->rows);
+    reply_maps(context, listing, page.rows);
   return server_api::kOk;
 }
 
