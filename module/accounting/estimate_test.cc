@@ -38,7 +38,7 @@ Key key_of(double value, std::mt19937_64& random) {
 struct Population {
   std::string name;
   std::vector<Key> keys;
-  RandomSample::Kind kind = RandomSample::Kind::kString;
+  bool strings = true;
 };
 
 std::vector<Population> populations(std::size_t size, std::uint64_t seed) {
@@ -86,7 +86,7 @@ std::vector<Population> collections(std::size_t size, std::uint64_t seed) {
   std::mt19937_64 random(seed + 1);
   std::vector<Population> result;
   auto add = [&](const char* name, auto bytes) {
-    Population& population = result.emplace_back(Population{name, {}, RandomSample::Kind::kOther});
+    Population& population = result.emplace_back(Population{name, {}, false});
     for (std::size_t i = 0; i < size; ++i) population.keys.push_back({1, static_cast<std::uint64_t>(bytes(i))});
   };
   std::uniform_real_distribution<> uniform(80, 2000);
@@ -232,11 +232,12 @@ TEST(Estimate, samples_add_up) {
 // As Places does it. `tried`: so many of all may be measured, whatever their length.
 void meet(RandomSample& sample, const Population& population, std::size_t at, std::uint64_t& state, double tried = 1) {
   const Key& key = population.keys[at];
-  double chance = population.kind == RandomSample::Kind::kString ? sample.chance(key.length, 100) : 1;
-  if (coin(state) < chance && coin(state) < tried)
-    sample.measure(population.kind, key.length, key.bytes, chance);
+  double chance = population.strings ? sample.chance(key.length, 100) : 1;
+  bool measured = coin(state) < chance && coin(state) < tried;
+  if (population.strings)
+    measured ? sample.measure_string(key.length, key.bytes, chance) : sample.meet_string(key.length);
   else
-    sample.meet(population.kind, key.length);
+    measured ? sample.measure_other(key.bytes, true) : sample.meet_other();
 }
 
 RandomSample met(const Population& population, std::size_t looks, double tried, std::uint64_t& state) {
@@ -336,7 +337,7 @@ TEST(RandomSample, the_interval_holds_where_keys_that_are_met_together_are_alike
       met += static_cast<double>(slot.keys), squares += static_cast<double>(slot.keys * slot.keys);
       for (std::size_t k = 0; slot.ours && k < slot.keys; ++k) {
         sample.begin_key(look);
-        sample.measure(RandomSample::Kind::kString, slot.length, static_cast<std::uint64_t>(slot.length), 1);
+        sample.measure_string(slot.length, static_cast<std::uint64_t>(slot.length), 1);
       }
     }
     auto misses = [&](const std::optional<Estimate>& estimate) {
@@ -352,19 +353,18 @@ TEST(RandomSample, the_interval_holds_where_keys_that_are_met_together_are_alike
 }
 
 TEST(RandomSample, strings_and_others_tell_for_themselves) {
-  constexpr auto kString = RandomSample::Kind::kString, kOther = RandomSample::Kind::kOther;
   RandomSample sample;
   EXPECT_FALSE(sample.estimate(10, 100, std::nullopt));
-  sample.meet(kOther, 1);
+  sample.meet_other();
   EXPECT_FALSE(sample.estimate(1, 100, std::nullopt)) << "none was measured";
-  sample.measure(kOther, 1, 300, 1);
+  sample.measure_other(300, true);
   EXPECT_EQ(sample.estimate(2, 100, std::nullopt)->bytes, 30'000);
   EXPECT_GE(*sample.estimate(2, 100, std::nullopt)->error, 30'000) << "two keys tell little";
-  sample.meet(kString, 100);
+  sample.meet_string(100);
   EXPECT_FALSE(sample.estimate(3, 100, std::nullopt)) << "no string was measured";
-  sample.measure(kString, 100, 150, 1);
+  sample.measure_string(100, 150, 1);
   EXPECT_EQ(sample.estimate(4, 100, std::nullopt)->bytes, 22'500);
-  sample.measure(kOther, 1, 300, 1, false);
+  sample.measure_other(300, false);
   EXPECT_FALSE(sample.estimate(5, 100, std::nullopt)->error) << "one was extrapolated";
 }
 

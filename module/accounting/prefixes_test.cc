@@ -72,19 +72,19 @@ TEST(Prefix, keeps_what_was_met_at_random_in_this_period_and_the_one_before) {
     return prefix.met_in(period, alone).value_or(RandomSample()).met();
   };
   EXPECT_FALSE(prefix.was_met_in(1));
-  for (int i = 0; i < 3; ++i) prefix.met_now(1).meet(RandomSample::Kind::kString, 100);
+  for (int i = 0; i < 3; ++i) prefix.met_now(1).meet_string(100);
   EXPECT_EQ(met(1, false), 3);
   EXPECT_EQ(met(2, false), 3);
   EXPECT_EQ(met(2, true), 0);
   EXPECT_EQ(met(3, false), 0);
   EXPECT_EQ(met(0, false), 0);
-  prefix.met_now(2).meet(RandomSample::Kind::kOther, 1);
+  prefix.met_now(2).meet_other();
   EXPECT_EQ(met(2, false), 4);
   EXPECT_EQ(met(2, true), 1);
-  prefix.met_now(4).meet(RandomSample::Kind::kOther, 1);  // none in the third
+  prefix.met_now(4).meet_other();  // none in the third
   EXPECT_EQ(met(4, false), 1);
   Prefix other;
-  other.met_now(4).meet(RandomSample::Kind::kOther, 1);
+  other.met_now(4).meet_other();
   prefix.take_over(other);
   EXPECT_EQ(met(4, true), 2);
   EXPECT_TRUE(prefix.was_met_in(5));
@@ -94,7 +94,7 @@ TEST(Prefix, keeps_what_was_met_at_random_in_this_period_and_the_one_before) {
 TEST(Prefixes, a_row_whose_keys_were_met_stays_although_none_is_counted_yet) {
   PrefixTable table(2, ":", 1);
   table.begin_period(1);
-  table[table.match(0, "a:1")].met_now(1).meet(RandomSample::Kind::kOther, 1);
+  table[table.match(0, "a:1")].met_now(1).meet_other();
   table.match(0, "b:1");
   table.reclaim(0, 100, [](std::uint32_t) { return true; });
   EXPECT_EQ(table.in_use(), 1u);

@@ -10,70 +10,59 @@ namespace {
 
 constexpr double kErrors = 2.1;  // standard ones; 1.96, and a little for what is only nearly normal
 
+// Bessel's correction.
+double without_one(double n) { return n / std::max(n - 1, 1.0); }
+
 }  // namespace
 
-void RandomSample::Part::meet(double length) {
-  ++met;
-  lengths += length;
-  lengths_squared += length * length;
-  longest = std::max(longest, length);
+double RandomSample::chance(double length, double of) const {
+  if (strings_.measured == 0) return 1;
+  return std::min(1.0, length / (strings_.lengths / strings_.met) * std::sqrt(of / strings_.met) / 2);
 }
 
-double RandomSample::Part::chance(double length, double of) const {
-  if (measured == 0) return 1;
-  return std::min(1.0, length / (lengths / met) * std::sqrt(of / met) / 2);
+void RandomSample::meet_string(double length) {
+  ++strings_.met;
+  strings_.lengths += length;
+  strings_.lengths_squared += length * length;
+  strings_.longest = std::max(strings_.longest, length);
 }
 
-void RandomSample::Part::measure(double length, std::uint64_t bytes, double chance) {
-  meet(length);
-  ++measured;
-  auto size = static_cast<double>(bytes);
-  largest = std::max(largest, size);
+void RandomSample::measure_string(double length, std::uint64_t bytes, double chance) {
+  meet_string(length);
   double times = 1 / chance;
-  once.add(times, length, size);
-  twice.add(times * times, length, size);
+  ++strings_.measured;
+  strings_.standing_for += times;
+  strings_.once.add(times, length, static_cast<double>(bytes));
+  strings_.twice.add(times * times, length, static_cast<double>(bytes));
 }
 
-void RandomSample::Part::Sums::add(double times, double length, double bytes) {
-  n += times;
-  l += times * length;
-  b += times * bytes;
-  ll += times * length * length;
-  lb += times * length * bytes;
-  bb += times * bytes * bytes;
-}
-
-void RandomSample::Part::Sums::add(const Sums& other) {
-  n += other.n;
-  l += other.l;
-  b += other.b;
-  ll += other.ll;
-  lb += other.lb;
-  bb += other.bb;
-}
-
-void RandomSample::Part::add(const Part& other) {
-  met += other.met;
-  lengths += other.lengths;
-  lengths_squared += other.lengths_squared;
-  longest = std::max(longest, other.longest);
-  measured += other.measured;
-  largest = std::max(largest, other.largest);
-  once.add(other.once);
-  twice.add(other.twice);
-}
-
-double RandomSample::Part::variance() const {
-  if (measured == 0) return 0;
-  double tried = std::min(1.0, once.n / met), r = ratio();
-  auto residues = [r](const Sums& sums) { return sums.bb - 2 * r * sums.lb + r * r * sums.ll; };
-  double left_out = std::max(0.0, residues(twice) - tried * residues(once));
-  return std::pow(lengths / once.l, 2) * left_out * measured / std::max(measured - 1, 1.0);
+void RandomSample::measure_other(std::uint64_t bytes, bool exact) {
+  auto size = static_cast<double>(bytes);
+  ++others_.met;
+  ++others_.measured;
+  others_.b += size;
+  others_.bb += size * size;
+  others_.largest = std::max(others_.largest, size);
+  exact_ &= exact;
 }
 
 void RandomSample::begin_key(std::uint64_t look) {
   if (std::exchange(look_, look) != look) in_look_ = 0;
   squares_of_looks_ += 2 * in_look_++ + 1;
+}
+
+double RandomSample::Strings::variance() const {
+  if (measured == 0) return 0;
+  double tried = std::min(1.0, standing_for / met), r = ratio();
+  auto residues = [r](const Sums& sums) { return sums.bb - 2 * r * sums.lb + r * r * sums.ll; };
+  double left_out = std::max(0.0, residues(twice) - tried * residues(once));
+  return std::pow(lengths / once.l, 2) * left_out * without_one(measured);
+}
+
+double RandomSample::Others::variance() const {
+  if (measured == 0) return 0;
+  double left_out = (1 - measured / met) * std::max(0.0, bb - b * b / measured);
+  return std::pow(met / measured, 2) * left_out * without_one(measured);
 }
 
 std::optional<Estimate> RandomSample::estimate(double looks, double keys, std::optional<double> largest,
@@ -84,15 +73,50 @@ std::optional<Estimate> RandomSample::estimate(double looks, double keys, std::o
   double per_look = keys / looks, mean = sum / looks;
   double of_looks = keys * keys * std::max(0.0, squares / looks - mean * mean) / std::max(looks - 1, 1.0);
   double variance = of_looks + per_look * per_look * (strings_.variance() + others_.variance());
-  double most = std::max({largest.value_or(0), strings_.most(), others_.most()}), missed = kRuleOfThree * most;
+  double most_other = std::max(largest.value_or(0), others_.largest);
+  double missed = kRuleOfThree * std::max(most_other, strings_.ratio() * strings_.longest);
   // Those that were met and not measured: of strings the length bounds the bytes.
   if (strings_.met > strings_.measured)
     missed += kRuleOfThree / strings_.measured * strings_.lengths * furthest_from(strings_.ratio());
-  if (others_.met > others_.measured)
-    missed += kRuleOfThree / others_.measured * others_.met * std::max(largest.value_or(0), others_.largest);
+  if (others_.met > others_.measured) missed += kRuleOfThree / others_.measured * others_.met * most_other;
   Estimate result{per_look * sum, std::hypot(per_look * missed * together, kErrors * std::sqrt(variance * together))};
   if (!exact_) result.error.reset();
   return result;
+}
+
+void RandomSample::Strings::Sums::add(double times, double length, double bytes) {
+  l += times * length;
+  b += times * bytes;
+  ll += times * length * length;
+  lb += times * length * bytes;
+  bb += times * bytes * bytes;
+}
+
+void RandomSample::Strings::Sums::add(const Sums& other) {
+  l += other.l;
+  b += other.b;
+  ll += other.ll;
+  lb += other.lb;
+  bb += other.bb;
+}
+
+void RandomSample::Strings::add(const Strings& other) {
+  met += other.met;
+  lengths += other.lengths;
+  lengths_squared += other.lengths_squared;
+  longest = std::max(longest, other.longest);
+  measured += other.measured;
+  standing_for += other.standing_for;
+  once.add(other.once);
+  twice.add(other.twice);
+}
+
+void RandomSample::Others::add(const Others& other) {
+  met += other.met;
+  measured += other.measured;
+  b += other.b;
+  bb += other.bb;
+  largest = std::max(largest, other.largest);
 }
 
 void RandomSample::add(const RandomSample& other) {

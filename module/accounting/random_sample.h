@@ -15,7 +15,6 @@
 // clusters that are all alike, section 8.7 there).
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -25,25 +24,22 @@ namespace tenants {
 
 class RandomSample {
  public:
-  enum class Kind : std::uint8_t { kString, kOther };
-
   // How likely the next string shall be measured, if it has this length: so that of n that are met some √(n × `of`)
   // are.
-  double chance(double length, double of) const { return strings_.chance(length, of); }
-  // A key was met; `length` of a string: as Sample has it; of others: 1.
-  void meet(Kind kind, double length) { part(kind).meet(length); }
-  // Likewise, and measured, which had this chance. Whether it was tried at all must not depend on its size. `exact`:
-  // not extrapolated from some of its elements.
-  void measure(Kind kind, double length, std::uint64_t bytes, double chance, bool exact = true) {
-    part(kind).measure(length, bytes, chance);
-    exact_ &= exact;
-  }
+  double chance(double length, double of) const;
+  // A string was met. `length`: as Sample has it.
+  void meet_string(double length);
+  // Likewise, and measured, which had this chance. Whether it was tried at all must not depend on its size.
+  void measure_string(double length, std::uint64_t bytes, double chance);
+  void meet_other() { ++others_.met; }
+  // `exact`: not extrapolated from some of its elements.
+  void measure_other(std::uint64_t bytes, bool exact);
   // Comes before each key that is met, where keys of the same look may be alike. `look`: its number, from 1.
   void begin_key(std::uint64_t look);
 
   double met() const { return strings_.met + others_.met; }
-  double measured() const { return strings_.measured + others_.measured; }
-  double measured(Kind kind) const { return part(kind).measured; }
+  double strings_measured() const { return strings_.measured; }
+  double others_measured() const { return others_.measured; }
 
   // Of `keys` keys `looks` were met, those of this sample among them: all keys of the prefix, or those of others, too,
   // where nobody knows how many are its own. `largest`: of a key, as far as is known from elsewhere. Nothing where
@@ -56,33 +52,35 @@ class RandomSample {
   void add(const RandomSample& other);
 
  private:
-  // The strings, or the others.
-  struct Part {
-    // Over those that were measured; each counts as often as the inverse of its chance says, or the square of that.
+  // Each tells what those that were met take, in all and squared, and the variance of that: not all were measured.
+  struct Strings {
+    // Sums over those that were measured, of length and bytes.
     struct Sums {
-      double n = 0, l = 0, b = 0, ll = 0, lb = 0, bb = 0;  // length and bytes
+      double l = 0, b = 0, ll = 0, lb = 0, bb = 0;
       void add(double times, double length, double bytes);
       void add(const Sums& other);
     };
     double met = 0, lengths = 0, lengths_squared = 0, longest = 0;
-    double measured = 0, largest = 0;  // in bytes
-    Sums once, twice;
+    double measured = 0, standing_for = 0;
+    Sums once, twice;  // each as often as the inverse of its chance says, or the square of that
 
-    double chance(double length, double of) const;
-    void meet(double length);
-    void measure(double length, std::uint64_t bytes, double chance);
-    void add(const Part& other);
-    // What those that were met take; the variance of that, from those that were not measured; of their squares.
     double ratio() const { return measured > 0 ? once.b / once.l : 0; }
     double bytes() const { return ratio() * lengths; }
-    double variance() const;
     double bytes_squared() const { return measured > 0 ? lengths_squared * once.bb / once.ll : 0; }
-    double most() const { return std::max(largest, ratio() * longest); }
+    double variance() const;
+    void add(const Strings& other);
   };
-  Part& part(Kind kind) { return kind == Kind::kString ? strings_ : others_; }
-  const Part& part(Kind kind) const { return kind == Kind::kString ? strings_ : others_; }
+  struct Others {
+    double met = 0, measured = 0, b = 0, bb = 0, largest = 0;
 
-  Part strings_, others_;
+    double bytes() const { return measured > 0 ? met * b / measured : 0; }
+    double bytes_squared() const { return measured > 0 ? met * bb / measured : 0; }
+    double variance() const;
+    void add(const Others& other);
+  };
+
+  Strings strings_;
+  Others others_;
   bool exact_ = true;
   std::uint64_t look_ = 0;                     // the last one
   double in_look_ = 0, squares_of_looks_ = 0;  // keys met in it; the sum over all looks, of these squared

@@ -135,7 +135,7 @@ std::optional<Looked> looked_at(const Module& module, const Prefix& prefix, std:
       counted ? met->estimate(met->met(), static_cast<double>(keys), largest, met->together())
               : met->estimate(places.met(), places.keys(), largest, std::max(met->together(), places.together()));
   if (!estimate) return std::nullopt;
-  return Looked{*estimate, met->measured(), met->met() / module.places.met()};
+  return Looked{*estimate, met->strings_measured() + met->others_measured(), met->met() / module.places.met()};
 }
 
 // Is what was met at random better known? Then the error is smaller, or sizes have changed since the pass, so that what

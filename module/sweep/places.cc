@@ -251,17 +251,19 @@ void Places::on_met(Module& module, server_api::String* name, server_api::Key* k
   if (cluster_) sample.begin_key(looks_);
   int type = api.KeyType(key);
   std::size_t value_length = api.ValueLength(key);
-  bool string = type == server_api::kKeyTypeString;
-  auto kind = string ? RandomSample::Kind::kString : RandomSample::Kind::kOther;
-  double length = string ? string_length(module, bytes, value_length) : 1;
-  double chance = string ? sample.chance(length, kOfStrings) : 1;
+  if (type != server_api::kKeyTypeString) {
+    std::optional<Size> size;
+    if (may_measure(sample.others_measured() == 0)) size = measure(module, name, type, value_length);
+    return size ? sample.measure_other(size->bytes, size->exact) : sample.meet_other();
+  }
+  double length = string_length(module, bytes, value_length), chance = sample.chance(length, kOfStrings);
   double coin = static_cast<double>(splitmix64(coins_) >> 11) * 0x1p-53;
   std::optional<Size> size;
-  if (coin < chance && may_measure(sample.measured(kind) == 0)) size = measure(module, name, type, value_length);
+  if (coin < chance && may_measure(sample.strings_measured() == 0)) size = measure(module, name, type, value_length);
   if (size)
-    sample.measure(kind, length, size->bytes, chance, size->exact);
+    sample.measure_string(length, size->bytes, chance);
   else
-    sample.meet(kind, length);
+    sample.meet_string(length);
 }
 
 }  // namespace tenants
