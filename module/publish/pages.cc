@@ -4,6 +4,7 @@
 // sorted, the score and the row of the last one. A row whose place doesn't change meanwhile is in exactly one page.
 
 #include <algorithm>
+#include <array>
 
 #include "module/accounting/glob.h"
 #include "module/hooks/hooks.h"
@@ -87,16 +88,18 @@ std::optional<std::string> read(String** argv, int argc, std::span<const Column>
 // The rows that are replied. Their text is written as they are found, while what they are read from is in the cache.
 template <typename Listing>
 struct Page {
+  Page(Listing& of, bool as_csv) : listing(of), csv(as_csv) {}
+
   Listing& listing;
   bool csv;
   std::uint64_t size = 0;
   CsvText text = {};
-  std::vector<std::uint32_t> rows = {};  // where they are replied as maps
+  std::array<std::uint32_t, kMaxCount> rows;  // where they are replied as maps
   std::string next = "0";
 
   void take(std::uint32_t row) {
-    ++size;
-    if (!csv) return rows.push_back(row);
+    rows[size++] = row;
+    if (!csv) return;
     ListedRow line = listing.line(row);
     text.add(line.name, line.kind, line.owner, line.values);
   }
@@ -165,7 +168,7 @@ bool turn_sorted(Listing& listing, const Request& request, Page<Listing>& page) 
 }
 
 template <typename Listing>
-void reply_maps(Context* context, Listing& listing, const std::vector<std::uint32_t>& rows) {
+void reply_maps(Context* context, Listing& listing, std::span<const std::uint32_t> rows) {
   api.ReplyWithArray(context, static_cast<long>(rows.size()));
   for (std::uint32_t row : rows) {
     ListedRow line = listing.line(row);
@@ -181,9 +184,8 @@ template <typename Listing>
 int list(Context* context, String** argv, int argc, Listing listing) {
   Request request;
   if (auto wrong = read(argv, argc, Listing::kColumns, request)) return refuse(context, *wrong);
-  Page<Listing> page{listing, request.csv};
-  if (request.csv)
-    page.text.begin(Listing::kOwner, Listing::kColumns, std::min<std::uint64_t>(request.count, listing.end()));
+  Page<Listing> page(listing, request.csv);
+  if (request.csv) page.text.begin(Listing::kOwner, Listing::kColumns);
   if (!(request.column ? turn_sorted(listing, request, page) : turn(listing, request, page)))
     return refuse(context, "invalid cursor, allowed is 0 or what the call before returned");
   api.ReplyWithArray(context, 2);
@@ -191,7 +193,7 @@ int list(Context* context, String** argv, int argc, Listing listing) {
   if (request.csv)
     reply(context, page.text.text());
   else
-    reply_maps(context, listing, page.rows);
+    reply_maps(context, listing, std::span(page.rows).first(page.size));
   return server_api::kOk;
 }
 

@@ -50,21 +50,22 @@ class CsvText {
  public:
   using Change = std::optional<std::int64_t>;
 
-  // "name", "kind", `owner` where there is one, the columns, and the `changes`. `rows`: that are to come.
-  void begin(const char* owner, std::span<const Column> columns, std::size_t rows,
-             std::initializer_list<const char*> changes = {});
+  // "name", "kind", `owner` where there is one, the columns, and the `changes`. There is one text at a time.
+  void begin(const char* owner, std::span<const Column> columns, std::initializer_list<const char*> changes = {});
   void add(std::string_view name, const char* kind, std::string_view owner, std::span<const std::uint64_t> values,
            std::span<const Change> changes = {});
-  std::string_view text() const { return std::string_view(text_).substr(0, length_); }
+  std::string_view text() const { return {text_, length_}; }
 
  private:
   // Each writes there and returns the end. Appending to a string piece by piece would take half of a page's time.
   static char* write(char* to, std::string_view text);
   static char* write_quoted(char* to, std::string_view text);  // if need be
+  void make_room(std::size_t bytes);
   static char* write_number(char* to, std::uint64_t value, bool share = false);
 
-  std::string text_;  // with room behind it
-  std::size_t length_ = 0;
+  char* text_ = nullptr;
+  std::size_t length_ = 0, room_ = 0;
+  std::string longer_;  // where there is not enough room otherwise
   bool owned_ = false, shares_ = false;
   std::span<const Column> columns_;
 };

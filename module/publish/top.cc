@@ -199,7 +199,7 @@ int top(Context* context, String** argv, int argc) {
   reply(context, "tenants");
   if (request.csv) {
     CsvText csv;
-    csv.begin(nullptr, kTenantColumns, places.size(), {kChanging[0].name, kChanging[1].name, kChanging[2].name});
+    csv.begin(nullptr, kTenantColumns, {kChanging[0].name, kChanging[1].name, kChanging[2].name});
     for (const Place& place : places) {
       Use recent = use(now, before, place.row);
       Tenant tenant = tenant_at(module, place.row);
