@@ -63,9 +63,11 @@ def pytest_generate_tests(metafunc):
         mark = metafunc.definition.get_closest_marker
         chosen = metafunc.config.getoption("servers")
         versions = (chosen or VERSIONS).split(",") + [REDIS] * (not chosen and mark("redis") is not None)
-        if mark("newest_server") and not mark("every_server"):
+        newest = mark("newest_server")
+        if newest and not mark("every_server"):
             versions = [version for version in versions if not _is_redis(version)]
-            versions = versions if metafunc.config.getoption("--every-server") else versions[-1:]
+            every = metafunc.config.getoption("--every-server") and not newest.kwargs.get("always")
+            versions = versions if every else versions[-1:]
         metafunc.parametrize("version", versions, scope="session")
 
 

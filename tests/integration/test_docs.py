@@ -68,7 +68,7 @@ def example(launch):
     return server
 
 
-@pytest.mark.newest_server("the examples are of the newest server")
+@pytest.mark.newest_server("the examples are of the newest server", always=True)
 @pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda path: path.name)
 def test_every_example_prints_what_the_document_says(example, path):
     client = pathlib.Path(server_binary("9")).with_name("valkey-cli")

@@ -24,7 +24,7 @@ from test_usage import BUSY, main_thread_usec, refuse_a_connection, waited_usec
 from truth import stat
 from waiting import wait_until
 
-pytestmark = pytest.mark.newest_server("test_exporter.py asks every server; this one has all metrics")
+pytestmark = pytest.mark.newest_server("test_exporter.py asks every server; this one has all metrics", always=True)
 
 WATCHER = "-@all +@tenants -tenants.resetstat +info"  # docs/exporter.md
 JOB = "scrape_configs: [{{job_name: valkey-tenants, static_configs: [{{targets: ['127.0.0.1:{}']}}]}}]\n"

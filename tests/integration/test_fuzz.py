@@ -29,12 +29,10 @@ def test_random_calls_break_nothing(seed):
 
 
 @pytest.mark.long
-@pytest.mark.newest_server("valkey-benchmark has had its fuzzer since 9.1")
+@pytest.mark.newest_server("valkey-benchmark has had its fuzzer since 9.1; it ends 8.1.1 without the module, too (valkey #2347)", always=True)
 def test_the_servers_own_fuzzer_breaks_nothing(launch, request):
     """valkey-benchmark --fuzz: all commands that COMMAND DOCS tells of, ours among them, well formed and not, and CONFIG SET."""
     server = launch()
-    if server.version < (9, 1):
-        pytest.skip("it ends servers without the module, too: 8.1.1 when a client with NO-TOUCH serves one that waits (valkey #2347)")
     benchmark = pathlib.Path(server_binary("9")).with_name("valkey-benchmark")
     for modes in ([], ["--fuzz-mode", "malformed-commands,config-commands"]):
         words = [benchmark, "-p", server.port, "-n", 20 * request.config.getoption("steps"), "-c", 10, "--fuzz", "--fuzz-loglevel", "error", *modes]

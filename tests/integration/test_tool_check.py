@@ -87,6 +87,7 @@ def test_a_cache_that_misses_is_told(filled):
         assert code == 1 and re.search(rf"{name} hit-ratio \d+(\.\d+)?% < 50%", line) and "0.5:;" in data
 
 
+@pytest.mark.newest_server("servers before 9.1 tell nobody of what they refuse", always=True)
 def test_what_happened_lately_is_what_the_server_remembers(filled):
     app1 = filled.session("app1")
     app1.pipeline([("SET", f"app1:more{key}", "x" * 100_000) for key in range(20)])
