@@ -5,7 +5,6 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "module/accounting/chunks.h"
@@ -18,9 +17,6 @@ inline constexpr std::uint64_t kAbsent = ~std::uint64_t{0};  // not known
 inline void add_known(std::uint64_t& sum, std::uint64_t value) {
   if (sum != kAbsent) sum = value == kAbsent ? kAbsent : sum + value;
 }
-
-// The numbers of one row; a column of this number is the same quantity in every row.
-using Values = std::span<const std::uint64_t>;
 
 class Columns {
  public:

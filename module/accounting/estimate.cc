@@ -18,13 +18,9 @@ void Sample::measured(double length, std::uint64_t bytes) {
   ++strings_;
   sampled_lengths_ += weight * length;
   sampled_bytes_ += weight * size;
-  variance_ll_ += variance * length * length;
-  variance_lb_ += variance * length * size;
-  variance_bb_ += variance * size * size;
+  variance_.add(variance, length, size);
   longest_chance_ = std::max(longest_chance_, threshold_);
-  weighted_lengths_ += weight * length;
-  weighted_bytes_ += weight * size;
-  weighted_bb_per_length_ += weight * size * size / length;
+  per_length_.add(weight / length, length, size);
 }
 
 void Sample::measured_anyway(double length, std::uint64_t bytes) {
@@ -32,9 +28,7 @@ void Sample::measured_anyway(double length, std::uint64_t bytes) {
   ++strings_;
   certain_lengths_ += length;
   certain_bytes_ += size;
-  weighted_lengths_ += length;
-  weighted_bytes_ += size;
-  weighted_bb_per_length_ += size * size / length;
+  per_length_.add(1 / length, length, size);
 }
 
 void Sample::measured_other(std::uint64_t bytes, bool exact) {
@@ -48,15 +42,14 @@ std::optional<Estimate> Sample::estimate() const {
   double rest = lengths_ - certain_lengths_;
   Estimate result{certain_bytes_ + other_bytes_, 0};
   if (rest >= kPerKey) {  // the sums are whole numbers: there is a key
-    if (weighted_lengths_ == 0 && failed_ > 0) return std::nullopt;
+    if (per_length_.ll == 0 && failed_ > 0) return std::nullopt;
     bool sampled = sampled_lengths_ > 0;
-    double ratio = sampled                 ? sampled_bytes_ / sampled_lengths_
-                   : weighted_lengths_ > 0 ? weighted_bytes_ / weighted_lengths_
-                                           : std::midpoint(kLeastRatio, kMostRatio);
+    double ratio = sampled              ? sampled_bytes_ / sampled_lengths_
+                   : per_length_.ll > 0 ? per_length_.lb / per_length_.ll
+                                        : std::midpoint(kLeastRatio, kMostRatio);
     double unknown = rest;
     if (sampled) {
-      double variance = variance_bb_ - 2 * ratio * variance_lb_ + ratio * ratio * variance_ll_;
-      *result.error += kNormal95 * rest / sampled_lengths_ * std::sqrt(std::max(variance, 0.0));
+      *result.error += kNormal95 * rest / sampled_lengths_ * std::sqrt(std::max(variance_.residues(ratio), 0.0));
       unknown = std::min(rest, kRuleOfThree * std::max(longest_chance_, threshold_));
     }
     *result.error += unknown * furthest_from(ratio);
@@ -69,10 +62,9 @@ std::optional<Estimate> Sample::estimate() const {
 // With V = threshold × A for the variance, A = Σ (bytes − ratio × length)² / length over all strings, the error is
 // 1.96 √(A × threshold) + 3 × furthest × threshold: a quadratic equation for √threshold.
 double Sample::threshold_for(double lengths, double target) const {
-  if (weighted_lengths_ == 0 || target <= 0) return 0;
-  double r = weighted_bytes_ / weighted_lengths_;
-  double spread = weighted_bb_per_length_ - 2 * r * weighted_bytes_ + r * r * weighted_lengths_;
-  double a = kNormal95 * std::sqrt(std::max(spread, 0.0) * lengths / weighted_lengths_);
+  if (per_length_.ll == 0 || target <= 0) return 0;
+  double r = per_length_.lb / per_length_.ll;
+  double a = kNormal95 * std::sqrt(std::max(per_length_.residues(r), 0.0) * lengths / per_length_.ll);
   double b = kRuleOfThree * furthest_from(r);
   double root = (std::sqrt(a * a + 4 * b * target * r * lengths) - a) / (2 * b);
   return root * root;
@@ -90,13 +82,9 @@ void Sample::add(const Sample& other) {
   other_bytes_ += other.other_bytes_;
   sampled_lengths_ += other.sampled_lengths_;
   sampled_bytes_ += other.sampled_bytes_;
-  variance_ll_ += other.variance_ll_;
-  variance_lb_ += other.variance_lb_;
-  variance_bb_ += other.variance_bb_;
+  variance_.add(other.variance_);
   longest_chance_ = std::max(longest_chance_, other.longest_chance_);
-  weighted_lengths_ += other.weighted_lengths_;
-  weighted_bytes_ += other.weighted_bytes_;
-  weighted_bb_per_length_ += other.weighted_bb_per_length_;
+  per_length_.add(other.per_length_);
 }
 
 }  // namespace tenants

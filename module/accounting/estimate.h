@@ -33,6 +33,24 @@ struct Estimate {
   std::optional<double> error;  // half of the interval's width; 0: everything was measured; nothing: not known
 };
 
+// Sums of squares over strings, each counted so many times: how far their bytes are from a ratio times their length.
+struct Squares {
+  double ll = 0, lb = 0, bb = 0;
+
+  void add(double times, double length, double bytes) {
+    ll += times * length * length;
+    lb += times * length * bytes;
+    bb += times * bytes * bytes;
+  }
+  void add(const Squares& other) {
+    ll += other.ll;
+    lb += other.lb;
+    bb += other.bb;
+  }
+  // But for what rounding makes of it, not below 0.
+  double residues(double ratio) const { return bb - 2 * ratio * lb + ratio * ratio * ll; }
+};
+
 // The keys of one prefix in one pass. Every operation O(1).
 class Sample {
  public:
@@ -75,10 +93,9 @@ class Sample {
   double certain_lengths_ = 0, certain_bytes_ = 0, other_bytes_ = 0;
   // Measured by chance, each weighted by w, the inverse of its probability; and by w² − w, for the variance.
   double sampled_lengths_ = 0, sampled_bytes_ = 0;
-  double variance_ll_ = 0, variance_lb_ = 0, variance_bb_ = 0;
+  Squares variance_;
   double longest_chance_ = 0;  // the largest threshold by which one could be left out
-  // All strings measured, weighted by w: what threshold_for() needs.
-  double weighted_lengths_ = 0, weighted_bytes_ = 0, weighted_bb_per_length_ = 0;
+  Squares per_length_;         // all strings measured, each w times for one of length: what threshold_for() needs
 };
 
 }  // namespace tenants

@@ -14,4 +14,7 @@ inline std::uint64_t splitmix64(std::uint64_t& state) {
   return mixed ^ mixed >> 31;
 }
 
+// In [0, 1).
+inline double coin(std::uint64_t& state) { return static_cast<double>(splitmix64(state) >> 11) * 0x1p-53; }
+
 }  // namespace tenants

@@ -10,8 +10,8 @@ namespace {
 
 constexpr double kErrors = 2.1;  // standard ones; 1.96, and a little for what is only nearly normal
 
-// Bessel's correction.
-double without_one(double n) { return n / std::max(n - 1, 1.0); }
+// His correction of a variance.
+double bessel(double n) { return n / std::max(n - 1, 1.0); }
 
 }  // namespace
 
@@ -30,10 +30,13 @@ void RandomSample::meet_string(double length) {
 void RandomSample::measure_string(double length, std::uint64_t bytes, double chance) {
   meet_string(length);
   double times = 1 / chance;
+  auto size = static_cast<double>(bytes);
   ++strings_.measured;
   strings_.standing_for += times;
-  strings_.once.add(times, length, static_cast<double>(bytes));
-  strings_.twice.add(times * times, length, static_cast<double>(bytes));
+  strings_.measured_lengths += times * length;
+  strings_.measured_bytes += times * size;
+  strings_.once.add(times, length, size);
+  strings_.twice.add(times * times, length, size);
 }
 
 void RandomSample::measure_other(std::uint64_t bytes, bool exact) {
@@ -53,16 +56,15 @@ void RandomSample::begin_key(std::uint64_t look) {
 
 double RandomSample::Strings::variance() const {
   if (measured == 0) return 0;
-  double tried = std::min(1.0, standing_for / met), r = ratio();
-  auto residues = [r](const Sums& sums) { return sums.bb - 2 * r * sums.lb + r * r * sums.ll; };
-  double left_out = std::max(0.0, residues(twice) - tried * residues(once));
-  return std::pow(lengths / once.l, 2) * left_out * without_one(measured);
+  double tried = std::min(1.0, standing_for / met);
+  double left_out = std::max(0.0, twice.residues(ratio()) - tried * once.residues(ratio()));
+  return std::pow(lengths / measured_lengths, 2) * left_out * bessel(measured);
 }
 
 double RandomSample::Others::variance() const {
   if (measured == 0) return 0;
   double left_out = (1 - measured / met) * std::max(0.0, bb - b * b / measured);
-  return std::pow(met / measured, 2) * left_out * without_one(measured);
+  return std::pow(met / measured, 2) * left_out * bessel(measured);
 }
 
 std::optional<Estimate> RandomSample::estimate(double looks, double keys, std::optional<double> largest,
@@ -84,22 +86,6 @@ std::optional<Estimate> RandomSample::estimate(double looks, double keys, std::o
   return result;
 }
 
-void RandomSample::Strings::Sums::add(double times, double length, double bytes) {
-  l += times * length;
-  b += times * bytes;
-  ll += times * length * length;
-  lb += times * length * bytes;
-  bb += times * bytes * bytes;
-}
-
-void RandomSample::Strings::Sums::add(const Sums& other) {
-  l += other.l;
-  b += other.b;
-  ll += other.ll;
-  lb += other.lb;
-  bb += other.bb;
-}
-
 void RandomSample::Strings::add(const Strings& other) {
   met += other.met;
   lengths += other.lengths;
@@ -107,6 +93,8 @@ void RandomSample::Strings::add(const Strings& other) {
   longest = std::max(longest, other.longest);
   measured += other.measured;
   standing_for += other.standing_for;
+  measured_lengths += other.measured_lengths;
+  measured_bytes += other.measured_bytes;
   once.add(other.once);
   twice.add(other.twice);
 }

@@ -54,17 +54,12 @@ class RandomSample {
  private:
   // Each tells what those that were met take, in all and squared, and the variance of that: not all were measured.
   struct Strings {
-    // Sums over those that were measured, of length and bytes.
-    struct Sums {
-      double l = 0, b = 0, ll = 0, lb = 0, bb = 0;
-      void add(double times, double length, double bytes);
-      void add(const Sums& other);
-    };
     double met = 0, lengths = 0, lengths_squared = 0, longest = 0;
-    double measured = 0, standing_for = 0;
-    Sums once, twice;  // each as often as the inverse of its chance says, or the square of that
+    // Of those that were measured, each as often as the inverse of its chance says, or the square of that.
+    double measured = 0, standing_for = 0, measured_lengths = 0, measured_bytes = 0;
+    Squares once, twice;
 
-    double ratio() const { return measured > 0 ? once.b / once.l : 0; }
+    double ratio() const { return measured > 0 ? measured_bytes / measured_lengths : 0; }
     double bytes() const { return ratio() * lengths; }
     double bytes_squared() const { return measured > 0 ? lengths_squared * once.bb / once.ll : 0; }
     double variance() const;

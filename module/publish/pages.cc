@@ -119,7 +119,7 @@ bool belongs(Listing& listing, const Request& request, std::uint32_t row, std::u
 // In the order in which they came to be known. O(rows that are looked at). False where the cursor is none.
 template <typename Listing>
 bool turn(Listing& listing, const Request& request, Page<Listing>& page) {
-  std::optional<std::uint64_t> place = number(request.cursor);
+  std::optional<std::uint64_t> place = number_in<std::uint64_t>(request.cursor);
   if (!place) return false;
   std::uint64_t cost = 0;
   const std::vector<std::uint32_t> own = listing.own();
@@ -143,8 +143,8 @@ bool turn_sorted(Listing& listing, const Request& request, Page<Listing>& page) 
   std::optional<Place> after;
   if (request.cursor != "0") {
     std::size_t dash = std::min(request.cursor.find('-'), request.cursor.size() - 1);
-    std::optional<std::uint64_t> score = number(request.cursor.substr(0, dash)),
-                                 row = number(request.cursor.substr(dash + 1));
+    std::optional<std::uint64_t> score = number_in<std::uint64_t>(request.cursor.substr(0, dash)),
+                                 row = number_in<std::uint64_t>(request.cursor.substr(dash + 1));
     if (!score || !row || *row > ~std::uint32_t{0}) return false;
     after = {*score, static_cast<std::uint32_t>(*row)};
   }

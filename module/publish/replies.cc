@@ -144,7 +144,7 @@ bool is_word(std::string_view text, std::string_view lower) {
 }
 
 std::optional<std::uint64_t> read_count(std::string_view text) {
-  std::optional<std::uint64_t> count = number(text);
+  std::optional<std::uint64_t> count = number_in<std::uint64_t>(text);
   return count && *count >= 1 && *count <= kMaxCount ? count : std::nullopt;
 }
 

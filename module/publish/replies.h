@@ -30,7 +30,6 @@ long known(std::span<const std::uint64_t> values);
 // Those, each with its name.
 void reply_values(Context* context, std::span<const Column> columns, std::span<const std::uint64_t> values);
 
-inline std::optional<std::uint64_t> number(std::string_view text) { return number_in<std::uint64_t>(text); }
 // Whatever the case; `lower` is lower case.
 bool is_word(std::string_view text, std::string_view lower);
 // COUNT's value; nothing where it is not allowed: kCountRule.

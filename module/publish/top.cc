@@ -153,7 +153,7 @@ std::optional<std::string> read_top(String** argv, int argc, TopRequest& request
       }
       request.by = *found;
     } else if (over) {
-      std::uint64_t seconds = number(value).value_or(0);
+      std::uint64_t seconds = number_in<std::uint64_t>(value).value_or(0);
       auto found = std::ranges::find(History::kWindows, std::min(seconds, std::uint64_t{301}) * 1'000'000);
       if (found == History::kWindows.end()) return "invalid OVER, allowed are 10, 60 and 300 seconds";
       request.window = static_cast<std::size_t>(found - History::kWindows.begin());

@@ -167,13 +167,21 @@ Places::Database& Places::draw() {
   if (databases_.size() == 1) return databases_.front();
   double all = 0;
   for (const Database& each : databases_) all += each.keys / each.keys_per_look;
-  double coin = static_cast<double>(splitmix64(coins_) >> 11) * 0x1p-53 * all;
+  double place = coin(coins_) * all;
   for (Database& each : databases_)
-    if ((coin -= each.keys / each.keys_per_look) < 0) return each;
+    if ((place -= each.keys / each.keys_per_look) < 0) return each;
   return databases_.back();
 }
 
 void Places::select(Module& module, const Database& at) { api.SelectDb(module.context.get(), db_ = at.db); }
+
+void Places::look_at(Module& module, const Database& at, std::uint64_t place) {
+  select(module, at);
+  set_place(cursor_.get(), place);
+  met_now_ = 0;
+  api.Scan(module.context.get(), cursor_.get(), on_look, nullptr);
+  met_ += met_now_;
+}
 
 std::uint32_t Places::size_up(Module& module, Database& at, std::uint32_t slot) {
   std::uint64_t met = 0;
@@ -212,12 +220,8 @@ void Places::look_in_slot(Module& module) {
   const SlotTables& tables = at->slots->tables;
   std::uint32_t slot = tables.with_place(number);
   std::uint64_t place = splitmix64(coins_) >> SlotTables::kSlotBits;
-  select(module, *at);
-  set_place(cursor_.get(), place << SlotTables::kSlotBits | slot);
-  met_now_ = 0;
   ++looks_;
-  api.Scan(module.context.get(), cursor_.get(), on_look, nullptr);
-  met_ += met_now_;
+  look_at(module, *at, place << SlotTables::kSlotBits | slot);
   squares_ += met_now_ * met_now_;
   std::uint64_t next = place_of(cursor_.get()), expected = next_place(place, tables.places(slot));
   bool as_expected = expected ? next == (expected << SlotTables::kSlotBits | slot) : next < SlotTables::kSlots;
@@ -228,11 +232,7 @@ void Places::look(Module& module) {
   if (cluster_) return look_in_slot(module);
   constexpr double kShare = 1.0 / 256;  // of one look in what is known of a database
   Database& at = draw();
-  select(module, at);
-  set_place(cursor_.get(), splitmix64(coins_));
-  met_now_ = 0;
-  api.Scan(module.context.get(), cursor_.get(), on_look, nullptr);
-  met_ += met_now_;
+  look_at(module, at, splitmix64(coins_));
   at.keys_per_look = std::max(at.keys_per_look + kShare * (met_now_ - at.keys_per_look), 0.01);
 }
 
@@ -257,9 +257,9 @@ void Places::on_met(Module& module, server_api::String* name, server_api::Key* k
     return size ? sample.measure_other(size->bytes, size->exact) : sample.meet_other();
   }
   double length = string_length(module, bytes, value_length), chance = sample.chance(length, kOfStrings);
-  double coin = static_cast<double>(splitmix64(coins_) >> 11) * 0x1p-53;
   std::optional<Size> size;
-  if (coin < chance && may_measure(sample.strings_measured() == 0)) size = measure(module, name, type, value_length);
+  if (coin(coins_) < chance && may_measure(sample.strings_measured() == 0))
+    size = measure(module, name, type, value_length);
   if (size)
     sample.measure_string(length, size->bytes, chance);
   else

@@ -86,6 +86,7 @@ class Places {
   void size_up_next(Module& module, Database& at);
   void look_in_slot(Module& module);
   void select(Module& module, const Database& at);
+  void look_at(Module& module, const Database& at, std::uint64_t place);
   bool may_measure(bool first);
 
   server_api::OwnedCursor cursor_;
