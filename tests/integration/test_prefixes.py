@@ -104,7 +104,7 @@ def random_rules(rng):
 
 def writes(session, key):
     """Every command that, with these words, writes this key, as the server says."""
-    commands = [[command[0], *[key] * (abs(command[1]) - 1)] for command in session.call("COMMAND") if b"write" in {bytes(flag) for flag in command[2]}]
+    commands = [[command[0], *[key] * max(abs(command[1]) - 1, 1)] for command in session.call("COMMAND") if b"write" in {bytes(flag) for flag in command[2]}]
     found = zip(commands, session.pipeline([("COMMAND", "GETKEYSANDFLAGS", *words) for words in commands]))
     return [words for words, keys in found if isinstance(keys, list) and any(each[0] == key.encode() and {b"update", b"insert", b"delete"} & {bytes(flag) for flag in each[1]} for each in keys)]
 
