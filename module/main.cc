@@ -21,7 +21,7 @@ Module::Module(Context* ctx, server_api::Server server_, Settings settings_, std
     : tells_refusals(server_.valkey_at_least(9, 1)),
       users(static_cast<std::size_t>(settings_.max_users)),
       lookups(~seed),
-      cpu(UserTable::kFirst + static_cast<std::size_t>(settings_.max_users)),
+      cpu(UserTable::kFirst + static_cast<std::size_t>(settings_.max_users), behind),
       server(server_),
       settings(std::move(settings_)),
       context(ctx),

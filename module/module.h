@@ -1,6 +1,7 @@
 // The module's state, one object from OnLoad to OnUnload. Main thread only.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -55,9 +56,9 @@ struct SlowLogConfig {
 struct Module {
   Module(server_api::Context* context, server_api::Server server, Settings settings, std::uint64_t seed, bool live);
 
-  // What the filter touches at every command comes first, and lies in four cache lines: `clients` begins with what is
-  // needed of it, `users` ends with it where `commands` begins, `lookups` where `identity` begins; `cpu` has its own.
-  alignas(64) std::uint64_t last_id = 0;
+  // What the filter touches at every command comes first, and lies in five cache lines: `clients` begins with what is
+  // needed of it, `users` ends with it where `commands` begins, `lookups` ends with it; `cpu` has a line of its own.
+  alignas(64) std::uint64_t last_id = Client::kNoId;  // of the client whose command the filter saw last
   Client* last_client = nullptr;
   const CommandEntry* last_command = nullptr;
   bool lost_queued = false;          // memory ran out at a command that the server may have queued: nobody knows which
@@ -66,6 +67,7 @@ struct Module {
   bool exec_elsewhere = false;       // EXEC runs, and may change keys of other databases than its client's
   bool in_call = false;              // the filter was last called for a call by a module, or a script
   bool tells_refusals;               // the server tells of refused commands: 9.1+
+  std::atomic<bool> behind{true};    // something is to be done before the next command counts (hooks/commands.cc)
   ClientTable clients;
   UserTable users;
   CommandTable commands;

@@ -10,7 +10,7 @@
 namespace server_api {
 
 inline std::string_view view(const String* string) {
-  std::size_t length = 0;
+  std::size_t length;  // NOLINT(cppcoreguidelines-init-variables): the server sets it always
   const char* bytes = api.StringPtrLen(string, &length);
   return {bytes, length};
 }

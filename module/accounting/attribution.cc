@@ -31,7 +31,8 @@ unsigned Attribution::sent(Client& client, const Sent& sent) {
   client.clear(Client::kCounted | Client::kRanQueued);
   before_.client = nullptr;
   if (sent.multi_refused) client.clear(kOfTransaction & ~Client::kWatching);
-  if (command) client.last = commands_.number_of(*command);  // of the server's, too, if it is refused
+  if (command)
+    client.last = static_cast<std::uint16_t>(commands_.number_of(*command));  // of the server's, too, if it is refused
   if (!command || !command->accepts(sent.arguments)) {
     if (!client.is(Client::kInMulti)) return 0;
     if (!command || !(command->special & CommandEntry::kExec)) return give_up(client);

@@ -129,7 +129,7 @@ class World {
     std::ostringstream text;
     for (std::uint32_t row = 0; row < kEnd; ++row) {
       std::map<std::string, std::uint64_t> counted;
-      for (std::size_t number = 0; number < users_[row].by_number.size(); ++number)
+      for (std::size_t number = 0; number < users_[row].numbers; ++number)
         if (std::uint64_t times = users_[row].by_number[number])
           counted[commands_.counted(static_cast<std::uint16_t>(number)).name] = times;
       if (counted == truth_[row]) continue;

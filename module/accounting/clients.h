@@ -10,7 +10,7 @@
 namespace tenants {
 
 // What commands are told apart by.
-enum class Kind : std::uint8_t { kRead, kWrite, kAdmin, kScript, kPubsub, kOther };
+enum class Kind : std::uint32_t { kRead, kWrite, kAdmin, kScript, kPubsub, kOther };
 inline constexpr std::size_t kKinds = 6;
 
 // The commands of a transaction, how often each, in parts: AUTH ends one, what follows it is another user's. A pointer
@@ -86,6 +86,10 @@ struct alignas(32) Client {
   };
   static constexpr std::uint32_t kNothing = 0xffffffff;
   bool is(unsigned any_of) const { return flags & any_of; }
+  // Does a command that is none of a transaction's, and does nothing to its client, change `last` alone?
+  bool is_plain() const {
+    return (flags & (kInMulti | kAnonymous | kCounted | kRecheck | kRanQueued | kImport | kUnlisted)) == kCounted;
+  }
   void set(unsigned bits) { flags = static_cast<std::uint16_t>(flags | bits); }
   void clear(unsigned bits) { flags = static_cast<std::uint16_t>(flags & ~bits); }
 };

@@ -6,12 +6,24 @@
 namespace tenants {
 namespace {
 
-constexpr std::size_t kPlaces =
-    1024;  // a server has about 420 names, subcommands included; doubled where modules add more
+// A server has about 420 names, subcommands included, most in two cases; doubled where modules add more. Behind them
+// are some to which no name leads, so that a look needs no bound: it ends at an empty place.
+constexpr std::size_t kPlaces = 2048, kBeyond = 64;
 constexpr std::size_t kLongestName = 64;
 
-bool is_letter(char c) { return c >= 'a' && c <= 'z'; }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c & ~0x20) : c; }
+
+template <typename Change>
+std::uint64_t each_byte(std::uint64_t word, Change change) {
+  char bytes[sizeof word];
+  std::memcpy(bytes, &word, sizeof word);
+  for (char& byte : bytes) byte = change(byte);
+  std::memcpy(&word, bytes, sizeof word);
+  return word;
+}
+
+bool same_in_any_case(std::string_view a, std::string_view b) { return std::ranges::equal(a, b, {}, lower, lower); }
 
 }  // namespace
 
@@ -55,68 +67,81 @@ std::uint32_t special_of(std::string_view name) {
 CommandTable::CommandTable() : counted_{{"(other)", Kind::kOther}} { clear(); }
 
 void CommandTable::clear() {
-  entries_.assign(kPlaces, {});
-  names_.assign(kPlaces, {});
-  mask_ = kPlaces - 1;
-  size_ = 0;
+  entries_.clear();
+  names_.clear();
+  make_places(kPlaces);
 }
 
-bool CommandTable::same_rest(std::string_view any_case, std::string_view lower_case) {
-  for (std::size_t i = 8; i < any_case.size(); ++i)
-    if (lower(any_case[i]) != lower_case[i]) return false;
-  return true;
+// No memory: nothing has changed, or names are missing, which are learned anew.
+void CommandTable::make_places(std::size_t places) {
+  std::vector<CommandEntry> before(places + kBeyond);
+  before.swap(entries_);
+  mask_ = places - 1;
+  for (const CommandEntry& entry : before)
+    if (entry.length) place(entry);
 }
 
-std::size_t CommandTable::place_for(std::string_view lower_case) const {
-  std::size_t at = place(first_bytes(lower_case), lower_case.size());
-  while (entries_[at & mask_].length && names_[at & mask_].called != lower_case) ++at;
-  return at & mask_;
+const CommandEntry* CommandTable::place_of(std::uint64_t word, std::string_view name) const {
+  for (const CommandEntry* entry = first_place(word, name.size());; ++entry) {
+    if (!entry->length) return entry;
+    if (!entry->is_named(word, name.size())) continue;
+    if (name.size() <= kWord) return entry;
+    std::string_view called = names_[entry->name].called;
+    if (same_in_any_case(name.substr(kWord), called.substr(kWord))) return entry;
+  }
+}
+
+void CommandTable::place(const CommandEntry& entry) {
+  const CommandEntry* at = place_of(entry.word, names_[entry.name].called);
+  if (at == &entries_.back()) return make_places(2 * (mask_ + 1)), place(entry);
+  entries_[static_cast<std::size_t>(at - entries_.data())] = entry;
+}
+
+const CommandEntry* CommandTable::find(std::string_view name) const {
+  if (name.empty()) return nullptr;
+  std::uint64_t word = first_bytes(name);
+  const CommandEntry* entry = place_of(word, name);
+  if (!entry->length) entry = place_of(each_byte(word, lower), name);
+  return entry->length ? entry : nullptr;
 }
 
 void CommandTable::add(std::string_view called, std::string_view name, Kind kind, int arity, std::uint32_t special) {
   if (called.empty() || called.size() > kLongestName) return;
-  if (2 * size_ >= entries_.size()) {
-    std::size_t places = entries_.size() * 2;
-    std::vector<CommandEntry> entries(places);
-    std::vector<Names> names(places);  // no memory until here: nothing has changed
-    entries.swap(entries_);
-    names.swap(names_);
-    mask_ = places - 1;
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-      if (!entries[i].length) continue;
-      std::size_t at = place_for(names[i].called);
-      entries_[at] = entries[i];
-      names_[at] = std::move(names[i]);
-    }
+  if (4 * names_.size() >= mask_) make_places(2 * (mask_ + 1));
+  CommandEntry entry{.length = static_cast<std::uint32_t>(called.size()) | CommandEntry::kSpecial,
+                     .arity = arity,
+                     .special = special | CommandEntry::kUnnumbered,
+                     .kind = kind};
+  std::uint64_t word = first_bytes(called);
+  entry.word = each_byte(word, lower);
+  if (const CommandEntry* before = place_of(entry.word, called); before->length) {
+    entry.name = before->name;
+    names_[entry.name].name = name;
+  } else {
+    Names both{std::string(called), std::string(name)};
+    std::ranges::transform(both.called, both.called.begin(), lower);
+    entry.name = static_cast<std::uint32_t>(names_.size());
+    names_.push_back(std::move(both));
   }
-  std::string lower_case;
-  for (char c : called) lower_case += lower(c);
-  Names both{lower_case, std::string(name)};
-  std::size_t at = place_for(lower_case);
-  CommandEntry& entry = entries_[at];
-  size_ += entry.length == 0;
-  entry.word = first_bytes(lower_case);
-  entry.letters = 0;
-  for (std::size_t i = 0; i < 8 && i < lower_case.size(); ++i)
-    if (is_letter(lower_case[i])) entry.letters |= std::uint64_t{0x20} << 8 * i;
-  entry.length = static_cast<std::uint32_t>(called.size());
-  entry.arity = arity;
-  entry.special = special | CommandEntry::kUnnumbered;
-  entry.kind = kind;
-  names_[at] = std::move(both);
+  place(entry);
+  if (called.find('|') != called.npos) return;  // a subcommand: seldom sent
+  entry.word = each_byte(word, upper);
+  place(entry);
 }
 
-std::uint16_t CommandTable::give_number(const CommandEntry& entry) {
+std::uint32_t CommandTable::give_number(const CommandEntry& entry) {
   auto place = static_cast<std::size_t>(&entry - entries_.data());
-  const std::string& name = names_[place].name;
+  const std::string& name = names_[entry.name].name;
   auto found = std::find_if(counted_.begin() + 1, counted_.end(),
                             [&](const CountedCommand& command) { return command.name == name; });
   auto number = static_cast<std::size_t>(found - counted_.begin());
   if (number == kMostNumbers) number = 0;
   if (number == counted_.size()) counted_.push_back({name, entry.kind});
-  entries_[place].number = static_cast<std::uint16_t>(number);
-  entries_[place].special &= ~static_cast<std::uint32_t>(CommandEntry::kUnnumbered);
-  return entries_[place].number;
+  CommandEntry& numbered = entries_[place];
+  numbered.number = static_cast<std::uint32_t>(number);
+  numbered.special &= ~static_cast<std::uint32_t>(CommandEntry::kUnnumbered);
+  if (!numbered.special) numbered.length &= ~CommandEntry::kSpecial;
+  return numbered.number;
 }
 
 const CommandEntry* CommandTable::find(std::string_view container, std::string_view subcommand) const {

@@ -40,14 +40,18 @@ struct alignas(32) CommandEntry {  // two to a cache line
     kConfigSet = 1 << 24,
   };
 
-  std::uint64_t word = 0;     // the first eight bytes of the name, in lower case
-  std::uint64_t letters = 0;  // of these, bit 5 of each letter: what upper case lacks
-  std::uint32_t length = 0;   // 0: an empty place
+  std::uint64_t word = 0;    // the first eight bytes of the name, as this entry spells it
+  std::uint32_t length = 0;  // 0: an empty place; plus kSpecial where `special` is not 0, so that one look tells both
+  std::uint32_t name = 0;    // its place among the table's names
   std::int32_t arity = 0;
   std::uint32_t special = 0;
-  std::uint16_t number = 0;
+  std::uint32_t number = 0;
   Kind kind = Kind::kOther;
 
+  static constexpr std::uint32_t kSpecial = std::uint32_t{1} << 31;
+  bool is_named(std::uint64_t first_bytes, std::size_t size) const {
+    return word == first_bytes && (length & ~kSpecial) == size;
+  }
   bool accepts(int argc) const { return arity >= 0 ? argc == arity : argc >= -arity; }
 };
 
@@ -60,7 +64,8 @@ struct CountedCommand {
   Kind kind;
 };
 
-// Open addressing over the first eight bytes: most look-ups are one multiplication and two comparisons.
+// Open addressing over the first eight bytes. Each name is there in lower and in upper case, as nearly everybody writes
+// it: most look-ups are one multiplication and two comparisons.
 //
 // Commands are counted by number: given at their first use, so that counters lie close together, and the same for as
 // long as the table lives, also when modules come and go. Number 0 is "(other)", for what comes when none is left.
@@ -77,54 +82,57 @@ class CommandTable {
     add(name, name, kind, arity, special);
   }
   // Of an entry of this table. O(1), but for the first use of a name: it may allocate, and looks at every name so far.
-  std::uint16_t number_of(const CommandEntry& entry) {
+  std::uint32_t number_of(const CommandEntry& entry) {
     return entry.special & CommandEntry::kUnnumbered ? give_number(entry) : entry.number;
   }
   // The server's own name of this command.
-  const std::string& name(const CommandEntry& entry) const {
-    return names_[static_cast<std::size_t>(&entry - entries_.data())].name;
-  }
-  const CountedCommand& counted(std::uint16_t number) const { return counted_[number]; }
+  const std::string& name(const CommandEntry& entry) const { return names_[entry.name].name; }
+  const CountedCommand& counted(std::uint32_t number) const { return counted_[number]; }
   // Null where the server has no such command. Any case. Valid until the next add or clear.
-  const CommandEntry* find(std::string_view name) const {
+  const CommandEntry* find(std::string_view name) const;
+  // The same, but finds none that is special, of more than eight bytes, or in both cases.
+  const CommandEntry* find_plain(std::string_view name) const {
+    if (name.size() > kWord) return nullptr;
     std::uint64_t word = first_bytes(name);
-    for (std::size_t at = place(word, name.size());; ++at) {
-      const CommandEntry& entry = entries_[at & mask_];
-      if (entry.length == name.size() && ((word ^ entry.word) & ~entry.letters) == 0 &&
-          (name.size() <= 8 || same_rest(name, names_[at & mask_].called)))
-        return entry.length ? &entry : nullptr;
-      if (!entry.length) return nullptr;
+    for (const CommandEntry* entry = first_place(word, name.size());; ++entry) {
+      if (entry->word == word && entry->length == static_cast<std::uint32_t>(name.size())) [[likely]]
+        return entry;
+      if (!entry->length) return nullptr;
     }
   }
   // "config", "get" → the entry of "config|get".
   const CommandEntry* find(std::string_view container, std::string_view subcommand) const;
-  std::size_t size() const { return size_; }
+  std::size_t size() const { return names_.size(); }
   // Forgets the entries, not the numbers.
   void clear();
 
  private:
+  static constexpr std::size_t kWord = sizeof(std::uint64_t);
+
   template <typename Number>
   static std::uint64_t load(const char* bytes) {
     Number number;
     std::memcpy(&number, bytes, sizeof number);
     return number;
   }
-  // Two loads that overlap instead of a loop.
+  // Two loads that overlap instead of a loop. Of no bytes: no name's.
   static std::uint64_t first_bytes(std::string_view name) {
     const char* bytes = name.data();
     std::size_t size = name.size();
-    if (size >= 8) return load<std::uint64_t>(bytes);
+    if (size > kWord) return load<std::uint64_t>(bytes);
     if (size >= 4) return load<std::uint32_t>(bytes) | load<std::uint32_t>(bytes + size - 4) << 8 * (size - 4);
     if (size >= 2) return load<std::uint16_t>(bytes) | load<std::uint16_t>(bytes + size - 2) << 8 * (size - 2);
-    return size ? load<std::uint8_t>(bytes) : 0;
+    return size ? load<std::uint8_t>(bytes) : ~std::uint64_t{0};
   }
-  // Equal for names that differ in case only.
-  std::size_t place(std::uint64_t word, std::size_t size) const {
-    return ((word | 0x2020202020202020u) + size) * 0x9e3779b97f4a7c15u >> 40 & mask_;
+  // The factor is the best of millions: by it most of Valkey's frequent commands are found at their first place.
+  const CommandEntry* first_place(std::uint64_t word, std::size_t size) const {
+    return entries_.data() + ((word + size) * 0xe42b98001823b223u >> 40 & mask_);
   }
-  static bool same_rest(std::string_view any_case, std::string_view lower_case);
-  std::size_t place_for(std::string_view lower_case) const;
-  std::uint16_t give_number(const CommandEntry& entry);
+  // Where the entry is that spells its first bytes like `word`, or would be. `name`: in any case.
+  const CommandEntry* place_of(std::uint64_t word, std::string_view name) const;
+  void make_places(std::size_t places);
+  void place(const CommandEntry& entry);
+  std::uint32_t give_number(const CommandEntry& entry);
 
   struct Names {
     std::string called;  // in lower case
@@ -133,10 +141,9 @@ class CommandTable {
 
   // What find() needs comes first.
   std::size_t mask_;
-  std::vector<CommandEntry> entries_;
-  std::vector<Names> names_;  // of the entry at the same place
+  std::vector<CommandEntry> entries_;  // the last one stays empty
+  std::vector<Names> names_;
   std::vector<CountedCommand> counted_;
-  std::size_t size_ = 0;
 };
 
 }  // namespace tenants

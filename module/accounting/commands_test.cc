@@ -18,6 +18,22 @@ TEST(CommandTable, finds_names_in_any_case) {
   EXPECT_EQ(table.find(std::string(100'000, 'g')), nullptr);
 }
 
+TEST(CommandTable, a_name_that_comes_again_replaces_the_first_in_every_case) {
+  CommandTable table;
+  for (const char* name : {"get", "zrangebyscore", "2fa"}) table.add(name, Kind::kRead, 2, 0);
+  table.add("GeT", Kind::kWrite, 3, CommandEntry::kMulti);
+  table.add("ZrangeByScore", "renamed", Kind::kWrite, 3, CommandEntry::kMulti);
+  EXPECT_EQ(table.size(), 3u);
+  for (const char* name : {"get", "GET", "gEt", "zrangebyscore", "ZRANGEBYSCORE", "zRangeByScore", "ZRANGEBYscore"}) {
+    ASSERT_NE(table.find(name), nullptr) << name;
+    EXPECT_EQ(table.find(name)->arity, 3) << name;
+    EXPECT_TRUE(table.find(name)->special & CommandEntry::kMulti) << name;
+  }
+  EXPECT_EQ(table.name(*table.find("ZRANGEBYSCORE")), "renamed");
+  EXPECT_EQ(table.number_of(*table.find("zrangebyscore")), table.number_of(*table.find("ZRANGEBYSCORE")));
+  EXPECT_EQ(table.find("2FA")->arity, 2);
+}
+
 TEST(CommandTable, a_byte_that_only_folds_to_a_letter_is_another_name) {
   CommandTable table;
   table.add("a|b", Kind::kRead, 2, 0);

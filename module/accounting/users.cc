@@ -4,9 +4,14 @@
 
 namespace tenants {
 
-void User::grow(std::uint16_t number) {
-  constexpr std::size_t kLeast = 32;
-  by_number.resize(std::max(kLeast, std::bit_ceil(std::size_t{number} + 1)));
+void User::make_room(std::uint32_t number) {
+  constexpr std::uint32_t kLeast = 32;
+  if (has_room(number)) return;
+  std::uint32_t more = std::max(kLeast, std::bit_ceil(number + 1));
+  auto counts = std::make_unique<std::uint64_t[]>(more);
+  std::copy_n(by_number.get(), numbers, counts.get());
+  by_number = std::move(counts);
+  numbers = more;
 }
 
 void User::reset(std::uint64_t cpu_nanoseconds) {
@@ -21,12 +26,12 @@ void User::reset(std::uint64_t cpu_nanoseconds) {
 }
 
 void User::make_room_for(const User& gone) {
-  if (by_number.size() < gone.by_number.size()) by_number.resize(gone.by_number.size());
+  if (gone.numbers > 0) make_room(gone.numbers - 1);
 }
 
 void User::take_over(const User& gone, std::uint64_t cpu_nanoseconds) {
   make_room_for(gone);
-  for (std::size_t number = 0; number < gone.by_number.size(); ++number) by_number[number] += gone.by_number[number];
+  for (std::size_t number = 0; number < gone.numbers; ++number) by_number[number] += gone.by_number[number];
   for (std::size_t kind = 0; kind < kKinds; ++kind) commands[kind] += gone.commands[kind];
   for (std::size_t counter = 0; counter < counters.size(); ++counter) counters[counter] += gone.counters[counter];
   cpu_before -= cpu_nanoseconds - gone.cpu_before;

@@ -49,7 +49,8 @@ enum class Counter : std::uint8_t {
 
 struct alignas(64) User {
   // What every command touches comes first.
-  std::vector<std::uint64_t> by_number;          // commands by their number; as long as the highest number it ran
+  std::unique_ptr<std::uint64_t[]> by_number;    // commands by their number: up to the highest that it ran, or more
+  std::uint32_t numbers = 0;                     // of these
   std::array<std::uint64_t, kKinds> commands{};  // the same, by kind
   // What a page of all users reads follows, in the same cache line.
   std::string name;             // empty: a free row
@@ -71,18 +72,20 @@ struct alignas(64) User {
     return counters[static_cast<std::size_t>(counter) + more];
   }
   // O(1); allocates only when the user runs a command of a higher number than ever before.
-  void count(std::uint16_t number, Kind kind, std::uint64_t times = 1) {
+  void count(std::uint32_t number, Kind kind, std::uint64_t times = 1) {
     make_room(number);
+    count_in_room(number, kind, times);
+  }
+  // The same where there is room.
+  void count_in_room(std::uint32_t number, Kind kind, std::uint64_t times) {
     by_number[number] += times;
     commands[static_cast<std::size_t>(kind)] += times;
   }
+  bool has_room(std::uint32_t number) const { return number < numbers; }
   // Then count() of numbers up to this one does not allocate.
-  void make_room(std::uint16_t number) {
-    if (number >= by_number.size()) [[unlikely]]
-      grow(number);
-  }
-  void take_back(std::uint16_t number, Kind kind, std::uint64_t times = 1) {
-    if (number >= by_number.size() || by_number[number] < times) return;
+  void make_room(std::uint32_t number);
+  void take_back(std::uint32_t number, Kind kind, std::uint64_t times = 1) {
+    if (!has_room(number) || by_number[number] < times) return;
     by_number[number] -= times;
     commands[static_cast<std::size_t>(kind)] -= times;
   }
@@ -99,9 +102,6 @@ struct alignas(64) User {
   void disconnected() {
     if (connections > 0) --connections;
   }
-
- private:
-  void grow(std::uint16_t number);
 };
 
 class UserTable {

@@ -57,7 +57,7 @@ void on_client_change(server_api::Context*, server_api::Event, std::uint64_t sub
     forget_transaction(module, *client);
     take_last_bytes(module, *client);
     module.users[client->user].disconnected();
-    if (module.last_id == id) module.last_id = 0, module.last_client = nullptr;
+    if (module.last_id == id) module.last_id = Client::kNoId, module.last_client = nullptr;
     module.bytes.forget(*client);
     module.clients.erase(id);
   } catch (...) {  // out of memory: adopted on its first command

@@ -34,6 +34,7 @@ void Identity::ask_again(Client& client) {
   if (client.is(Client::kPending)) return;
   client.set(Client::kPending);
   marked_.push_back(client.id);
+  module_.behind.store(true, std::memory_order_relaxed);
 }
 
 void Identity::module_went() {
@@ -101,7 +102,6 @@ Client* Identity::adopt(std::uint64_t id) {
   }
   Client& client = module_.clients.insert(id);
   client.user = *user;
-  if (!module_.nesting_confirmed) client.set(Client::kRecheck);  // its first command tells
   module_.users[*user].connected();
   return &client;
 }

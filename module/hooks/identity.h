@@ -81,7 +81,7 @@ class Identity {
   void adopt_all(std::string_view list);
   void settle_marks(Client& client);
 
-  std::vector<std::uint64_t> marked_;  // comes first: the filter looks at it at every command
+  std::vector<std::uint64_t> marked_;
   bool all_ = false, links_ = false;
   bool a_module_went_ = false;
   Module& module_;

@@ -35,7 +35,7 @@ void reply_slow(Context* context, const SlowLog* log) {
 void reply_commands(Context* context, const Module& module, const User& user) {
   std::array<std::uint16_t, CommandTable::kMostNumbers> numbers;
   std::uint16_t* end = numbers.data();
-  for (std::size_t number = 0; number < user.by_number.size(); ++number)
+  for (std::size_t number = 0; number < user.numbers; ++number)
     if (user.by_number[number]) *end++ = static_cast<std::uint16_t>(number);
   std::sort(numbers.data(), end, [&](std::uint16_t a, std::uint16_t b) {
     return std::pair(user.by_number[b], a) < std::pair(user.by_number[a], b);

@@ -31,7 +31,8 @@ std::uint64_t next_random(std::uint64_t& state) {
 
 }  // namespace
 
-CpuSampler::CpuSampler(std::size_t rows) : used_(std::make_unique<std::atomic<std::uint64_t>[]>(rows)) {}
+CpuSampler::CpuSampler(std::size_t rows, std::atomic<bool>& behind)
+    : behind_(behind), used_(std::make_unique<std::atomic<std::uint64_t>[]>(rows)) {}
 
 std::uint64_t CpuSampler::cpu_clock() const { return nanoseconds_of(clock_); }
 
@@ -118,11 +119,18 @@ void CpuSampler::keep_up(bool waits, bool quiet, std::uint64_t wall_usec) {
     stretches_.forget();
   }
   if (waits) stretches_.begin(own_since_, wall_usec);
-  measuring_ = stretches_.measuring();
+  measure(stretches_.measuring());
+}
+
+void CpuSampler::measure(bool on) {
+  measuring_ = on;
+  if (on) behind_.store(true, std::memory_order_relaxed);  // at every command
 }
 
 void CpuSampler::end_command() {
-  if (measuring_) end_command(now_.load(std::memory_order_relaxed), cpu_clock());
+  if (!measuring_) return;
+  end_command(now_.load(std::memory_order_relaxed), cpu_clock());
+  measure(measuring_);
 }
 
 void CpuSampler::end_command(std::uint64_t before, std::uint64_t now) {
@@ -137,10 +145,11 @@ void CpuSampler::end_command(std::uint64_t before, std::uint64_t now) {
   if (now - since >= kMaybeSlow) {
     long_since_.store(since, std::memory_order_relaxed);
     long_sequence_.store(sequence_, std::memory_order_release);
+    behind_.store(true, std::memory_order_relaxed);
   }
   if (!stretches_.used(row, now)) return;
   settle(now);
-  measuring_ = stretches_.measuring();
+  measure(stretches_.measuring());
 }
 
 std::uint64_t CpuSampler::not_settled(std::uint64_t now) const {
@@ -216,6 +225,7 @@ void CpuSampler::loop() {
     } else {
       long_since_.store(since, std::memory_order_relaxed);
       long_sequence_.store(now & ~(kFirst - 1), std::memory_order_release);
+      behind_.store(true, std::memory_order_release);
     }
     previous = now;
     seen = cpu;

@@ -24,8 +24,9 @@ namespace tenants {
 
 class CpuSampler {
  public:
-  // One row per user; at most 2^20.
-  explicit CpuSampler(std::size_t rows);
+  // One row per user; at most 2^20. `behind`: set, on any thread, when end_command() or maybe_slow() is to be called
+  // before the next command begins.
+  CpuSampler(std::size_t rows, std::atomic<bool>& behind);
   ~CpuSampler() { stop(); }
   CpuSampler(const CpuSampler&) = delete;
   CpuSampler& operator=(const CpuSampler&) = delete;
@@ -60,8 +61,7 @@ class CpuSampler {
   // no command has begun since the last time; `wall_usec`: by any clock on the wall. O(1) or, while it waits, O(rows
   // that used something in the last 20 ms).
   void keep_up(bool waits, bool quiet, std::uint64_t wall_usec);
-  // The command before has ended: to be called before the next begins if wants_end() says so. May read the clock.
-  bool wants_end() const { return measuring_ || maybe_slow(); }
+  // The command before has ended. May read the clock.
   void end_command();
   // Looks that charged nothing, because the thread had to wait for a core.
   std::uint64_t looks_late() const { return late_.load(std::memory_order_relaxed); }
@@ -97,6 +97,7 @@ class CpuSampler {
 
   static void* run(void* self);
   void loop();
+  void measure(bool on);
   void charge_own(std::uint64_t row, std::uint64_t now);
   void charge_by_clock(std::uint64_t row, std::uint64_t used);
   void end_command(std::uint64_t before, std::uint64_t now);
@@ -111,6 +112,7 @@ class CpuSampler {
   std::atomic<std::uint64_t> now_{0};       // the sequence, kOwn or not, and the row
   std::atomic<std::uint64_t> long_sequence_{0};
   std::atomic<std::uint64_t> long_since_{0};
+  std::atomic<bool>& behind_;
   bool measuring_ = false;  // a stretch is under way
   alignas(64) std::unique_ptr<std::atomic<std::uint64_t>[]> used_;
   std::atomic<std::uint64_t> own_{0};  // CPU time that was charged by the clock

@@ -374,6 +374,7 @@ def test_top_tells_what_was_used_over_the_window_and_forgets_what_came_before(sh
     grown = top(admin, "BY", "keys_change")
     assert grown["by"] == b"keys_change"
     assert [(row["name"], row["keys_change"]) for row in grown["tenants"]] == [(b"app1", 300)]
+    wait_until(lambda: read_info(admin).users[b"app1"]["bytes_out"] >= 300 * len("+OK\r\n"), "its bytes to be read")
     for recent, window in zip(resp3(admin, "TENANTS.GET", "app1")["recent"], (10, 60, 300), strict=True):
         same = next(row for row in top(admin, "BY", "writes", "OVER", window)["tenants"] if row["name"] == b"app1")
         assert recent.pop("window") == window and 0 <= recent.pop("seconds") <= window * 1.3 * patience()

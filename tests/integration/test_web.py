@@ -205,7 +205,8 @@ def test_the_page_renews_itself_and_keyboard_selection_and_scroll_stay(site, dri
     where = driver.execute_script("""
         return [document.activeElement.textContent, document.activeElement.proof, getSelection().toString(),
                 document.querySelector("#table").scrollLeft, scrollY]""")
-    assert where == ["small", "the same one", "middle", 40, 150]
+    assert where[:4] == ["small", "the same one", "middle", 40]
+    assert abs(where[4] - 150) <= 1, "but for rounding"
     becomes(lambda: driver.find_elements(By.CSS_SELECTOR, "tbody .spark"), "a trend")
     assert not errors(driver)
     exporter.process.kill()
