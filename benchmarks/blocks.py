@@ -110,15 +110,16 @@ class Block(NamedTuple):
 
 
 class Workload:
-    """A block is so many waves, each a batch of `depth` commands to `width` connections."""
+    """A block is so many waves, each a batch of `depth` commands to `width` connections; all of it `repeats` times."""
 
-    def __init__(self, command, depth, connections):
+    def __init__(self, command, depth, connections, repeats=1):
         self.command, self.depth = COMMANDS[command], depth
         batches = max(1, min(512, 8192 // depth) // self.command.weight)
         self.width = min(connections, batches)
         self.waves = batches // self.width
         self.title = f"{self.command.title}, {depth} at a time" if depth > 1 else f"{self.command.title}, one by one"
-        self.commands = depth * self.width * self.waves  # of a block
+        self.repeats = 1 if self.command.undo else repeats
+        self.commands = depth * self.width * self.waves * self.repeats  # of a block
 
     def block(self, scale, pick):
         command, waves, undo, numbers = self.command, [], [], itertools.count()
@@ -131,7 +132,7 @@ class Workload:
                 if command.undo:
                     undo.append(b"".join(command.undo(app, key) for key in keys))
             waves.append(wave)
-        return Block(waves, command.reply * self.depth, command.pushed * self.depth * self.width, undo, b":1\r\n" * self.depth)
+        return Block(waves * self.repeats, command.reply * self.depth, command.pushed * self.depth * self.width, undo, b":1\r\n" * self.depth)
 
 
 def open_many_files(files):

@@ -1,5 +1,6 @@
 """A server of its own for a measurement: started on a free port, ended by its pid."""
 
+import contextlib
 import pathlib
 import random
 import shlex
@@ -78,29 +79,47 @@ def cpu_nanoseconds(pid):
     return time.clock_gettime_ns((~pid << 3) | 2)  # Linux's name for the CPU clock of another process
 
 
+@contextlib.contextmanager
+def busy_processes(count):
+    """Meanwhile so many processes do nothing but keep cores busy."""
+    others = []
+    try:
+        for _ in range(count):
+            others.append(subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True))  # the kernel is fair to sessions
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
 class Server:
     """One server process; `path`: of the server, or the words before its options; `settings`: these. Ended by close()."""
 
     def __init__(self, path, folder, module=None, settings=()):
-        self.port = free_port()
-        log = pathlib.Path(folder, f"log-{self.port}")
-        command = [*([path] if isinstance(path, str) else path), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", folder, "--logfile", str(log)]
-        command += [*settings, *(["--loadmodule", *module] if module else [])]
-        self.process = subprocess.Popen(command, start_new_session=True)  # Ctrl-C is for us: we end it by its pid
-        self.admin = redis.Redis(host="127.0.0.1", port=self.port)
-        try:
-            self._wait_for_start(log)
-        except BaseException:
+        while True:
+            self.port = free_port()
+            log = pathlib.Path(folder, f"log-{self.port}")
+            command = [*([path] if isinstance(path, str) else path), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", folder, "--logfile", str(log)]
+            command += [*settings, *(["--loadmodule", *module] if module else [])]
+            self.process = subprocess.Popen(command, start_new_session=True)  # Ctrl-C is for us: we end it by its pid
+            self.admin = redis.Redis(host="127.0.0.1", port=self.port)
+            try:
+                if self._wait_for_start(log):
+                    return
+            except BaseException:
+                self.close()
+                raise
             self.close()
-            raise
 
     def _wait_for_start(self, log):
+        """False: another one took the port first."""
         deadline = time.monotonic() + 300
         while True:
             try:
                 info = self.admin.info("server")
                 self.version = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
-                return
+                return info["process_id"] == self.process.pid
             except redis.ConnectionError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     fail(f"the server did not start; its log:\n{log.read_text() if log.exists() else '(none)'}")
