@@ -9,6 +9,18 @@
 namespace tenants {
 namespace {
 
+TEST(CoreWait, to_be_woken_for_each_command_is_no_waiting) {
+  constexpr std::uint64_t kMsec = 1'000'000;
+  CoreWait::Times before{700 * kMsec, 50 * kMsec, 3000};
+  auto waits = [&](std::uint64_t ran, std::uint64_t waited, std::uint64_t runs) {
+    return CoreWait::waits(before, {before.ran + ran, before.waited + waited, before.runs + runs});
+  };
+  EXPECT_FALSE(waits(80 * kMsec, 20 * kMsec, 10'000)) << "2 µs each, of 8 that it runs";
+  EXPECT_TRUE(waits(80 * kMsec, 300 * kMsec, 10'000)) << "one of a hundred for 3 ms";
+  EXPECT_TRUE(waits(80 * kMsec, 5 * kMsec, 20)) << "it is displaced";
+  EXPECT_FALSE(waits(80 * kMsec, 3 * kMsec, 20));
+}
+
 TEST(CoreWait, a_thread_that_shares_its_core_waits_and_does_so_for_a_second_after) {
   CoreWait wait;
   if (!wait.waited()) GTEST_SKIP() << "this kernel does not say in /proc/thread-self/schedstat how long threads wait";
