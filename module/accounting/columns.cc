@@ -8,6 +8,19 @@ namespace tenants {
 
 static_assert(std::endian::native == std::endian::little, "the first bytes of a number are its lowest ones");
 
+bool Columns::note_zeros() {
+  std::size_t begin = used_.size() * kBlock, end = std::min(begin + kBlock, rows());
+  if (begin >= end) return false;
+  std::uint32_t used = 0;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    std::uint64_t any = 0;
+    for (std::size_t row = begin; row < end; ++row) any |= columns_[i][row];
+    used |= std::uint32_t{any != 0} << i;
+  }
+  used_.push_back(used);
+  return true;
+}
+
 bool PackedColumns::take(const Columns& columns) {
   std::uint32_t end = std::min<std::uint32_t>(rows_ + kBlock, static_cast<std::uint32_t>(columns.rows()));
   if (rows_ == end) return false;

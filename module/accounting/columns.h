@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -20,6 +21,8 @@ inline void add_known(std::uint64_t& sum, std::uint64_t value) {
 
 class Columns {
  public:
+  static constexpr std::size_t kBlock = 64, kMostColumns = 32;
+
   explicit Columns(std::size_t width = 0) : columns_(width) {}
 
   std::size_t rows() const { return columns_.empty() ? 0 : columns_[0].size(); }
@@ -27,21 +30,42 @@ class Columns {
   // No rows; what they took is kept for the next ones.
   void clear() {
     for (auto& column : columns_) column.clear();
+    used_.clear();
   }
   void resize(std::size_t rows) {
     for (auto& column : columns_) column.resize(rows);
   }
   template <typename Array>
   Array row(std::size_t row) const {
-    Array values;
-    for (std::size_t i = 0; i < columns_.size(); ++i) values[i] = columns_[i][row];
+    Array values{};
+    read(row, values, 0);
     return values;
   }
+  // The same into `values`, of which only the columns of `filled`, a bit each, are not 0. Returns those that are not
+  // then.
+  template <typename Array>
+  std::uint32_t read(std::size_t row, Array& values, std::uint32_t filled) const {
+    std::size_t block = row / kBlock;
+    std::uint32_t used =
+        block < used_.size() ? used_[block] : static_cast<std::uint32_t>((std::uint64_t{1} << width()) - 1);
+    auto each = [](std::uint32_t bits, auto visit) {
+      for (; bits; bits &= bits - 1) visit(static_cast<std::size_t>(std::countr_zero(bits)));
+    };
+    each(filled & ~used, [&](std::size_t i) { values[i] = 0; });
+    each(used, [&](std::size_t i) { values[i] = columns_[i][row]; });
+    return used;
+  }
+  // Most rows have 0 in most columns. Notes of the next kBlock rows in which they all have; row() passes over those.
+  // False when no rows are left. Some 1 µs.
+  bool note_zeros();
+  // Before anything but 0 is written where all were 0.
+  void forget_zeros() { used_.clear(); }
   std::vector<std::uint64_t>& operator[](std::size_t column) { return columns_[column]; }
   const std::vector<std::uint64_t>& operator[](std::size_t column) const { return columns_[column]; }
 
  private:
-  std::vector<std::vector<std::uint64_t>> columns_;
+  std::vector<std::vector<std::uint64_t>> columns_;  // at most kMostColumns
+  std::vector<std::uint32_t> used_;                  // of kBlock rows each, a bit for each column that is not all 0
 };
 
 // The same, row by row, for rows that become more and more.

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <random>
+#include <vector>
 
 namespace tenants {
 namespace {
@@ -42,6 +44,34 @@ TEST(Columns, the_first_of_any_number_of_places_are_those_of_a_full_sort) {
     places.resize(std::min(rows, most));
     ASSERT_EQ(rows_of(first.take()), rows_of(places));
   }
+}
+
+TEST(Columns, a_row_is_the_same_whether_zeros_are_noted_or_not) {
+  constexpr std::size_t kWidth = 5;
+  Columns columns(kWidth);
+  std::minstd_rand random(1);
+  columns.resize(3 * Columns::kBlock + 7);
+  for (std::size_t row = 0; row < columns.rows(); ++row)
+    for (std::size_t i = 0; i < kWidth; ++i)
+      columns[i][row] = random() % (1 << 2 * i) ? 0 : random() % 3 == 0 ? kAbsent : random();
+  using Row = std::array<std::uint64_t, kWidth>;
+  std::vector<Row> plain;
+  for (std::size_t row = 0; row < columns.rows(); ++row) plain.push_back(columns.row<Row>(row));
+  for (std::size_t row = 0; row < columns.rows(); ++row)
+    for (std::size_t i = 0; i < kWidth; ++i) ASSERT_EQ(plain[row][i], columns[i][row]);
+  for (int blocks = 0; blocks <= 4; ++blocks) {
+    Row values{};
+    std::uint32_t filled = 0;
+    for (std::size_t row = 0; row < columns.rows(); ++row) {
+      ASSERT_EQ(columns.row<Row>(row), plain[row]) << row;
+      filled = columns.read(row, values, filled);
+      ASSERT_EQ(values, plain[row]) << row;
+    }
+    EXPECT_EQ(columns.note_zeros(), blocks < 4);
+  }
+  columns.forget_zeros();
+  columns[4][70] = 17;
+  EXPECT_EQ(columns.row<Row>(70)[4], 17u);
 }
 
 TEST(PackedColumns, give_back_every_number) {

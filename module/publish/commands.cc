@@ -84,8 +84,9 @@ void reply_prefixes(Context* context, const Module& module, const std::vector<st
     std::array<SharedUse::Use, SharedUse::kMost> uses;
     std::size_t using_it = for_its_owner ? 0 : uses_of(module, rows[i], uses);
     api.ReplyWithMap(context, 2 + known(values) + (sharing > 0) + (using_it > 0));
-    reply_field(context, "name", module.prefixes.title(rows[i]).name);
-    reply_field(context, "kind", prefix_kind(module, rows[i]));
+    PrefixTable::Title title = module.prefixes.title(rows[i]);
+    reply_field(context, "name", title.name);
+    reply_field(context, "kind", prefix_kind(rows[i], title));
     reply_values(context, kPrefixColumns, values);
     if (sharing > 0) {
       reply(context, "shared_with");

@@ -60,9 +60,10 @@ void add_prefixes(server_api::InfoContext* info, const Module& module) {
   auto keys = [&](std::uint32_t row) { return module.tallies.prefixes().at(prefix_columns::kKeys, row, 0); };
   auto used = [&](std::uint32_t row) { return module.prefixes.used(row); };
   for (Place place : largest(module, keys, module.prefixes.end(), used)) {
-    std::string name(module.prefixes.title(place.row).name);  // a prefix, a key and a pattern may have the same
+    PrefixTable::Title title = module.prefixes.title(place.row);
+    std::string name(title.name);  // a prefix, a key and a pattern may have the same
     bool own = place.row < PrefixTable::kFirst;
-    Line line(info, own ? "prefix_" + name : std::string(prefix_kind(module, place.row)) + "_" + escape(name));
+    Line line(info, own ? "prefix_" + name : std::string(prefix_kind(place.row, title)) + "_" + escape(name));
     if (std::uint32_t owner = tenant_of_prefix(module, place.row)) line.add("owner", shown(tenant_at(module, owner)));
     line.add(kPrefixColumns, prefix_values(module, place.row));
   }

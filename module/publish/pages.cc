@@ -223,7 +223,7 @@ class TenantRows : public AllRows {
   ListedRow line(std::uint32_t row) {
     Tenant tenant = tenant_at(module_, row);
     if (row == overhead_) return {tenant.name, tenant.kind, {}, of_overhead()};
-    values_ = tally_.row<TenantValues>(row);
+    filled_ = tally_.read(row, values_, filled_);
     return {tenant.name, tenant.kind, {}, values_};
   }
 
@@ -244,7 +244,8 @@ class TenantRows : public AllRows {
   const Columns& tally_;
   std::uint32_t overhead_ = overhead_tenant(module_);
   std::optional<std::vector<std::uint64_t>> asked_;
-  TenantValues values_;
+  TenantValues values_{};
+  std::uint32_t filled_ = 0;  // of these
 };
 
 class UserRows : public AllRows {
@@ -288,7 +289,8 @@ class PrefixRows : public AllRows {
   }
   ListedRow line(std::uint32_t row) {
     values_ = tallied_prefix_values(module_, row);
-    return {name(row), prefix_kind(module_, row), tenant_at(module_, tenant_of_prefix(module_, row)).name, values_};
+    PrefixTable::Title title = module_.prefixes.title(row);
+    return {title.name, prefix_kind(row, title), tenant_at(module_, tenant_of_prefix(module_, row)).name, values_};
   }
 
  private:

@@ -68,9 +68,12 @@ inline char* CsvText::write_number(char* to, std::uint64_t value, bool share) {
   if (value == kAbsent) return to;
   to = std::to_chars(to, to + kLongestNumber, share ? value / 1000 : value).ptr;
   if (!share) return to;
-  *to++ = '.';
-  for (std::uint64_t place : {100, 10, 1}) *to++ = static_cast<char>('0' + value / place % 10);
-  return to;
+  auto thousandths = static_cast<std::uint32_t>(value % 1000);
+  to[0] = '.';
+  to[1] = static_cast<char>('0' + thousandths / 100);
+  to[2] = static_cast<char>('0' + thousandths / 10 % 10);
+  to[3] = static_cast<char>('0' + thousandths % 10);
+  return to + 4;
 }
 
 namespace {

@@ -264,11 +264,10 @@ std::uint32_t tenant_of_prefix(const Module& module, const Groups& groups, std::
   return owner ? tenant_of_user(module, groups, owner) : kOrphans;
 }
 
-const char* prefix_kind(const Module& module, std::uint32_t row) {
+const char* prefix_kind(std::uint32_t row, const PrefixTable::Title& title) {
   if (row == PrefixTable::kNone) return "none";
   if (row == PrefixTable::kOther) return "other";
   constexpr const char* kKinds[] = {"prefix", "key", "pattern"};  // by Covers
-  PrefixTable::Title title = module.prefixes.title(row);
   return title.elsewhere ? "elsewhere" : kKinds[static_cast<std::size_t>(title.covers)];
 }
 

@@ -51,7 +51,7 @@ inline std::uint32_t tenant_of_prefix(const Module& module, std::uint32_t prefix
   return tenant_of_prefix(module, module.tallies.groups(), prefix);
 }
 // prefix; key: a pattern without a wildcard, which may have the name of a prefix; the module's own: none, other.
-const char* prefix_kind(const Module& module, std::uint32_t row);
+const char* prefix_kind(std::uint32_t row, const PrefixTable::Title& title);
 
 struct Tenant {
   std::string_view name;  // as it is, or the module's own: "(other)"

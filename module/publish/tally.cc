@@ -74,6 +74,8 @@ bool Tallies::advance(const Module& module, std::uint64_t until, const server_ap
     if (prefix_ == tenant_of.size()) tenant_of.push_back(tenant);
     tenant_of[prefix_] = tenant;
   }
+  while (tenants.note_zeros())
+    if (enough(15)) return false;
   while (packed_ && packed_->take(tenants))
     if (enough(15)) return false;
   return true;
@@ -143,6 +145,7 @@ void Tallies::counters_began_anew(const Module& module) {
     if (kUserColumns[of].kind == Column::kCounter)
       for (std::uint64_t& value : last_.tenants[kOfUsers + of])
         if (value != kAbsent) value = 0;
+  last_.tenants.forget_zeros();
   std::vector<std::uint64_t>& peaks = last_.tenants[kOfUsers + user_columns::kConnectionsPeak];
   for (std::size_t tenant = 0; tenant < peaks.size(); ++tenant)
     if (peaks[tenant] != kAbsent) peaks[tenant] = last_.tenants[kOfUsers + user_columns::kConnections][tenant];
