@@ -56,8 +56,9 @@ struct SlowLogConfig {
 struct Module {
   Module(server_api::Context* context, server_api::Server server, Settings settings, std::uint64_t seed, bool live);
 
-  // What the filter touches at every command comes first, and lies in five cache lines: `clients` begins with what is
-  // needed of it, `users` ends with it where `commands` begins, `lookups` ends with it; `cpu` has a line of its own.
+  // What the filter touches at every command comes first, and lies in four cache lines (hooks/commands_test.cc):
+  // `clients` begins with what is needed of it, `users` ends with it where `commands` begins, `lookups` ends with it;
+  // `cpu` has a line of its own.
   alignas(64) std::uint64_t last_id = Client::kNoId;  // of the client whose command the filter saw last
   Client* last_client = nullptr;
   const CommandEntry* last_command = nullptr;

@@ -192,7 +192,7 @@ class ClientTable {
   std::uint32_t lines_ = kChunk;  // level_ <= lines_ <= 2 * level_
   std::vector<std::unique_ptr<Client[]>> more_;
   std::uint32_t free_ = kNone;  // chained entries
-  std::size_t size_ = 0;
+  std::uint32_t size_ = 0;
   Moved moved_ = nullptr;
   void* keeper_ = nullptr;
 };

@@ -52,7 +52,7 @@ struct alignas(64) User {
   std::unique_ptr<std::uint64_t[]> by_number;    // commands by their number: up to the highest that it ran, or more
   std::uint32_t numbers = 0;                     // of these
   std::array<std::uint64_t, kKinds> commands{};  // the same, by kind
-  // What a page of all users reads follows, in the same cache line.
+  // What a page of all users reads follows, in the next cache line.
   std::string name;             // empty: a free row
   std::uint64_t gone_usec = 0;  // when it was found to have left the ACL; 0: it has not
   bool in_acl = false;
