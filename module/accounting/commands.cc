@@ -64,12 +64,11 @@ std::uint32_t special_of(std::string_view name) {
   return 0;
 }
 
-CommandTable::CommandTable() : counted_{{"(other)", Kind::kOther}} { clear(); }
+CommandTable::CommandTable() : counted_{{"(other)", Kind::kOther}} { make_places(kPlaces); }
 
 void CommandTable::clear() {
-  entries_.clear();
+  std::ranges::fill(entries_, CommandEntry());  // no memory is needed for that
   names_.clear();
-  make_places(kPlaces);
 }
 
 // No memory: nothing has changed, or names are missing, which are learned anew.
