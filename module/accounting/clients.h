@@ -86,10 +86,12 @@ struct alignas(32) Client {
   };
   static constexpr std::uint32_t kNothing = 0xffffffff;
   bool is(unsigned any_of) const { return flags & any_of; }
-  // Does a command that is none of a transaction's, and does nothing to its client, change `last` alone?
-  bool is_plain() const {
-    return (flags & (kInMulti | kAnonymous | kCounted | kRecheck | kRanQueued | kImport | kUnlisted)) == kCounted;
-  }
+  // What it sends may not count at once, or not as its user's.
+  static constexpr unsigned kApart = kInMulti | kAnonymous | kImport;
+  // It is to be seen to before its next command.
+  static constexpr unsigned kAwaited = kRecheck | kUnlisted;
+  // Does a command that does nothing to its client change `last` alone?
+  bool is_plain() const { return (flags & (kApart | kAwaited | kRanQueued | kCounted)) == kCounted; }
   void set(unsigned bits) { flags = static_cast<std::uint16_t>(flags | bits); }
   void clear(unsigned bits) { flags = static_cast<std::uint16_t>(flags & ~bits); }
 };

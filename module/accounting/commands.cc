@@ -97,7 +97,6 @@ void CommandTable::place(const CommandEntry& entry) {
 }
 
 const CommandEntry* CommandTable::find(std::string_view name) const {
-  if (name.empty()) return nullptr;
   std::uint64_t word = first_bytes(name);
   const CommandEntry* entry = place_of(word, name);
   if (!entry->length) entry = place_of(each_byte(word, lower), name);

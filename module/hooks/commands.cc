@@ -118,7 +118,7 @@ void catch_up(Module& module, Client& client, server_api::FilterContext* context
   module.in_call = false;
   module.behind.exchange(false, std::memory_order_acquire);  // first: it may become true again at any time
   if (module.identity.asks_again()) module.identity.be_right(Identity::Of::kMarked, true, &client);
-  if (client.is(Client::kRecheck | Client::kUnlisted)) module.identity.begin_command(client);
+  if (client.is(Client::kAwaited)) module.identity.begin_command(client);
   if (!std::exchange(module.nesting_confirmed, true)) server_api::confirm_nesting();
   module.cpu.end_command();
   if (module.cpu.maybe_slow()) note_if_slow(module);
@@ -192,8 +192,7 @@ bool accepts(const Module& module, server_api::FilterContext* context, const Com
 [[gnu::noinline]] void filter_named(Module& module, Client& client, server_api::FilterContext* context,
                                     std::string_view name) {
   const CommandEntry* command = module.commands.find(name);
-  if (!command || command->special || client.is(Client::kInMulti | Client::kAnonymous | Client::kImport) ||
-      !accepts(module, context, *command))
+  if (!command || command->special || client.is(Client::kApart) || !accepts(module, context, *command))
     return filter_special(module, client, context, command);
   client.clear(Client::kRanQueued);
   client.set(Client::kCounted);
@@ -205,8 +204,7 @@ bool accepts(const Module& module, server_api::FilterContext* context, const Com
                                   std::uint64_t id) {
   if (!client) client = module.identity.adopt(id);
   if (!client) return filter_nested(module, context, id);
-  if (module.behind.load(std::memory_order_relaxed) || client->is(Client::kRecheck | Client::kUnlisted))
-    catch_up(module, *client, context);
+  if (module.behind.load(std::memory_order_relaxed) || client->is(Client::kAwaited)) catch_up(module, *client, context);
   filter_named(module, *client, context, begin(module, id, *client, context));
 }
 

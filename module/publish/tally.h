@@ -30,6 +30,7 @@ struct Tally {
   std::uint64_t cost_usec = 0;  // on the main thread
   Totals totals;
   Columns tenants{std::size(kTenantColumns)};  // by number (rows.h)
+  static_assert(std::size(kTenantColumns) <= Columns::kMostColumns);
 };
 
 // The one that holds, and the one under way.

@@ -70,7 +70,8 @@ void CpuSampler::stop() {
   stopping_.store(true, std::memory_order_relaxed);
   pthread_kill(thread_, kSignal);
   pthread_join(thread_, nullptr);
-  running_ = measuring_ = false;
+  stretches_.forget();
+  running_ = false;
 }
 
 std::uint64_t CpuSampler::note_slow() {
@@ -80,7 +81,7 @@ std::uint64_t CpuSampler::note_slow() {
   std::uint64_t since = long_since_.load(std::memory_order_relaxed), now = in_own_work ? own_since_ : cpu_clock();
   if (now <= since) return 0;
   // Between two stretches nobody measures: a long command is no matter of chance.
-  if (running_ && waits_.load(std::memory_order_relaxed) && !measuring_) {
+  if (running_ && waits_.load(std::memory_order_relaxed) && !stretches_.measuring()) {
     charge_by_clock(charged(), std::min(now - since, not_settled(now)));
   }
   return now - since;
@@ -89,7 +90,7 @@ std::uint64_t CpuSampler::note_slow() {
 void CpuSampler::begin_own() {
   if (!running_) return;
   std::uint64_t before = now_.load(std::memory_order_relaxed), now = cpu_clock();
-  if (measuring_)
+  if (stretches_.measuring())
     end_command(before, now);
   else if (before & kOwn)
     charge_own(before & (kMaxRows - 1), now);
@@ -119,18 +120,13 @@ void CpuSampler::keep_up(bool waits, bool quiet, std::uint64_t wall_usec) {
     stretches_.forget();
   }
   if (waits) stretches_.begin(own_since_, wall_usec);
-  measure(stretches_.measuring());
-}
-
-void CpuSampler::measure(bool on) {
-  measuring_ = on;
-  if (on) behind_.store(true, std::memory_order_relaxed);  // at every command
+  if (stretches_.measuring()) behind_.store(true, std::memory_order_relaxed);
 }
 
 void CpuSampler::end_command() {
-  if (!measuring_) return;
+  if (!stretches_.measuring()) return;
   end_command(now_.load(std::memory_order_relaxed), cpu_clock());
-  measure(measuring_);
+  if (stretches_.measuring()) behind_.store(true, std::memory_order_relaxed);  // the next one, too
 }
 
 void CpuSampler::end_command(std::uint64_t before, std::uint64_t now) {
@@ -147,9 +143,7 @@ void CpuSampler::end_command(std::uint64_t before, std::uint64_t now) {
     long_sequence_.store(sequence_, std::memory_order_release);
     behind_.store(true, std::memory_order_relaxed);
   }
-  if (!stretches_.used(row, now)) return;
-  settle(now);
-  measure(stretches_.measuring());
+  if (stretches_.used(row, now)) settle(now);
 }
 
 std::uint64_t CpuSampler::not_settled(std::uint64_t now) const {

@@ -97,7 +97,6 @@ class CpuSampler {
 
   static void* run(void* self);
   void loop();
-  void measure(bool on);
   void charge_own(std::uint64_t row, std::uint64_t now);
   void charge_by_clock(std::uint64_t row, std::uint64_t used);
   void end_command(std::uint64_t before, std::uint64_t now);
@@ -113,7 +112,6 @@ class CpuSampler {
   std::atomic<std::uint64_t> long_sequence_{0};
   std::atomic<std::uint64_t> long_since_{0};
   std::atomic<bool>& behind_;
-  bool measuring_ = false;  // a stretch is under way
   alignas(64) std::unique_ptr<std::atomic<std::uint64_t>[]> used_;
   std::atomic<std::uint64_t> own_{0};  // CPU time that was charged by the clock
   std::uint64_t own_since_ = 0;        // the CPU clock when own work began; the main thread's
